@@ -1,0 +1,320 @@
+"""The main jobs in Python: train a run, load it again, encode images with it."""
+
+import platform
+import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from autobeta import runs
+from autobeta.assemble import RunConfig, build_model, build_recipe, build_state, load_dataset
+from autobeta.data import DataOptions, FactorDataset, load_data, read_image
+from autobeta.evaluation import (
+    EvaluationConfig,
+    encode_dataset,
+    evaluate,
+    sample_index,
+    traverse,
+)
+from autobeta.models import VAE
+from autobeta.reports import save_montage, save_traversal_gif, save_traversal_grid
+from autobeta.training.checkpoint import read_tensors, write_tensors
+from autobeta.training.loop import Report, fit
+from autobeta.training.seeding import seed_everything
+from autobeta.types import Representation
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained run.
+
+    Args:
+        folder: Its run folder.
+        config: Its configuration.
+        model: The trained network, in `eval()`.
+        dataset: What it was trained on.
+    """
+
+    folder: Path
+    config: RunConfig
+    model: VAE
+    dataset: FactorDataset
+
+
+def train(
+    config: RunConfig,
+    out: Path | str,
+    *,
+    extend: bool = False,
+    evaluation: EvaluationConfig | None = None,
+    report: Report | None = None,
+) -> Run:
+    """Train a run and evaluate it, or go on where an earlier call stopped.
+
+    Args:
+        config: What to train.
+        out: Run folder. One that holds a run of the same configuration is resumed; a finished
+            run is returned as it is.
+        extend: Allow the configuration to have more steps than the run in the folder. A schedule
+            that is fitted to the run's length changes with it.
+        evaluation: Settings of the evaluation at the end.
+        report: Called with each new line of the log and images per second.
+
+    Returns:
+        The trained run.
+
+    Raises:
+        ValueError: If the folder holds a run of another configuration, or other files.
+        DivergedError: If the loss left the finite numbers.
+        InterruptedRunError: After a checkpoint, if Ctrl-C or SIGTERM asked for a stop.
+
+    Example:
+        >>> import tempfile
+        >>> from autobeta.training import TrainConfig
+        >>> settings = TrainConfig(steps=2, batch_size=8)
+        >>> config = RunConfig(method="vae", data="toy", train=settings)
+        >>> few = EvaluationConfig(num_points=50, metrics=("mig",))
+        >>> run = train(config, tempfile.mkdtemp(), evaluation=few)
+        >>> encode(run, run.dataset).codes.shape
+        (2304, 10)
+    """
+    folder = Path(out)
+    dataset = load_dataset(config)
+    claim(folder, config, dataset, extend=extend)
+    if not is_trained(folder):
+        seed_everything(config.train.seed)
+        state = build_state(config, dataset)
+        fit(state, config.train, folder=folder, report=report)
+        write_tensors(folder / runs.MODEL, state.model.state_dict())
+    run = load_run(folder, dataset=dataset)
+    if not (folder / runs.METRICS).exists():
+        evaluate(run.model, dataset, folder, evaluation)
+    return run
+
+
+def controller_of(config: RunConfig) -> object:
+    """The controller of the configured method, for its bounds; None where there is none."""
+    recipe = build_recipe(config, load_dataset(config))
+    return getattr(recipe.weighting, "controller", None)
+
+
+def is_trained(folder: Path) -> bool:
+    """Whether the folder holds a run that reached its last step."""
+    return (folder / runs.MODEL).exists()
+
+
+def claim(folder: Path, config: RunConfig, dataset: FactorDataset, *, extend: bool) -> None:
+    """Write the configuration into a new folder, or check that the folder's run has the same.
+
+    Raises:
+        ValueError: If the folder has another run or other files; the message names the settings.
+    """
+    wanted = config.to_json(dataset.source)
+    if not (folder / runs.CONFIG).exists():
+        if folder.exists() and any(folder.iterdir()):
+            raise ValueError(
+                f"`out` must be a new folder or a run folder; got {folder}, which has other "
+                "files. Choose another folder."
+            )
+        runs.write_json(folder / runs.CONFIG, wanted)
+        runs.write_json(folder / runs.ENVIRONMENT, environment(config))
+        return
+    found = runs.read_config(folder)
+    differing = differences(found, wanted)
+    if not differing:
+        return
+    longer = config.train.steps > found["train"]["steps"]
+    if set(differing) == {"train.steps"} and longer and extend:
+        for name in (runs.MODEL, runs.METRICS):
+            (folder / name).unlink(missing_ok=True)
+        runs.write_json(folder / runs.CONFIG, wanted)
+        return
+    details = "; ".join(
+        f"{name}: {a!r} there, {b!r} asked for" for name, (a, b) in differing.items()
+    )
+    way_out = "use --extend to train it longer" if longer else "repeat its settings"
+    raise ValueError(
+        f"`out` must hold a run of the same configuration; {folder} differs in {details}. "
+        f"Choose another folder, or {way_out}."
+    )
+
+
+def differences(a: dict[str, Any], b: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Settings in which two configurations differ: dotted name to both values."""
+    found: dict[str, Any] = {}
+    for key in [*a, *(key for key in b if key not in a)]:
+        x, y = a.get(key), b.get(key)
+        if isinstance(x, dict) and isinstance(y, dict):
+            found |= differences(x, y, f"{prefix}{key}.")
+        elif x != y:
+            found[f"{prefix}{key}"] = (x, y)
+    return found
+
+
+def environment(config: RunConfig) -> dict[str, Any]:
+    """Versions, commit, device and threads, as `environment.json` holds them."""
+    packages = ("autobeta", "torch", "numpy", "scipy", "scikit-learn")
+    return {
+        "python": platform.python_version(),
+        "packages": {name: metadata.version(name) for name in packages},
+        "commit": _commit(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "device": config.train.device,
+        "device_name": _device_name(config.train.device),
+        "threads": torch.get_num_threads(),
+    }
+
+
+def _device_name(device: str) -> str:
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"{platform.processor() or platform.machine()} {capability}"
+
+
+def _commit() -> str | None:
+    """The commit of the source tree; None for an installed package."""
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--verify", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()
+
+
+def load_run(
+    folder: Path | str, *, dataset: FactorDataset | None = None, device: str | None = None
+) -> Run:
+    """Load a trained run.
+
+    Args:
+        folder: Run folder.
+        dataset: Its data set, if it is open already.
+        device: Where the network goes; the run's own device if not given, and the CPU if that
+            one is not there.
+
+    Raises:
+        FileNotFoundError: If the folder holds no run, or its training has not finished.
+        ValueError: If a file is damaged.
+    """
+    folder = Path(folder)
+    config = RunConfig.from_json(runs.read_config(folder))
+    if not is_trained(folder):
+        raise FileNotFoundError(
+            f"`{folder}` must hold a finished run; it has no {runs.MODEL}. "
+            f"Finish it with `autobeta train --config {folder / runs.CONFIG} --out {folder}`."
+        )
+    if dataset is None:
+        dataset = load_dataset(config)
+    recipe = build_recipe(config, dataset)
+    model = build_model(config.model, recipe.likelihood, dataset.image_shape)
+    try:
+        model.load_state_dict(read_tensors(folder / runs.MODEL))
+    except RuntimeError as error:
+        raise ValueError(
+            f"`{folder / runs.MODEL}` must fit the run's configuration; got {error}"
+        ) from error
+    wanted = device or config.train.device
+    present = wanted == "cpu" or torch.cuda.is_available()
+    return Run(folder, config, model.to(wanted if present else "cpu").eval(), dataset)
+
+
+def encode(
+    run: Run | Path | str,
+    data: FactorDataset | np.ndarray | Path | str,
+    *,
+    num_points: int | None = None,
+) -> Representation:
+    """Codes of images under a trained run.
+
+    Args:
+        run: A run, or its folder.
+        data: A data set, its name, a folder of images, a file of arrays, or an array of images,
+            shape (n, H, W) or (n, H, W, C), uint8.
+        num_points: Size of a seeded sample; all images of all parts if not given.
+
+    Returns:
+        Codes, log-variances, positions, and factors where the data have them.
+
+    Raises:
+        ValueError: If the images have another shape than those of the training.
+    """
+    run = run if isinstance(run, Run) else load_run(run)
+    dataset = _as_dataset(data, run)
+    if dataset.image_shape != run.dataset.image_shape:
+        raise ValueError(
+            f"`data` must have images of shape {run.dataset.image_shape}, as in the training; "
+            f"got {dataset.image_shape}. Resize or convert them."
+        )
+    index = np.arange(dataset.num_images)
+    if num_points is not None and num_points < dataset.num_images:
+        index = sample_index(dataset, "train", num_points)
+    return encode_dataset(run.model, dataset, index)
+
+
+def _as_dataset(data: FactorDataset | np.ndarray | Path | str, run: Run) -> FactorDataset:
+    if isinstance(data, FactorDataset):
+        return data
+    if not isinstance(data, np.ndarray):
+        height, _, channels = run.dataset.image_shape
+        own = str(data) == run.config.data
+        return (
+            run.dataset
+            if own
+            else load_data(str(data), DataOptions(image_size=height, channels=channels))
+        )
+    images = data[..., None] if data.ndim == 3 else data
+    if images.ndim != 4 or images.dtype != np.uint8:
+        raise ValueError(
+            "`data` must be uint8 images of shape (n, H, W) or (n, H, W, C); "
+            f"got {data.dtype} of shape {data.shape}. Scale to 0..255 and convert."
+        )
+    return FactorDataset(
+        name="array",
+        source="array",
+        num_images=len(images),
+        image_shape=(images.shape[1], images.shape[2], images.shape[3]),
+        images=lambda index: np.ascontiguousarray(images[index]),
+    )
+
+
+def draw_traversals(
+    run: Run,
+    folder: Path,
+    *,
+    images: Sequence[Path] = (),
+    num_values: int = 11,
+    span: float = 2.0,
+) -> list[Path]:
+    """Write traversals as a PNG grid and a GIF each, and samples from the prior as a PNG.
+
+    Args:
+        run: A trained run.
+        folder: Where the pictures go.
+        images: Image files whose codes the traversals start from; the prior's mean without any.
+        num_values: Values per latent.
+        span: Range of each latent to both sides, in the prior's standard deviations.
+
+    Returns:
+        The files written.
+    """
+    sample = encode_dataset(run.model, run.dataset, sample_index(run.dataset, "train", 1000))
+    height, _, channels = run.dataset.image_shape
+    bases: dict[str, np.ndarray | None] = {}
+    for i, path in enumerate(images):
+        pixels = read_image(path, height, channels)
+        bases[f"traversal-{i}-{path.stem}"] = encode(run, pixels[None]).codes[0]
+    written = []
+    for name, base in (bases or {"traversal": None}).items():
+        rows = traverse(run.model, sample, base=base, num_values=num_values, span=span)
+        labels = {key: rows[key] for key in ("latents", "kl", "active")}
+        save_traversal_grid(folder / f"{name}.png", rows["images"], **labels)
+        save_traversal_gif(folder / f"{name}.gif", rows["images"], **labels)
+        written += [folder / f"{name}.png", folder / f"{name}.gif"]
+    save_montage(folder / "samples.png", rows["samples"])
+    return [*written, folder / "samples.png"]

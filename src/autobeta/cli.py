@@ -1,0 +1,538 @@
+"""The command line: parse, look names up, call one function each.
+
+Imports stand inside the commands, so that help and lists need not wait for torch.
+"""
+
+import dataclasses
+import difflib
+import json
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from autobeta import __version__, registry, runs
+
+Positional = tyro.conf.Positional
+Precision = Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """Settings of `autobeta train` that all methods share."""
+
+    out: Path
+    """Run folder; one that holds a run of the same settings is resumed."""
+    data: str = "dsprites"
+    """Name of a data set, a folder of images, or an .npy or .npz file of arrays."""
+    steps: int = 20_000
+    """Number of optimiser updates."""
+    seed: int = 0
+    """The one integer behind the run's randomness."""
+    batch_size: int = 64
+    """Images per update."""
+    lr: float = 5e-4
+    """Adam's learning rate of the network."""
+    device: str = "cpu"
+    """cpu, cuda, or cuda:N."""
+    threads: int | None = None
+    """Threads of torch on the CPU; its own choice if not given."""
+    precision: Precision = "float32"
+    """bfloat16 computes the networks in mixed precision."""
+    log_every: int = 50
+    """Steps between two lines of the log."""
+    checkpoint_every: int = 1000
+    """Steps between two checkpoints."""
+    checkpoint_minutes: float = 10.0
+    """Minutes after which a checkpoint is written even between two of these."""
+    architecture: str = "conv64"
+    """conv64 (DynamicVAE and ControlVAE), burgess, or mlp (Higgins)."""
+    num_latents: int = 10
+    """Number of latents."""
+    data_path: Path | None = None
+    """File or folder of a named data set that is kept outside the cache."""
+    image_size: int = 64
+    """Height and width that the images are brought to: 32, 64 or 128."""
+    channels: int | None = None
+    """1 for grey, 3 for RGB; what the images have if not given."""
+    test_fraction: float = 0.1
+    """Held-out part of data without a full factor grid."""
+    split_seed: int = 0
+    """Seed of the held-out part."""
+    preset: str | None = None
+    """Settings of the method published for some data; `autobeta list methods` names them."""
+    extend: bool = False
+    """Train a run further than it was meant to go; fitted schedules change with it."""
+    metrics: tuple[str, ...] | None = None
+    """Metrics at the end; all that the data allow if not given."""
+    num_points: int = 10_000
+    """Images of the evaluation at the end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainAgain:
+    """Repeat or resume a run from its config.json."""
+
+    config: Path
+    """The config.json of a run."""
+    out: Path
+    """Run folder; the run's own folder to resume it."""
+    threads: int | None = None
+    """Threads of torch on the CPU; its own choice if not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluate:
+    """Evaluate a trained run: losses, metrics, reconstructions, traversals."""
+
+    run: Positional[Path]
+    """Run folder."""
+    metrics: tuple[str, ...] | None = None
+    """Metrics to compute; all that the data allow if not given."""
+    num_points: int = 10_000
+    """Images in the sample of each part of the data."""
+    seed: int = 0
+    """Seed of the metrics."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encode:
+    """Write codes and log-variances of images, and factors where the data has them."""
+
+    run: Positional[Path]
+    """Run folder."""
+    data: str
+    """Name of a data set, a folder of images, or an .npy or .npz file of arrays."""
+    out: Path
+    """The .npz file to write."""
+    num_points: int | None = None
+    """Size of a seeded sample; all images if not given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traverse:
+    """Draw latent traversals as PNG and GIF, and samples from the prior."""
+
+    run: Positional[Path]
+    """Run folder."""
+    image: tuple[Path, ...] = ()
+    """Images whose codes the traversals start from; the prior's mean if not given."""
+    out: Path | None = None
+    """Folder for the pictures; RUN/pictures if not given."""
+    num_values: int = 11
+    """Values per latent."""
+    span: float = 2.0
+    """Range of each latent, in the prior's standard deviations to both sides."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Write one self-contained HTML report about runs."""
+
+    runs: Positional[tuple[Path, ...]]
+    """Run folders."""
+    out: Path
+    """The HTML file to write."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """Compute metrics of codes and factors, without any model."""
+
+    file: Positional[Path]
+    """An .npz with codes (N, D), factors (N, K), optional logvars, codes_test, factors_test."""
+    metrics: tuple[str, ...] | None = None
+    """Metrics to compute; all that the arrays allow if not given."""
+    seed: int = 0
+    """Seed of the metrics."""
+    json: bool = False
+    """Print JSON instead of a table."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class List:
+    """List the methods, data sets and metrics that there are."""
+
+    what: Positional[Literal["all", "methods", "data", "metrics"]] = "all"
+    """What to list."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cite:
+    """Print the BibTeX entry of a method or a data set."""
+
+    name: Positional[str]
+    """Name of the method or data set."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataName:
+    """Say what a data set holds."""
+
+    name: Positional[str]
+    """Name of a data set, a folder of images, or a file of arrays."""
+    path: Path | None = None
+    """File or folder of a named data set that is kept outside the cache."""
+    image_size: int = 64
+    """Height and width that the images are brought to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataVerify(DataName):
+    """Compare the prepared images with a file of known ones, or with a fresh rendering."""
+
+    against: Path | None = None
+    """An .npz with imgs and original_dataset_indices, or latents_classes."""
+
+
+def _train(args: Sequence[str]) -> None:
+    if args and not args[0].startswith("-"):
+        _train_method(registry.check_name("methods", args[0]), args[1:])
+        return
+    if args and any(a.split("=")[0] == "--config" for a in args):
+        again = _parse(TrainAgain, "train", args)
+        from autobeta.assemble import RunConfig
+
+        config = RunConfig.from_json(runs.read_config_file(again.config))
+        _run_training(config, again.out, threads=again.threads, extend=False, evaluation=None)
+        return
+    print(_train_usage())
+    if not {"-h", "--help"} & set(args):
+        raise SystemExit(2)
+
+
+def _train_usage() -> str:
+    names = ", ".join(registry.available("methods"))
+    return (
+        "usage: autobeta train METHOD --out RUN_DIR [--data NAME] [--steps N] [--seed S] ...\n"
+        "       autobeta train --config RUN_DIR/config.json --out RUN_DIR\n\n"
+        f"METHOD is one of {names}.\n"
+        "`autobeta train METHOD --help` lists all settings."
+    )
+
+
+def _train_method(method: str, args: Sequence[str]) -> None:
+    module = registry.load("methods", method)
+    default = module.Config(**_preset(method, module.PRESETS, args))
+    fields: list[tuple[str, Any, Any]] = [
+        ("options", Annotated[TrainOptions, tyro.conf.arg(name="")], dataclasses.field()),
+        ("method", module.Config, dataclasses.field(default=default)),
+    ]
+    doc = (module.__doc__ or "").split("\n")[0]
+    command = dataclasses.make_dataclass("Train", fields, namespace={"__doc__": doc})
+    parsed = _parse(command, f"train {method}", args)
+    from autobeta.evaluation import EvaluationConfig
+
+    options: TrainOptions = parsed.options
+    _run_training(
+        _run_config(method, parsed.method, options),
+        options.out,
+        threads=options.threads,
+        extend=options.extend,
+        evaluation=EvaluationConfig(metrics=options.metrics, num_points=options.num_points),
+    )
+
+
+def _preset(
+    method: str, presets: dict[str, dict[str, object]], args: Sequence[str]
+) -> dict[str, object]:
+    """Settings of the preset that the arguments name, before they are parsed in full."""
+    for i, arg in enumerate(args):
+        name, _, value = arg.partition("=")
+        if name == "--preset":
+            wanted = value or (args[i + 1] if i + 1 < len(args) else "")
+            if wanted not in presets:
+                known = ", ".join(presets) or "none"
+                raise ValueError(f"`preset` of {method} must be one of {known}; got {wanted!r}.")
+            return presets[wanted]
+    return {}
+
+
+def _run_config(method: str, method_config: object, options: TrainOptions) -> Any:  # noqa: ANN401
+    from autobeta.assemble import ModelConfig, RunConfig
+    from autobeta.data import DataOptions
+    from autobeta.training import TrainConfig
+
+    given = {f.name: getattr(options, f.name) for f in dataclasses.fields(options)}
+    own = {f.name: given[f.name] for f in dataclasses.fields(TrainConfig)}
+    return RunConfig(
+        method=method,
+        method_config=method_config,
+        data=options.data,
+        data_options=DataOptions(
+            path=options.data_path,
+            image_size=options.image_size,
+            channels=options.channels,
+            test_fraction=options.test_fraction,
+            split_seed=options.split_seed,
+        ),
+        model=ModelConfig(architecture=options.architecture, num_latents=options.num_latents),
+        train=TrainConfig(**own),
+    )
+
+
+def _run_training(
+    config: Any,  # noqa: ANN401 - RunConfig, whose module is imported late
+    out: Path,
+    *,
+    threads: int | None,
+    extend: bool,
+    evaluation: Any,  # noqa: ANN401 - EvaluationConfig
+) -> None:
+    import torch
+
+    from autobeta import api
+    from autobeta.training.progress import Progress
+    from autobeta.training.stopping import InterruptedRunError
+
+    if threads is not None:
+        if threads < 1:
+            raise ValueError(f"`threads` must be at least 1; got {threads}.")
+        torch.set_num_threads(threads)
+    finished = (out / runs.METRICS).exists()
+    try:
+        with Progress(config.train, api.controller_of(config)) as progress:
+            run = api.train(config, out, extend=extend, evaluation=evaluation, report=progress)
+    except InterruptedRunError as stop:
+        print(
+            f"Stopped at step {stop.step}; the checkpoint is written. Go on with\n"
+            f"  autobeta train --config {out / runs.CONFIG} --out {out}",
+            file=sys.stderr,
+        )
+        raise SystemExit(128 + stop.signal_number) from stop
+    if finished and not extend:
+        print(f"{out} is finished already; nothing was done.")
+    else:
+        print(f"{out} is finished.")
+    _print_results(runs.read_json(run.folder / runs.METRICS))
+
+
+def _print_results(result: dict[str, Any]) -> None:
+    table = Table("", *result["evaluation"], title=f"{result['num_points']} images")
+    for name in next(iter(result["evaluation"].values())):
+        table.add_row(name, *(f"{part[name]:.4g}" for part in result["evaluation"].values()))
+    Console().print(table)
+    if result["metrics"]:
+        _print_scores(result["metrics"])
+
+
+def _print_scores(scores: dict[str, Any]) -> None:
+    table = Table("metric", "value")
+    for name, value in scores.items():
+        parts = value.items() if isinstance(value, dict) else [("", value)]
+        for part, number in parts:
+            table.add_row(f"{name} {part}".strip(), f"{number:.4f}")
+    Console().print(table, markup=False)
+
+
+def _evaluate(command: Evaluate) -> None:
+    from autobeta import api
+    from autobeta.evaluation import EvaluationConfig, evaluate
+
+    run = api.load_run(command.run)
+    config = EvaluationConfig(
+        metrics=command.metrics, num_points=command.num_points, seed=command.seed
+    )
+    _print_results(evaluate(run.model, run.dataset, run.folder, config))
+
+
+def _encode(command: Encode) -> None:
+    from autobeta import api
+    from autobeta.evaluation import representation_arrays
+
+    found = api.encode(command.run, command.data, num_points=command.num_points)
+    runs.write_npz(command.out, representation_arrays({"train": found}))
+    num_points, num_latents = found.codes.shape
+    print(f"{command.out}: {num_points} codes of {num_latents} latents")
+
+
+def _traverse(command: Traverse) -> None:
+    from autobeta import api
+
+    folder = command.out or command.run / "pictures"
+    for path in api.draw_traversals(
+        api.load_run(command.run),
+        folder,
+        images=command.image,
+        num_values=command.num_values,
+        span=command.span,
+    ):
+        print(path)
+
+
+def _report(command: Report) -> None:
+    from autobeta.reports import write_report
+
+    print(write_report(command.runs, command.out))
+
+
+def _score(command: Score) -> None:
+    from autobeta.metrics import score
+
+    arrays = runs.read_npz(command.file)
+    for name in ("codes", "factors"):
+        if name not in arrays:
+            raise ValueError(
+                f"`{command.file}` must hold arrays codes and factors; got {sorted(arrays)}."
+            )
+    test = None
+    if "codes_test" in arrays and "factors_test" in arrays:
+        test = (arrays["codes_test"], arrays["factors_test"])
+    scores = score(
+        arrays["codes"],
+        arrays["factors"],
+        logvars=arrays.get("logvars"),
+        test=test,
+        metrics=command.metrics,
+        seed=command.seed,
+    )
+    if command.json:
+        print(json.dumps(scores, indent=2))
+    else:
+        _print_scores(scores)
+
+
+def _list(command: List) -> None:
+    for folder in ("methods", "data", "metrics"):
+        if command.what not in ("all", folder):
+            continue
+        columns = ["name", "what it is", "source"]
+        extra = {"methods": "adapts", "metrics": "range"}.get(folder)
+        table = Table(*columns, *([extra] if extra else []), title=folder)
+        for name in registry.available(folder):
+            facts = registry.describe(folder, name)
+            row = [name, str(facts["doc"]).split("\n")[0], str(facts.get("SOURCE", ""))]
+            if extra:
+                row.append(str(facts.get(extra.upper(), "")))
+            table.add_row(*row)
+        Console().print(table)
+
+
+def _cite(command: Cite) -> None:
+    known = {n: f for f in ("data", "methods") for n in registry.available(f)}
+    if command.name not in known:
+        registry.check_name("methods", command.name)
+    print(registry.describe(known[command.name], command.name).get("CITATION", ""))
+
+
+def _data(args: Sequence[str]) -> None:
+    actions: dict[str, Callable[[Sequence[str]], None]] = {
+        "list": lambda rest: _list(List(what="data")),
+        "info": lambda rest: _data_info(_parse(DataName, "data info", rest)),
+        "prepare": lambda rest: _data_prepare(_parse(DataName, "data prepare", rest)),
+        "verify": lambda rest: _data_verify(_parse(DataVerify, "data verify", rest)),
+    }
+    if not args or args[0] not in actions:
+        print(
+            "usage: autobeta data list | info NAME | prepare NAME | verify NAME [--against FILE]"
+        )
+        raise SystemExit(0 if set(args) & {"-h", "--help"} else 2)
+    actions[args[0]](args[1:])
+
+
+def _data_options(command: DataName) -> Any:  # noqa: ANN401 - DataOptions, imported late
+    from autobeta.data import DataOptions
+
+    return DataOptions(path=command.path, image_size=command.image_size)
+
+
+def _data_info(command: DataName) -> None:
+    if command.name in registry.available("data"):
+        facts = registry.describe("data", command.name)
+        print(facts.pop("doc"))
+        for name in ("SOURCE", "LICENSE", "FACTORS", "CITATION"):
+            if name in facts:
+                print(f"\n{name.lower()}: {facts[name]}")
+        return
+    from autobeta.data import load_data
+
+    dataset = load_data(command.name, _data_options(command))
+    print(f"{dataset.num_images} images of shape {dataset.image_shape}, {dataset.source}")
+
+
+def _data_prepare(command: DataName) -> None:
+    from autobeta.data import load_data, prepare_data
+
+    options = _data_options(command)
+    path = prepare_data(command.name, options)
+    dataset = load_data(command.name, options)
+    print(f"{dataset.name}: {dataset.num_images} images, {dataset.source}, {path or 'no file'}")
+
+
+def _data_verify(command: DataVerify) -> None:
+    from autobeta.data import check, load_data, verify
+
+    dataset = load_data(command.name, _data_options(command))
+    print(check(dataset) if command.against is None else verify(dataset, command.against))
+
+
+def _parse(command: type, name: str, args: Sequence[str]) -> Any:  # noqa: ANN401
+    return tyro.cli(command, prog=f"autobeta {name}", args=list(args))
+
+
+def _with(command: type, run: Callable[[Any], None], name: str) -> Callable[[Sequence[str]], None]:
+    return lambda args: run(_parse(command, name, args))
+
+
+COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
+    "list": ("list methods, data sets and metrics", _with(List, _list, "list")),
+    "train": ("train a method on data; resume a run", _train),
+    "evaluate": ("losses, metrics, traversals of a run", _with(Evaluate, _evaluate, "evaluate")),
+    "encode": ("codes of images under a run", _with(Encode, _encode, "encode")),
+    "traverse": ("pictures of traversals and samples", _with(Traverse, _traverse, "traverse")),
+    "report": ("one HTML page about runs", _with(Report, _report, "report")),
+    "score": ("metrics of any codes and factors", _with(Score, _score, "score")),
+    "data": ("list, info, prepare, verify", _data),
+    "cite": ("BibTeX of a method", _with(Cite, _cite, "cite")),
+}
+
+
+def _usage() -> str:
+    lines = [f"  {name:10}{text}" for name, (text, _) in COMMANDS.items()]
+    return "usage: autobeta COMMAND ...\n\n" + "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: Arguments; those of the process if not given.
+
+    Returns:
+        Exit status: 0 done, 1 our error. Bad usage exits with 2, Ctrl-C with 130, SIGTERM with
+        143.
+    """
+    args = list(sys.argv[1:] if argv is None else argv)
+    if args and args[0] == "--version":
+        print(__version__)
+        return 0
+    if not args or args[0] in ("-h", "--help"):
+        print(_usage())
+        return 0 if args else 2
+    if args[0] not in COMMANDS:
+        near = difflib.get_close_matches(args[0], COMMANDS, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        print(f"autobeta: no command {args[0]!r}.{hint}\n\n{_usage()}", file=sys.stderr)
+        return 2
+    warnings.showwarning = _show_warning
+    try:
+        COMMANDS[args[0]][1](args[1:])
+    except (ValueError, TypeError, OSError, RuntimeError) as error:
+        print(f"autobeta: error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _show_warning(message: Warning | str, *args: object, **kwargs: object) -> None:
+    del args, kwargs
+    print(f"warning: {message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

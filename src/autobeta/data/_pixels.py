@@ -1,0 +1,91 @@
+"""Brings images of any size and mode to one square size, 8 bits, grey or RGB."""
+
+import struct
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+Pixels = UInt8[np.ndarray, "height width channels"]
+
+_GREY = ("1", "L", "LA", "La")
+_MANY_BITS = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+
+
+def fit(pixels: Pixels, size: int, channels: int) -> UInt8[np.ndarray, "{size} {size} {channels}"]:
+    """Scale the shorter side to `size` and cut out the centre square; grey or RGB by `channels`.
+
+    Scaling is bicubic with anti-aliasing (Pillow). Square images of the right size keep their
+    pixels. Grey is the luma of ITU-R 601; RGB of a grey image repeats it.
+    """
+    from PIL import Image
+
+    if pixels.shape == (size, size, channels):
+        return pixels
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    image = image.convert("L" if channels == 1 else "RGB")
+    width, height = image.size
+    if (width, height) != (size, size):
+        side = min(width, height)
+        left, top = (width - side) / 2, (height - side) / 2
+        box = (left, top, left + side, top + side)
+        image = image.resize((size, size), Image.Resampling.BICUBIC, box=box)
+    return np.array(image).reshape(size, size, channels)
+
+
+def is_grey(path: Path) -> bool:
+    """Whether an image file is grey, read from its header.
+
+    Raises:
+        ValueError: If it can't be read as an image; the message names it.
+    """
+    with _opened(path) as image:
+        return image.mode in _GREY
+
+
+def decode(path: Path) -> Pixels:
+    """Pixels of an image file, upright; what is transparent becomes white.
+
+    Returns:
+        Shape (height, width, 1) of a grey image, else (height, width, 3).
+
+    Raises:
+        ValueError: If it can't be read as an image of 8 bits; the message names it.
+    """
+    from PIL import Image, ImageOps
+
+    with _opened(path) as image:
+        if image.mode in _MANY_BITS:
+            raise ValueError(f"mode {image.mode}, not 8 bits per channel")
+        mode = "L" if image.mode in _GREY else "RGB"
+        upright = ImageOps.exif_transpose(image)
+        if upright.has_transparency_data:
+            upright = upright.convert("RGBA")
+            white = Image.new("RGBA", upright.size, "white")
+            upright = Image.alpha_composite(white, upright)
+        return np.array(upright.convert(mode)).reshape(upright.height, upright.width, -1)
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open with Pillow; every way in which that or the body fails becomes one ValueError."""
+    from PIL import Image
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            with Image.open(path) as image:
+                yield image
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ValueError(
+            f"`{path}` must have at most {Image.MAX_IMAGE_PIXELS} pixels, or it might be made to "
+            f"fill the memory; got {error}. Scale it down or remove it."
+        ) from error
+    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
+        raise ValueError(
+            f"`{path}` must be a readable image; got {error}. Repair, convert or remove it."
+        ) from error

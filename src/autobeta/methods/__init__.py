@@ -1,0 +1,5 @@
+"""Methods, one file each; a module's name is the method's name."""
+
+from autobeta.methods._base import Recipe
+
+__all__ = ["Recipe"]

@@ -1,0 +1,61 @@
+"""sigma-VAE: the weight of the reconstruction is the decoder's calibrated variance.
+
+    loss = D/2 log(2 pi sigma^2) + SSE / (2 sigma^2) + kl,   D values per image
+
+sigma belongs to the likelihood; the loss itself is unweighted. The equivalent beta on half the
+squared error is sigma^2, which the log shows beside beta = 1.
+
+Deviations:
+    The decoder's mean goes through the logistic function, as for every likelihood here.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from autobeta.methods._base import Recipe
+from autobeta.models import LearnedSigmaGaussian, OptimalSigmaGaussian
+from autobeta.objectives import Elbo
+from autobeta.weighting import ScheduledWeights
+
+SOURCE = (
+    "Rybkin et al., Simple and Effective VAE Training with Calibrated Decoders, ICML 2021, "
+    "https://arxiv.org/abs/2006.13202"
+)
+CITATION = """@inproceedings{rybkin2021simple,
+  title = {Simple and Effective {VAE} Training with Calibrated Decoders},
+  author = {Rybkin, Oleh and Daniilidis, Kostas and Levine, Sergey},
+  booktitle = {International Conference on Machine Learning},
+  year = {2021}
+}"""
+ADAPTS = "sigma of the likelihood: learned, or optimal for each batch"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of sigma-VAE."""
+
+    sigma: Literal["optimal", "learned"] = "optimal"
+    """optimal: the root mean squared error of each batch; learned: a parameter."""
+    log_sigma_min: float = -6.0
+    """Soft lower bound of log sigma, as in the authors' code."""
+
+
+PRESETS: dict[str, dict[str, object]] = {}
+
+
+def build(
+    config: Config,
+    *,
+    num_latents: int,
+    num_train: int,
+    image_shape: tuple[int, int, int],
+    num_steps: int,
+) -> Recipe:
+    """Objects of sigma-VAE."""
+    del num_latents, num_train, image_shape, num_steps
+    kinds = {"optimal": OptimalSigmaGaussian, "learned": LearnedSigmaGaussian}
+    return Recipe(
+        likelihood=kinds[config.sigma](config.log_sigma_min),
+        objective=Elbo(),
+        weighting=ScheduledWeights({}),
+    )

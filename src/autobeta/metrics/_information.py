@@ -1,0 +1,75 @@
+"""Histograms, entropies and mutual information of integer tables, in nats."""
+
+import numpy as np
+from jaxtyping import Float, Int, Real
+
+from autobeta.metrics._validate import Codes, Factors
+
+
+def histogram_bins(codes: Codes, bins: int) -> Int[np.ndarray, "points latents"]:
+    """Number of the equal-width bin of each code, over the range of its latent.
+
+    The bins are closed on the left; a constant latent falls into one bin. The edges have the
+    precision of the codes, as in disentanglement_lib.
+
+    Raises:
+        ValueError: If there are fewer than 2 bins, or fewer points than bins.
+
+    Example:
+        >>> histogram_bins(np.array([[0.0], [0.4], [0.5], [1.0]]), bins=2)[:, 0].tolist()
+        [0, 0, 1, 1]
+    """
+    if bins < 2:
+        raise ValueError(f"`bins` must be at least 2; got {bins}.")
+    if len(codes) < bins:
+        raise ValueError(
+            f"`codes` must have at least `bins` points; got {len(codes)} points for {bins} bins. "
+            "Encode more points or ask for fewer bins."
+        )
+    edges = [np.histogram_bin_edges(c, bins)[1:-1] for c in codes.T]
+    return np.stack([np.digitize(c, e) for c, e in zip(codes.T, edges, strict=True)], axis=1)
+
+
+def counts(a: Int[np.ndarray, " points"], b: Int[np.ndarray, " points"]) -> Int[np.ndarray, "a b"]:
+    """Contingency table of two integer variables, over the values that occur."""
+    values_a, index_a = np.unique(a, return_inverse=True)
+    values_b, index_b = np.unique(b, return_inverse=True)
+    joint = np.bincount(index_a * len(values_b) + index_b, minlength=len(values_a) * len(values_b))
+    return joint.reshape(len(values_a), len(values_b))
+
+
+def mutual_information(
+    a: Int[np.ndarray, "points columns_a"], b: Int[np.ndarray, "points columns_b"]
+) -> Float[np.ndarray, "columns_a columns_b"]:
+    """Mutual information of each column of `a` with each column of `b`, in nats.
+
+        I(a; b) = sum_xy p(x, y) ln(p(x, y) / (p(x) p(y)))
+
+    Plug-in estimate: with few points per cell it is too high.
+
+    Example:
+        >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+        >>> (mutual_information(x, x) / np.log(2)).tolist()
+        [[1.0, 0.0], [0.0, 1.0]]
+    """
+    return np.array([[information(counts(x, y)) for y in b.T] for x in a.T])
+
+
+def information(joint: Real[np.ndarray, "a b"]) -> float:
+    """Mutual information of a contingency table of counts or of probabilities, in nats."""
+    row, column = np.nonzero(joint)
+    n, total = joint[row, column], joint.sum()
+    outer = joint.sum(axis=1)[row] * joint.sum(axis=0)[column]
+    # counts stay integers up to the logarithm, so that independence gives exactly zero
+    return max(0.0, float(np.sum(n * np.log(n * total / outer)) / total))
+
+
+def entropies(factors: Factors) -> Float[np.ndarray, " factors"]:
+    """Entropy of each column in nats; at least 0 and 0 only for a constant column."""
+    return np.array([information(counts(v, v)) for v in factors.T])
+
+
+def top_two_gap(scores: Float[np.ndarray, "latents factors"]) -> Float[np.ndarray, " factors"]:
+    """Largest less second largest score of each factor; with one latent the second is 0."""
+    ranked = np.sort(np.vstack([scores, np.zeros_like(scores[:1])]), axis=0)
+    return ranked[-1] - ranked[-2]

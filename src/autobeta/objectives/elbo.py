@@ -1,0 +1,30 @@
+"""The two terms of the evidence lower bound: reconstruction and kl."""
+
+from jaxtyping import Float
+from torch import Tensor
+
+from autobeta.models import VAEOutput
+from autobeta.objectives._base import AbstractObjective
+from autobeta.types import Terms
+
+
+class Elbo(AbstractObjective):
+    """reconstruction = E_q[-log p(x|z)] with one sample; kl = KL(q(z|x) || p(z)); nats per image.
+
+    Args:
+        kl_per_latent: Keep `kl` as a vector over latents, for methods that weigh each latent.
+
+    Source:
+        Kingma & Welling, Auto-Encoding Variational Bayes, 2013, eq. 3 and 7,
+        https://arxiv.org/abs/1312.6114
+    """
+
+    def __init__(self, *, kl_per_latent: bool = False) -> None:
+        super().__init__()
+        self.kl_per_latent = kl_per_latent
+
+    def forward(self, x: Float[Tensor, "batch channel height width"], output: VAEOutput) -> Terms:
+        """Terms {"reconstruction", "kl"} of one batch."""
+        reconstruction = output.likelihood.nll(output.outputs, x).mean()
+        kl = output.posterior.kl().mean(dim=0)
+        return {"reconstruction": reconstruction, "kl": kl if self.kl_per_latent else kl.sum()}

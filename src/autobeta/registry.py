@@ -1,0 +1,68 @@
+"""The folder is the registry: a module's name is the name of its method, metric or data set."""
+
+import ast
+import difflib
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+_PACKAGE = Path(__file__).parent
+
+
+def available(folder: str) -> tuple[str, ...]:
+    """Names of the public modules in a folder of the package, sorted.
+
+    Args:
+        folder: Folder name below the package, such as "methods".
+
+    Example:
+        >>> "vae" in available("methods")
+        True
+    """
+    return tuple(sorted(p.stem for p in (_PACKAGE / folder).glob("[!_]*.py")))
+
+
+def check_name(folder: str, name: str) -> str:
+    """Return `name` if the folder has it.
+
+    Raises:
+        ValueError: If it has not; the message lists what exists and the nearest name.
+    """
+    names = available(folder)
+    if name in names:
+        return name
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    raise ValueError(f"`{folder}` has no {name!r}; it has {', '.join(names)}.{hint}")
+
+
+def load(folder: str, name: str) -> ModuleType:
+    """Import one module of a folder by name.
+
+    Raises:
+        ValueError: If the folder has no such module.
+    """
+    return importlib.import_module(f"autobeta.{folder}.{check_name(folder, name)}")
+
+
+def describe(folder: str, name: str) -> dict[str, object]:
+    """Facts about a module, read without importing it: its constants and its docstring.
+
+    Returns:
+        The literal values assigned to UPPER_CASE names, and "doc", the docstring.
+
+    Example:
+        >>> describe("methods", "vae")["doc"].splitlines()[0]
+        'Variational autoencoder: the unweighted evidence lower bound.'
+    """
+    tree = ast.parse((_PACKAGE / folder / f"{check_name(folder, name)}.py").read_text("utf-8"))
+    facts: dict[str, object] = {"doc": ast.get_docstring(tree) or ""}
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            key = node.targets[0].id
+            if key.isupper():
+                try:
+                    facts[key] = ast.literal_eval(node.value)
+                except ValueError:
+                    continue  # computed, not a literal
+    return facts

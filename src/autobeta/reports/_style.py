@@ -1,0 +1,127 @@
+"""How figures look: one palette, one type size, the same colour for a method everywhere."""
+
+import base64
+import io
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple
+
+import matplotlib
+import matplotlib.style
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from autobeta.reports._load import Run
+
+# Okabe and Ito, https://jfly.uni-koeln.de/color/: told apart with every kind of colour vision.
+# Yellow is left out, too pale on white; black is kept for targets.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+LINES = ("-", (0, (5, 1.5)), (0, (1.2, 1.2)), (0, (5, 1.5, 1.2, 1.5)))
+GREY = "#6E6E6E"
+INK = "#222222"
+SMALL = 9
+
+STYLE = {
+    "figure.constrained_layout.use": True,
+    "figure.constrained_layout.h_pad": 0.07,
+    "font.size": 10,
+    "axes.titlesize": 10,
+    "axes.labelsize": 10,
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.7,
+    "grid.color": "#E6E6E6",
+    "grid.linewidth": 0.6,
+    "legend.frameon": False,
+    "legend.fontsize": SMALL,
+    "lines.linewidth": 1.4,
+    "lines.markersize": 6,
+    "svg.hashsalt": "autobeta",  # the same figure is the same bytes
+    "text.parse_math": False,  # a dollar sign in a run's name is a dollar sign
+}
+
+
+class Look(NamedTuple):
+    """Colour of a method; marker and line of one group of its runs."""
+
+    colour: str
+    marker: str
+    line: str | tuple[int, tuple[float, ...]]
+
+
+def style() -> AbstractContextManager[None]:
+    """Context in which figures are made and drawn, whatever the user's own settings are."""
+    return matplotlib.style.context(["default", STYLE])
+
+
+def looks(runs: Sequence[Run]) -> dict[str, Look]:
+    """Look of every label: colour by method, marker and line by group within the method.
+
+    Methods are coloured in alphabetical order. Past six of them colours repeat with other
+    markers and lines.
+    """
+    groups: dict[str, list[str]] = {}
+    for run in runs:
+        labels = groups.setdefault(run.method, [])
+        if run.label not in labels:
+            labels.append(run.label)
+    found = {}
+    for place, method in enumerate(sorted(groups)):
+        turn, colour = divmod(place, len(COLOURS))
+        for number, label in enumerate(groups[method], start=turn):
+            marker, line = MARKERS[number % len(MARKERS)], LINES[number % len(LINES)]
+            found[label] = Look(COLOURS[colour], marker, line)
+    return found
+
+
+def panels(rows: int, *, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    """A figure of equal panels, each `height` inches high, and its panels from the top."""
+    figure = Figure(figsize=(width, rows * height + 0.35))
+    axes = list(figure.subplots(rows, squeeze=False).flat)
+    for axis in axes:
+        axis.tick_params(labelsize=SMALL, width=0.7, colors=INK)
+    return figure, axes
+
+
+def steps_axis(axis: Axes) -> None:
+    """Mark the horizontal axis as training steps."""
+    axis.set_xlabel("training (steps)")
+    axis.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:,.0f}"))
+
+
+def legend(figure: Figure, axes: Sequence[Axes], width: float) -> None:
+    """One legend below the panels, in as many columns as fit; none for a single label."""
+    found: dict[str, Artist] = {}
+    for axis in axes:
+        handles, labels = axis.get_legend_handles_labels()
+        found |= dict(zip(labels, handles, strict=True))
+    if len(found) > 1:
+        columns = max(1, min(len(found), int(width * 14 / (max(map(len, found)) + 6))))
+        lines = -(-len(found) // columns)
+        figure.set_figheight(figure.get_figheight() + 0.2 * lines)
+        figure.legend(found.values(), found.keys(), loc="outside lower center", ncols=columns)
+
+
+def svg_uri(figure: Figure) -> str:
+    """The figure as an SVG data URI."""
+    file = io.BytesIO()
+    with style():
+        figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def png_uri(figure: Figure) -> str:
+    """The figure as a PNG data URI, for figures that hold images."""
+    file = io.BytesIO()
+    with style():
+        figure.savefig(file, format="png", dpi=200, metadata={"Software": None})
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()

@@ -1,0 +1,254 @@
+"""Figures of curves and numbers; each returns a matplotlib Figure fit for a paper.
+
+A method has the same colour in every figure made from the same runs. A run that lacks what a
+figure shows is left out of it; a figure with nothing to show is an error.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+from autobeta import runs as folder
+from autobeta.reports._load import Run, curve
+from autobeta.reports._style import GREY, INK, legend, looks, panels, steps_axis, style
+
+WIDTH = 6.4
+
+
+def kl_over_steps(runs: Sequence[Run], *, width: float = WIDTH) -> Figure:
+    """KL over training, a panel per group of seeds, and dashed the target where one is logged.
+
+    The KL drawn is the mean since the previous logged step where that is logged.
+
+    Args:
+        runs: Runs as `load_runs` reads them.
+        width: Width in inches.
+
+    Returns:
+        The figure; one line per run.
+
+    Raises:
+        ValueError: If no run has a log.
+    """
+    logged = _need([run for run in runs if run.log], "logged step")
+    groups = _by(logged, "label")
+    look = looks(runs)
+    with style():
+        figure, axes = panels(len(groups), width=width, height=1.75)
+        for axis, (label, members) in zip(axes, groups.items(), strict=True):
+            for run in members:
+                axis.plot(*curve(run, _kl), color=look[label].colour, linewidth=1)
+            for run in members:
+                steps, target = curve(run, lambda row: row.get("target"))
+                if len(steps):
+                    axis.plot(steps, target, color=INK, linestyle="--", linewidth=1)
+            axis.set_title(label + (f" ({len(members)} seeds)" if len(members) > 1 else ""))
+            axis.set_ylabel("KL (nats)")
+            axis.set_ylim(bottom=0)
+            dashed = [line for line in axis.lines if line.get_linestyle() == "--"]
+            if dashed:
+                axis.legend(dashed[:1], ["target"])
+            _few_ticks(axis)
+        steps_axis(axes[-1])
+        for axis in axes[:-1]:
+            axis.sharex(axes[-1])
+            axis.tick_params(labelbottom=False)
+    return figure
+
+
+def beta_over_steps(runs: Sequence[Run], *, width: float = WIDTH) -> Figure:
+    """Effective β over training, logarithmic, and below it the equivalent β where it differs.
+
+    Args:
+        runs: Runs as `load_runs` reads them.
+        width: Width in inches.
+
+    Returns:
+        The figure; one line per run in each panel.
+
+    Raises:
+        ValueError: If no run has logged a β.
+    """
+    logged = _need([run for run in runs if len(curve(run, _beta)[0])], "logged `beta`")
+    differing = [run for run in logged if any(_beta(r) != _equivalent(r) for r in run.log)]
+    shown = [("effective β", _beta, logged)]
+    if differing:
+        shown.append(("equivalent β", _equivalent, logged))
+    look = looks(runs)
+    with style():
+        figure, axes = panels(len(shown), width=width, height=2.2)
+        for axis, (name, value, members) in zip(axes, shown, strict=True):
+            for label, alike in _by(members, "label").items():
+                for number, run in enumerate(alike):
+                    axis.plot(
+                        *curve(run, value),
+                        color=look[label].colour,
+                        linestyle=look[label].line,
+                        label="" if number else label,
+                    )
+            axis.set_ylabel(name)
+            _log_axis(axis)
+            steps_axis(axis)
+        legend(figure, axes, width)
+    return figure
+
+
+def rate_distortion(
+    runs: Sequence[Run], *, distortion: str = "mse", width: float = WIDTH
+) -> Figure:
+    """The rate-distortion plane: KL against the distortion of the mean image, a point per run.
+
+    A panel per data set. The held-out part is taken where all its runs have one.
+
+    Args:
+        runs: Runs as `load_runs` reads them.
+        distortion: `mse` or `bce`, both common to all likelihoods.
+        width: Width in inches.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: If the distortion is another, or no run was evaluated.
+    """
+    names = {"mse": "MSE (per pixel)", "bce": "BCE (nats per image)"}
+    if distortion not in names:
+        raise ValueError(f"`distortion` must be one of {sorted(names)}; got {distortion!r}.")
+    found = [run for run in runs if has_distortion(run, distortion)]
+    evaluated = _by(_need(found, f"evaluated `{distortion}`"), "data")
+    look = looks(runs)
+    with style():
+        figure, axes = panels(len(evaluated), width=width, height=2.9)
+        for axis, (data, members) in zip(axes, evaluated.items(), strict=True):
+            part = "test" if all("test" in run.evaluation for run in members) else "train"
+            for label, alike in _by(members, "label").items():
+                points = [run.evaluation[part] for run in alike]
+                axis.plot(
+                    [point["kl"] for point in points],
+                    [point[distortion] for point in points],
+                    linestyle="",
+                    color=look[label].colour,
+                    marker=look[label].marker,
+                    markeredgecolor="white",
+                    markeredgewidth=0.6,
+                    markersize=7.5,
+                    label=label,
+                )
+            axis.set_title(data + (", held-out part" if part == "test" else ""))
+            axis.set_xlabel("rate: KL (nats per image)")
+            axis.set_ylabel(f"distortion: {names[distortion]}")
+            axis.margins(0.12)
+            _few_ticks(axis)
+        legend(figure, axes, width)
+    return figure
+
+
+def latent_kl(runs: Sequence[Run], *, among: Sequence[Run] = (), width: float = WIDTH) -> Figure:
+    """KL of every latent, sorted, a panel per run; dead latents are grey.
+
+    Args:
+        runs: Runs as `load_runs` reads them.
+        among: All runs of the report, where these are some of them, so that colours agree.
+        width: Width in inches.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ValueError: If no run was evaluated or has logged a KL per latent.
+    """
+    known = [run for run in runs if kl_per_latent(run) is not None]
+    _need(known, "KL per latent")
+    look = looks(among or runs)
+    small: dict[str, Any] = {"ha": "center", "size": 8, "color": INK}
+    with style():
+        figure, axes = panels(len(known), width=width, height=1.75)
+        for axis, run in zip(axes, known, strict=True):
+            kl = np.array(kl_per_latent(run), dtype=float)
+            order, dead = np.argsort(-kl, kind="stable"), dead_latents(run)
+            colours = [GREY if int(d) in dead else look[run.label].colour for d in order]
+            bars = axis.bar(range(len(kl)), kl[order], color=colours, width=0.75)
+            for bar, latent in zip(bars, order, strict=True):
+                if int(latent) in dead:
+                    middle = bar.get_x() + bar.get_width() / 2
+                    axis.text(middle, bar.get_height(), "dead", va="bottom", **small)
+            axis.set_xticks(range(len(kl)), [str(d) for d in order])
+            axis.grid(visible=False, axis="x")
+            axis.set_title(run.name)
+            axis.set_ylabel("KL (nats)")
+            axis.yaxis.set_major_locator(MaxNLocator(4))
+        axes[-1].set_xlabel("latent (number)")
+    return figure
+
+
+def has_distortion(run: Run, distortion: str) -> bool:
+    """Whether every evaluated part of the run has its KL and this distortion."""
+    parts = run.evaluation.values()
+    return "train" in run.evaluation and all(
+        part.get("kl") is not None and part.get(distortion) is not None for part in parts
+    )
+
+
+def kl_per_latent(run: Run) -> list[float | int] | None:
+    """KL of every latent in nats: over the whole data, or that of the last logged step."""
+    last = run.log[-1] if run.log else {}
+    return run.metrics.get("kl_per_latent") or last.get("kl_per_latent") or None
+
+
+def dead_latents(run: Run) -> set[int]:
+    """Latents that carry nothing about the image; empty where the run doesn't say."""
+    arrays = run.arrays(folder.TRAVERSALS)
+    return set(arrays["latents"][~arrays["active"]].tolist()) if arrays else set()
+
+
+def _kl(row: dict[str, Any]) -> float | int | None:
+    average = row.get("kl_average")
+    return row.get("terms", {}).get("kl") if average is None else average
+
+
+def _beta(row: dict[str, Any]) -> float | int | None:
+    return row.get("beta")
+
+
+def _equivalent(row: dict[str, Any]) -> float | int | None:
+    return row.get("equivalent_beta", row.get("beta"))
+
+
+def _need(runs: list[Run], what: str) -> list[Run]:
+    if not runs:
+        raise ValueError(f"`runs` must hold a run with a {what}; got none. Leave this figure out.")
+    return runs
+
+
+def _by(runs: Sequence[Run], attribute: str) -> dict[str, list[Run]]:
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(getattr(run, attribute), []).append(run)
+    return groups
+
+
+def _few_ticks(axis: Axes) -> None:
+    axis.xaxis.set_major_locator(MaxNLocator(5))
+    axis.yaxis.set_major_locator(MaxNLocator(4))
+
+
+def _log_axis(axis: Axes) -> None:
+    """Logarithmic vertical axis of at least one decade; linear around zero if a value is below."""
+    values = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in axis.lines])
+    sizes = np.abs(values[values != 0])
+    if not len(sizes):
+        return
+    if (values < 0).any():
+        axis.set_yscale("symlog", linthresh=float(sizes.min()))
+        return
+    axis.set_yscale("log", nonpositive="mask")
+    low, high = float(sizes.min()), float(sizes.max())
+    spare = max(1.25, (10 * low / high) ** 0.5)
+    axis.set_ylim(low / spare, high * spare)
+    axis.yaxis.set_major_locator(LogLocator(numticks=6))
+    axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+    axis.yaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,215 @@
+"""Runs as rows of numbers, one per run or one per group of seeds; text in Markdown or HTML."""
+
+import html
+import statistics
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from autobeta.reports._load import Run
+
+HELD_OUT = ", held-out"
+
+
+class Spread(NamedTuple):
+    """Mean and sample standard deviation over `n` seeds; no deviation for a single seed."""
+
+    mean: float
+    std: float | None
+    n: int
+
+
+Value = str | int | float | Spread | None
+Row = dict[str, Value]
+
+
+class Table(NamedTuple):
+    """A table as text: its headings, and its cells row by row; a missing value is blank."""
+
+    headings: list[str]
+    cells: list[list[str]]
+
+
+class _Column(NamedTuple):
+    heading: str
+    format: str
+
+
+_COLUMNS = {
+    "run": _Column("run", ""),
+    "label": _Column("method", ""),
+    "method": _Column("method", ""),
+    "data": _Column("data", ""),
+    "steps": _Column("steps", ",d"),
+    "seed": _Column("seed", "d"),
+    "seeds": _Column("seeds", "d"),
+    "reconstruction": _Column("reconstruction (nats)", ".2f"),
+    "kl": _Column("KL (nats)", ".2f"),
+    "mse": _Column("MSE (per pixel)", "#.3g"),
+    "psnr": _Column("PSNR (dB)", ".2f"),
+    "bce": _Column("BCE (nats)", ".2f"),
+    "active_latents": _Column("active latents", ".3g"),
+    "beta": _Column("final β", ".3g"),
+    "equivalent_beta": _Column("equivalent β", ".3g"),
+}
+_SCORE = ".3f"
+_LOSSES = ("reconstruction", "kl", "mse", "psnr", "bce", "active_latents")
+
+
+def run_rows(runs: Sequence[Run]) -> list[Row]:
+    """One row per run: what it is, its losses on the whole data, its last β and its scores.
+
+    Losses of the held-out part stand beside, their keys end in `HELD_OUT`. The equivalent β is
+    there only where it differs from β. What a run lacks is None.
+    """
+    return [
+        {
+            "run": run.name,
+            "method": run.method,
+            "data": run.data,
+            "steps": run.steps,
+            "seed": run.seed,
+            **_numbers(run),
+        }
+        for run in runs
+    ]
+
+
+def seed_rows(runs: Sequence[Run]) -> list[Row]:
+    """One row per group of runs that differ only by seed; numbers are `Spread`s over the seeds.
+
+    A number that some seeds lack is averaged over the others, and its `n` says how many.
+    """
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.group, []).append(run)
+    rows = []
+    for members in groups.values():
+        numbers = [_numbers(run) for run in members]
+        keys = dict.fromkeys(key for row in numbers for key in row)
+        row: Row = {
+            "label": members[0].label,
+            "data": members[0].data,
+            "steps": members[0].steps,
+            "seeds": len(members),
+        }
+        rows.append(row | {key: _spread([n.get(key) for n in numbers]) for key in keys})
+    return rows
+
+
+def scores(run: Run) -> dict[str, float | int | None]:
+    """Scores by printed name; the parts of a score follow its name after a space."""
+    found: dict[str, float | int | None] = {}
+    for name, value in (run.metrics.get("metrics") or {}).items():
+        if isinstance(value, dict):
+            found |= {f"{name} {part}": number for part, number in value.items()}
+        else:
+            found[name] = value
+    return found
+
+
+def table(rows: Sequence[Row]) -> Table:
+    """Rows as text; the columns are those where some row has a value, in order of appearance."""
+    keys = [key for key in _in_order(rows) if any(row.get(key) is not None for row in rows)]
+    return Table(
+        [_column(key).heading for key in keys],
+        [[_cell(row, key) for key in keys] for row in rows],
+    )
+
+
+def transposed(table: Table, corner: str) -> Table:
+    """The table with rows and columns exchanged; the first column becomes the headings."""
+    columns = list(zip(table.headings, *table.cells, strict=True))
+    return Table([corner, *columns[0][1:]], [list(column) for column in columns[1:]])
+
+
+def beside(table: Table) -> Table:
+    """The table with each held-out number in the cell of the other part's, after a slash."""
+    headings = [heading for heading in table.headings if not heading.endswith(HELD_OUT)]
+    cells = []
+    for row in table.cells:
+        named = dict(zip(table.headings, row, strict=True))
+        both = [(named[heading], named.get(heading + HELD_OUT, "")) for heading in headings]
+        cells.append(["\u00a0/ ".join(filter(None, pair)) for pair in both])
+    return Table(headings, cells)
+
+
+def to_markdown(table: Table) -> str:
+    """The table as Markdown."""
+
+    def line(cells: Sequence[str]) -> str:
+        return "| " + " | ".join(" ".join(c.split()).replace("|", "\\|") for c in cells) + " |\n"
+
+    return (
+        line(table.headings)
+        + line(["---"] * len(table.headings))
+        + "".join(line(cells) for cells in table.cells)
+    )
+
+
+def to_html(table: Table, *, caption: str) -> str:
+    """The table as HTML; each cell carries its heading, so that a narrow screen can stack them."""
+    head = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading in table.headings)
+    body = "".join(
+        f"<tr>{''.join(_html_cells(table.headings, row))}</tr>\n" for row in table.cells
+    )
+    return (
+        f"<table><caption>{html.escape(caption)}</caption>\n"
+        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>\n"
+    )
+
+
+def _html_cells(headings: Sequence[str], row: Sequence[str]) -> Iterator[str]:
+    yield f'<th scope="row">{html.escape(row[0])}</th>'
+    for heading, cell in zip(headings[1:], row[1:], strict=True):
+        yield f'<td data-label="{html.escape(heading)}">{html.escape(cell)}</td>'
+
+
+def _numbers(run: Run) -> dict[str, float | int | None]:
+    train, test = (run.evaluation.get(part) or {} for part in ("train", "test"))
+    numbers: dict[str, float | int | None] = {}
+    for key in _LOSSES:
+        numbers |= {key: train.get(key), key + HELD_OUT: test.get(key)}
+    last = run.log[-1] if run.log else {}
+    beta, equivalent = last.get("beta"), last.get("equivalent_beta")
+    numbers |= {"beta": beta, "equivalent_beta": None if equivalent == beta else equivalent}
+    return numbers | scores(run)
+
+
+def _spread(values: Sequence[float | int | None]) -> Spread | None:
+    found = [value for value in values if value is not None]
+    if not found:
+        return None
+    std = statistics.stdev(found) if len(found) > 1 else None
+    return Spread(statistics.fmean(found), std, len(found))
+
+
+def _in_order(rows: Sequence[Row]) -> list[str]:
+    """Keys of all rows: known columns in their order, then scores in order of appearance."""
+    keys = dict.fromkeys(key for row in rows for key in row)
+    known = [k for base in _COLUMNS for k in (base, base + HELD_OUT) if k in keys]
+    return known + [key for key in keys if key not in known]
+
+
+def _column(key: str) -> _Column:
+    base = key.removesuffix(HELD_OUT)
+    if base not in _COLUMNS:
+        return _Column(key, _SCORE)
+    column = _COLUMNS[base]
+    return column._replace(heading=column.heading + key[len(base) :])
+
+
+def _cell(row: Row, key: str) -> str:
+    value, form = row.get(key), _column(key).format
+    if not isinstance(value, Spread):
+        return _text(value, form)
+    mean = _text(value.mean, form)
+    std_form = ".1e" if "e" in mean else f".{len(mean.partition('.')[2])}f"
+    std = "" if value.std is None else f"\u00a0±\u00a0{value.std:{std_form}}"
+    fewer = "" if value.n == row.get("seeds") else f" (n={value.n})"
+    return mean + std + fewer
+
+
+def _text(value: str | int | float | None, form: str) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else format(value, form)

@@ -1,0 +1,134 @@
+"""fit(): the one visible training loop."""
+
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from autobeta import runs
+from autobeta.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from autobeta.training.config import TrainConfig
+from autobeta.training.monitor import check_finite, log_row
+from autobeta.training.state import TrainState
+from autobeta.training.stopping import InterruptedRunError, stop_on_signals
+from autobeta.weighting import effective_weights
+
+Report = Callable[[dict[str, Any], float], None]
+
+
+def fit(
+    state: TrainState,
+    config: TrainConfig,
+    *,
+    folder: Path | None = None,
+    report: Report | None = None,
+) -> list[dict[str, Any]]:
+    """Train until `config.steps`, from the checkpoint in `folder` where there is one.
+
+    Args:
+        state: From `make_state`; its objects are trained in place.
+        config: Steps, precision, intervals and seed.
+        folder: Run folder for log, timing and checkpoints; None keeps nothing.
+        report: Called with each new line of the log and images per second.
+
+    Returns:
+        The log, as in `log.jsonl`.
+
+    Raises:
+        DivergedError: If the loss is not finite when it is logged.
+        InterruptedRunError: After a checkpoint, if Ctrl-C or SIGTERM asked for a stop.
+        ValueError: If the checkpoint is damaged.
+    """
+    log = _resume(state, folder)
+    for module in state.modules().values():
+        module.train()
+    clock = _Clock(state.step, config.batch_size)
+    with stop_on_signals() as stop:
+        while state.step < config.steps:
+            row = _update(state, config)
+            if row is not None:
+                check_finite(row, config.seed)
+                log.append(row)
+                _record(folder, row, clock.timing(state.step), report)
+            done = state.step == config.steps or bool(stop.signal_number)
+            if folder is not None and (done or clock.checkpoint_due(state.step, config)):
+                save_checkpoint(folder / runs.CHECKPOINT, state)
+            if stop.signal_number and state.step < config.steps:
+                raise InterruptedRunError(state.step, stop.signal_number)
+    return log
+
+
+def _update(state: TrainState, config: TrainConfig) -> dict[str, Any] | None:
+    """One optimiser update; returns a line of the log when one is due."""
+    x = next(state.batches)
+    with _precision(config):
+        output = state.model(x)
+    terms = state.objective(x, output)
+    loss = state.weighting(terms, state.step)
+    logging = (state.step + 1) % config.log_every == 0 or state.step + 1 == config.steps
+    weights = effective_weights(loss, terms) if logging else {}
+    state.optimizer.zero_grad()
+    loss.backward()
+    state.optimizer.step()
+    state.kl_sum += terms["kl"].detach().sum()
+    state.step += 1
+    if not logging:
+        return None
+    row = log_row(state, output, terms, loss, weights)
+    since = (state.step - 1) % config.log_every + 1
+    row["kl_average"] = row.pop("kl_sum") / since
+    return row
+
+
+def _precision(config: TrainConfig) -> AbstractContextManager[object]:
+    if config.precision == "float32":
+        return nullcontext()
+    return torch.autocast(torch.device(config.device).type, torch.bfloat16)
+
+
+def _resume(state: TrainState, folder: Path | None) -> list[dict[str, Any]]:
+    """Restore the checkpoint, if any, and cut the log back to its step."""
+    if folder is None:
+        return []
+    if has_checkpoint(folder / runs.CHECKPOINT):
+        load_checkpoint(folder / runs.CHECKPOINT, state)
+    for name in (runs.LOG, runs.TIMING):
+        rows = [row for row in runs.read_jsonl(folder / name) if row["step"] <= state.step]
+        runs.write_jsonl(folder / name, rows)
+    return runs.read_jsonl(folder / runs.LOG)
+
+
+def _record(
+    folder: Path | None, row: dict[str, Any], timing: dict[str, float], report: Report | None
+) -> None:
+    if folder is not None:
+        runs.append_jsonl(folder / runs.LOG, row)
+        runs.append_jsonl(folder / runs.TIMING, timing)
+    if report is not None:
+        report(row, timing["images_per_second"])
+
+
+class _Clock:
+    """Measures speed between log lines, and says when a checkpoint is due."""
+
+    def __init__(self, step: int, batch_size: int) -> None:
+        self._batch_size = batch_size
+        self._begin = self._last_time = self._saved = time.monotonic()
+        self._last_step = step
+
+    def timing(self, step: int) -> dict[str, float]:
+        now = time.monotonic()
+        rate = (step - self._last_step) * self._batch_size / max(now - self._last_time, 1e-9)
+        self._last_time, self._last_step = now, step
+        seconds = round(now - self._begin, 3)
+        return {"step": step, "seconds": seconds, "images_per_second": round(rate, 1)}
+
+    def checkpoint_due(self, step: int, config: TrainConfig) -> bool:
+        overdue = time.monotonic() - self._saved > 60 * config.checkpoint_minutes
+        if step % config.checkpoint_every and not overdue:
+            return False
+        self._saved = time.monotonic()
+        return True

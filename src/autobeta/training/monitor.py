@@ -1,0 +1,146 @@
+"""A line of the log from the device's numbers, and plain warnings about a run going wrong."""
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from autobeta.errors import DivergedError
+from autobeta.models import VAEOutput
+from autobeta.training.state import TrainState
+from autobeta.types import Scalar, Terms
+
+COLLAPSED_KL = 0.05
+OFF_TARGET_NATS = 1.0
+
+Row = dict[str, Any]
+
+
+def scalar_state(state: TrainState) -> dict[str, Tensor]:
+    """Every scalar buffer and learned weight of objective and weighting, and the likelihood's sigma."""
+    found = {"model.likelihood.log_sigma": state.model.likelihood.log_sigma.detach()}
+    for name in ("objective", "weighting"):
+        for key, tensor in state.modules()[name].state_dict().items():
+            if tensor.numel() == 1:
+                found[f"{name}.{key}"] = tensor.reshape(())
+    return found
+
+
+def log_row(
+    state: TrainState, output: VAEOutput, terms: Terms, loss: Scalar, weights: Mapping[str, Tensor]
+) -> Row:
+    """One line of the log; the only place where training waits for the device.
+
+    Args:
+        state: After the update; its `kl_sum` is read and set to zero.
+        output: Of the batch.
+        terms: Of the batch.
+        loss: Of the batch.
+        weights: Effective weights of the terms.
+    """
+    variance = torch.exp(2 * state.model.likelihood.log_sigma.detach())
+    scalars = {
+        "loss": loss.detach(),
+        "variance": variance,
+        "kl_sum": state.kl_sum,
+        **{f"terms.{name}": term.detach().sum() for name, term in terms.items()},
+        **{f"weights.{name}": weight.mean() for name, weight in weights.items()},
+        **{f"state.{name}": tensor for name, tensor in scalar_state(state).items()},
+    }
+    # float64 keeps float32 exactly, and counters up to 2^53
+    packed = torch.stack([s.double() for s in scalars.values()])
+    per_latent = output.posterior.kl().detach().mean(dim=0).tolist()
+    values = dict(zip(scalars, packed.tolist(), strict=True))
+    state.kl_sum.zero_()
+    return _row(state, values, per_latent)
+
+
+def _row(state: TrainState, values: dict[str, float], per_latent: list[float]) -> Row:
+    def part(prefix: str) -> dict[str, float]:
+        return {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
+
+    weights = part("weights.")
+    beta = weights["kl"] / weights["reconstruction"] if weights["reconstruction"] else math.nan
+    row: Row = {
+        "step": state.step,
+        "loss": values["loss"],
+        "terms": part("terms."),
+        "weights": weights,
+        "beta": beta,
+        "equivalent_beta": beta * values["variance"],
+        "kl_sum": values["kl_sum"],
+        "kl_per_latent": per_latent,
+        "state": part("state."),
+    }
+    target = row["state"].get("weighting.controller.target")
+    return row if target is None else {**row, "target": target}
+
+
+def check_finite(row: Row, seed: int) -> None:
+    """Raise if a line of the log is not finite.
+
+    Raises:
+        DivergedError: With step, terms, weights and seed.
+    """
+    numbers = [row["loss"], row["beta"], *row["terms"].values(), *row["weights"].values()]
+    if not all(math.isfinite(n) for n in numbers):
+        raise DivergedError(
+            f"`loss` must be finite; got {row['loss']} at step {row['step']} with terms "
+            f"{row['terms']}, weights {row['weights']} and seed {seed}. The last checkpoint is "
+            "kept. Lower the learning rate, or look for NaN in the images."
+        )
+
+
+class Watch:
+    """Finds what a user should know about a run, once each until it mends.
+
+    Args:
+        grace: Steps at the start of a run during which nothing is reported.
+        controller: The weighting's controller, for its bounds; None where there is none.
+    """
+
+    def __init__(self, grace: int, controller: object = None) -> None:
+        self._grace = grace
+        self._bounds = (
+            getattr(controller, "beta_min", -math.inf),
+            getattr(controller, "beta_max", math.inf),
+        )
+        self._open: set[str] = set()
+
+    def findings(self, row: Row) -> Iterator[str]:
+        """Sentences about conditions that have newly begun."""
+        if row["step"] < self._grace:
+            return
+        for name, (holds, sentence) in self._conditions(row).items():
+            if holds and name not in self._open:
+                self._open.add(name)
+                yield f"step {row['step']}: {sentence}"
+            elif not holds:
+                self._open.discard(name)
+
+    def _conditions(self, row: Row) -> dict[str, tuple[bool, str]]:
+        kl, beta, target = row["terms"]["kl"], row["beta"], row.get("target")
+        low, high = self._bounds
+        collapsed = kl < COLLAPSED_KL and not (target is not None and target < 1)
+        conditions = {
+            "collapse": (
+                collapsed,
+                f"the posterior has collapsed (KL {kl:.3f} nats): the latents carry nothing. "
+                "Lower beta, or start it lower.",
+            )
+        }
+        if target is not None:
+            at_bound = beta <= low * 1.001 or beta >= high * 0.999
+            away = abs(row["kl_average"] - target) > OFF_TARGET_NATS
+            conditions["bound"] = (
+                at_bound and away,
+                f"beta sits at its bound, {beta:.3g}, so KL can't be held at its target.",
+            )
+            conditions["target"] = (
+                away and not at_bound,
+                f"KL {row['kl_average']:.2f} has left its target {target:.2f} by over "
+                f"{OFF_TARGET_NATS:g} nat. Longer runs, or a slower schedule, track better.",
+            )
+        return conditions

@@ -1,0 +1,108 @@
+"""TrainState: everything that a step of training reads and writes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from autobeta.data import Batches
+from autobeta.models import VAE
+from autobeta.objectives import AbstractObjective
+from autobeta.training.config import TrainConfig
+from autobeta.training.seeding import random_states, restore_random_states
+from autobeta.weighting import AbstractWeighting
+
+
+@dataclass
+class TrainState:
+    """The objects of a run and how far it has come.
+
+    Args:
+        model: The network.
+        objective: Counts the terms.
+        weighting: Turns them into the loss.
+        optimizer: Adam over all parameters, the weighting's in a group of their own.
+        batches: Where the images come from.
+        step: Number of updates done.
+        kl_sum: Sum of the KL over the steps since the last line of the log, nats.
+    """
+
+    model: VAE
+    objective: AbstractObjective
+    weighting: AbstractWeighting
+    optimizer: torch.optim.Optimizer
+    batches: Batches
+    step: int
+    kl_sum: Tensor
+
+    def modules(self) -> dict[str, nn.Module]:
+        """The modules by the name that their tensors have in logs and checkpoints."""
+        return {
+            "model": self.model,
+            "objective": self.objective,
+            "weighting": self.weighting,
+        }
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors but the model's: a flat dictionary, as a checkpoint keeps them."""
+        flat = {"kl_sum": self.kl_sum, "batches.generator": self.batches.state_dict()["generator"]}
+        for name in ("objective", "weighting"):
+            state = self.modules()[name].state_dict()
+            flat |= {f"{name}.{key}": value for key, value in state.items()}
+        for i, entry in self.optimizer.state_dict()["state"].items():
+            flat |= {f"optimizer.{i}.{key}": value for key, value in entry.items()}
+        return flat | random_states()
+
+    def load_tensors(self, flat: dict[str, Tensor], counts: dict[str, Any]) -> None:
+        """Restore what `tensors` gave; `counts` has "step" and "position"."""
+        self.step = int(counts["step"])
+        self.kl_sum.copy_(flat["kl_sum"])
+        generator, position = flat["batches.generator"], counts["position"]
+        self.batches.load_state_dict({"generator": generator, "position": position})
+        for name in ("objective", "weighting"):
+            self.modules()[name].load_state_dict(_below(flat, f"{name}."))
+        entries: dict[int, dict[str, Tensor]] = {}
+        for key, value in _below(flat, "optimizer.").items():
+            i, name = key.split(".", 1)
+            entries.setdefault(int(i), {})[name] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
+        restore_random_states(flat)
+
+
+def _below(flat: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {key.removeprefix(prefix): t for key, t in flat.items() if key.startswith(prefix)}
+
+
+def make_state(
+    model: VAE,
+    objective: AbstractObjective,
+    weighting: AbstractWeighting,
+    batches: Batches,
+    config: TrainConfig,
+    *,
+    weighting_lr: float | None = None,
+) -> TrainState:
+    """Move the modules to the device and give them an optimiser.
+
+    Args:
+        model: The network.
+        objective: Counts the terms.
+        weighting: Turns them into the loss.
+        batches: Where the images come from.
+        config: Learning rate and device.
+        weighting_lr: Learning rate of the weighting's parameters; None takes the network's.
+
+    Source:
+        Adam with betas (0.9, 0.999), as every method here publishes.
+    """
+    for module in (model, objective, weighting):
+        module.to(config.device)
+    groups = [{"params": list(model.parameters()), "lr": config.lr}]
+    learned = list(weighting.parameters())
+    if learned:
+        groups.append({"params": learned, "lr": weighting_lr or config.lr})
+    optimizer = torch.optim.Adam(groups, lr=config.lr, fused=True)
+    kl_sum = torch.zeros((), device=config.device)
+    return TrainState(model, objective, weighting, optimizer, batches, 0, kl_sum)

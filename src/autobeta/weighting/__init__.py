@@ -1,0 +1,25 @@
+"""Weightings: what turns terms into a loss, each usable alone in anybody's loop."""
+
+from autobeta.weighting._base import AbstractWeighting, effective_weights
+from autobeta.weighting.learned import LearnedWeights, fixed_point
+from autobeta.weighting.pid import (
+    AbstractController,
+    ControlledKL,
+    IncrementalPI,
+    LogPI,
+    PositionalPI,
+)
+from autobeta.weighting.scheduled import ScheduledWeights
+
+__all__ = [
+    "AbstractController",
+    "AbstractWeighting",
+    "ControlledKL",
+    "IncrementalPI",
+    "LearnedWeights",
+    "LogPI",
+    "PositionalPI",
+    "ScheduledWeights",
+    "effective_weights",
+    "fixed_point",
+]

@@ -1,0 +1,157 @@
+"""Weights that are parameters, with the regulariser that keeps them finite (L-VAE)."""
+
+import math
+from collections.abc import Mapping
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from autobeta.types import Scalar, Terms
+from autobeta.weighting._base import AbstractWeighting, weighted_sum
+
+REGULARISERS = ("log", "log1p")
+STARTS = ("ones", "fixed_point")
+
+
+def fixed_point(loss: Tensor, regulariser: str) -> Tensor:
+    """Variance s at which loss / (2 s) + regulariser(s) is least, for a constant loss.
+
+    log:   s / 2 - derivative of 0.5 log s     ->  s = loss
+    log1p: 2 s^2 = loss (1 + s)                ->  s = (loss + sqrt(loss^2 + 8 loss)) / 4
+
+    Args:
+        loss: Non-negative values, any shape.
+        regulariser: "log" for 0.5 log s, "log1p" for log(1 + s).
+
+    Example:
+        >>> fixed_point(torch.tensor(36.0), "log")
+        tensor(36.)
+    """
+    if regulariser == "log":
+        return loss
+    return (loss + torch.sqrt(loss.square() + 8 * loss)) / 4
+
+
+class LearnedWeights(AbstractWeighting):
+    """Each term weighed by a learned variance s, with a regulariser against s -> infinity.
+
+        loss = sum_i [ term_i / unit_i / (2 s_i) + r(s_i) ],   r(s) = 0.5 log s  or  log(1 + s)
+        s_i  = floor_i + exp(eta_i),   eta_i learned with the network
+
+    The KL's weight over the reconstruction's, beta, tends to the ratio of the fixed points
+    (`fixed_point`); for "log" that is reconstruction / kl, whatever the units. "log" alone has no
+    lower bound: a term that tends to 0 is rewarded without limit, hence the floor on the KL's
+    variance. "log1p" is bounded below by 0, but its balance depends on the units.
+
+    Args:
+        sizes: Number of weights of each term: 1, or one for each latent of a vector term.
+        regulariser: "log" or "log1p".
+        units: What one unit of a term is, in nats per image: 1 for nats (the default), the
+            number of pixels for nats per pixel.
+        floors: Lower bounds of the variances, in units; 0 where none is given.
+        warmup: Steps during which every term counts once and the weights rest.
+        start: Weights after the warm-up: "ones" (eta = 0), or "fixed_point", where the mean terms
+            of the warm-up's second half would put them.
+
+    Raises:
+        ValueError: If `regulariser` or `start` is unknown, a unit is not positive or a floor is
+            negative, or "fixed_point" has no warm-up to measure.
+
+    Source:
+        Mogultay Ozcan et al., L-VAE, 2025, https://arxiv.org/abs/2507.02619: two learned weights
+        and a regulariser, adapted from Kendall et al., 2018, https://arxiv.org/abs/1705.07115
+        ("log"); "log1p" is Liebel & Koerner, 2018, https://arxiv.org/abs/1805.06334.
+
+    Deviations:
+        The paper's exact form is not known to us; forms, units, floors, warm-up and start are
+        options. Their defaults in `methods/lvae.py` were chosen by the experiment in
+        `reproductions/foundation/`.
+
+    Example:
+        >>> weighting = LearnedWeights({"reconstruction": 1, "kl": 1})
+        >>> terms = {"reconstruction": torch.tensor(30.0), "kl": torch.tensor(20.0)}
+        >>> weighting(terms, step=0)
+        tensor(25., grad_fn=<AddBackward0>)
+    """
+
+    def __init__(
+        self,
+        sizes: Mapping[str, int],
+        *,
+        regulariser: str = "log",
+        units: Mapping[str, float] | None = None,
+        floors: Mapping[str, float] | None = None,
+        warmup: int = 0,
+        start: str = "ones",
+    ) -> None:
+        super().__init__()
+        self.regulariser, self.warmup, self.start = regulariser, warmup, start
+        self.units, self.floors = dict(units or {}), dict(floors or {})
+        _check(self)
+        self.log_variance = nn.ParameterDict(
+            {name: nn.Parameter(torch.zeros(size)) for name, size in sizes.items()}
+        )
+        for name, size in sizes.items():
+            self.register_buffer(f"mean_{name}", torch.zeros(size))
+
+    def forward(self, terms: Terms, step: int) -> Scalar:
+        """Loss of this step; before `warmup` the plain sum of the terms."""
+        if step < self.warmup:
+            self._measure(terms, step)
+            return weighted_sum(terms, {})
+        if self.training and step == self.warmup and self.start == "fixed_point":
+            self._start_at_fixed_point()
+        total = torch.zeros((), device=next(iter(terms.values())).device)
+        for name, term in terms.items():
+            if name in self.log_variance:
+                total = total + self._weighed(name, term)
+            else:
+                total = total + term.sum()
+        return total
+
+    def _weighed(self, name: str, term: Tensor) -> Scalar:
+        variance = self.variance(name)
+        cost = term.reshape(-1) / self.units.get(name, 1.0)
+        regulariser = 0.5 * variance.log() if self.regulariser == "log" else variance.log1p()
+        return (cost / (2 * variance) + regulariser).sum()
+
+    def variance(self, name: str) -> Float[Tensor, " size"]:
+        """The learned variance s of a term, in its units."""
+        return self.floors.get(name, 0.0) + self.log_variance[name].exp()
+
+    @torch.no_grad()
+    def _measure(self, terms: Terms, step: int) -> None:
+        first = self.warmup // 2
+        if not self.training or step < first:
+            return
+        for name in self.log_variance:
+            mean = getattr(self, f"mean_{name}")
+            mean += (terms[name].detach().reshape(-1) - mean) / (step - first + 1)
+
+    @torch.no_grad()
+    def _start_at_fixed_point(self) -> None:
+        for name, eta in self.log_variance.items():
+            cost = getattr(self, f"mean_{name}") / self.units.get(name, 1.0)
+            above_floor = fixed_point(cost, self.regulariser) - self.floors.get(name, 0.0)
+            eta.copy_(above_floor.clamp(min=math.exp(-5)).log())
+
+
+def _check(weighting: LearnedWeights) -> None:
+    if weighting.regulariser not in REGULARISERS:
+        raise ValueError(
+            f"`regulariser` must be one of {REGULARISERS}; got {weighting.regulariser!r}."
+        )
+    if weighting.start not in STARTS:
+        raise ValueError(f"`start` must be one of {STARTS}; got {weighting.start!r}.")
+    if weighting.start == "fixed_point" and weighting.warmup < 2:
+        raise ValueError(
+            f"`warmup` must be at least 2 steps to measure a fixed point; got {weighting.warmup}. "
+            "Use start='ones' without a warm-up."
+        )
+    for name, unit in weighting.units.items():
+        if not unit > 0:
+            raise ValueError(f"`units[{name!r}]` must be positive; got {unit}.")
+    for name, floor in weighting.floors.items():
+        if floor < 0:
+            raise ValueError(f"`floors[{name!r}]` must be at least 0; got {floor}.")

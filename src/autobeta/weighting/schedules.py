@@ -1,0 +1,142 @@
+"""Schedules: pure functions of the step, which counts from 0, for weights and set points."""
+
+from collections.abc import Callable
+
+Schedule = Callable[[int], float]
+
+
+def constant(value: float) -> Schedule:
+    """The same value at every step.
+
+    Example:
+        >>> constant(4.0)(1000)
+        4.0
+    """
+
+    def schedule(step: int) -> float:
+        del step
+        return value
+
+    return schedule
+
+
+def linear(start: float, end: float, *, steps: int) -> Schedule:
+    """From `start` to `end` in a straight line over `steps` steps, then `end`.
+
+    Raises:
+        ValueError: If `steps` is below 1.
+
+    Example:
+        >>> linear(0.0, 10.0, steps=100)(50)
+        5.0
+    """
+    if steps < 1:
+        raise ValueError(f"`steps` must be at least 1; got {steps}.")
+
+    def schedule(step: int) -> float:
+        return start + (end - start) * min(step / steps, 1.0)
+
+    return schedule
+
+
+def staircase(start: float, end: float, *, increment: float, period: int) -> Schedule:
+    """Up by `increment` after every `period` steps, until `end` is reached.
+
+    Raises:
+        ValueError: If `period` is below 1 or `increment` is not positive.
+
+    Source:
+        ControlVAE's set point, Shao et al. 2020, https://arxiv.org/abs/2004.05988, as in the
+        authors' code: the rise comes with the `period`-th step.
+
+    Example:
+        >>> [staircase(0.5, 20, increment=0.15, period=500)(step) for step in (498, 499)]
+        [0.5, 0.65]
+    """
+    return hybrid(start, end, increment=increment, period=period, ramp=1)
+
+
+def hybrid(start: float, end: float, *, increment: float, period: int, ramp: int) -> Schedule:
+    """Hybrid annealing: every `period` steps up by `increment` over `ramp` steps, then held.
+
+    Args:
+        start: Value during the first period.
+        end: Value that is never exceeded.
+        increment: Rise per period.
+        period: Steps from one rise to the next.
+        ramp: Steps that a rise takes, at most `period`.
+
+    Raises:
+        ValueError: If `increment` is not positive, or 1 <= ramp <= period does not hold.
+
+    Source:
+        DynamicVAE's set point, Shao et al. 2020, https://arxiv.org/abs/2009.06795, as in the
+        authors' solver, which counts steps from 1.
+    """
+    if not increment > 0:
+        raise ValueError(f"`increment` must be positive; got {increment}. Use `constant` instead.")
+    if not 1 <= ramp <= period:
+        raise ValueError(f"`ramp` must be in 1..`period`; got {ramp} and `period` {period}.")
+
+    def schedule(step: int) -> float:
+        periods, within = divmod(step + 1, period)
+        if periods == 0:
+            return start
+        rises = periods - 1 + min(within + 1, ramp) / ramp
+        return min(start + increment * rises, end)
+
+    return schedule
+
+
+def _fit(start: float, end: float, num_steps: int, rising: float, rises: int) -> tuple[int, float]:
+    """Period and increment that bring `rises` rises, or fewer, into a fraction of a run."""
+    if not 0 < rising <= 1:
+        raise ValueError(f"`rising` must be in (0, 1]; got {rising}.")
+    period = max(6, round(rising * num_steps / rises))
+    fitting = max(1, int(rising * num_steps / period))
+    return period, (end - start) / fitting
+
+
+def fitted_hybrid(
+    start: float, end: float, *, num_steps: int, rises: int = 130, rising: float = 0.7
+) -> Schedule:
+    """Hybrid annealing that reaches `end` after the fraction `rising` of a run.
+
+    The paper's proportions are kept: 130 rises on dSprites (0.5 to 20 nats by 0.15), each taking a
+    sixth of its period. Where a period would be shorter than 6 steps there are fewer rises.
+
+    Args:
+        start: First value.
+        end: Last value.
+        num_steps: Length of the run.
+        rises: Number of rises.
+        rising: Fraction of the run after which `end` is reached.
+
+    Raises:
+        ValueError: If `rising` is not in (0, 1].
+    """
+    if end <= start:
+        return constant(end)
+    period, increment = _fit(start, end, num_steps, rising, rises)
+    return hybrid(start, end, increment=increment, period=period, ramp=max(1, period // 6))
+
+
+def fitted_staircase(
+    start: float, end: float, *, num_steps: int, rises: int, rising: float = 0.7
+) -> Schedule:
+    """A staircase that reaches `end` after the fraction `rising` of a run.
+
+    Args:
+        start: First value.
+        end: Last value.
+        num_steps: Length of the run.
+        rises: Number of rises.
+        rising: Fraction of the run after which `end` is reached.
+
+    Raises:
+        ValueError: If `rising` is not in (0, 1].
+    """
+    if end <= start:
+        return constant(end)
+    period, increment = _fit(start, end, num_steps, rising, rises)
+    return staircase(start, end, increment=increment, period=period)

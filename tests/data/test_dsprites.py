@@ -1,0 +1,190 @@
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autobeta.data import DataOptions, _sprites, check, dsprites
+from autobeta.errors import MissingDataError
+
+REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "dsprites.json").read_text())
+
+
+def save_official(path, images, **arrays):
+    metadata = np.array({"latents_names": ("color",)}, dtype=object)  # a pickle, as in the file
+    np.savez_compressed(path, imgs=images, metadata=metadata, **arrays)
+
+
+def sprites(space):
+    return _sprites.render(space.factors(np.arange(space.num_combinations)))
+
+
+@pytest.mark.parametrize("known", REFERENCE["images"], ids=lambda known: str(known["index"]))
+def test_real_images_are_rendered_to_the_pixel(known):
+    assert dsprites.SPACE.factors(np.array([known["index"]])).tolist() == [known["factors"]]
+    image = dsprites.render(np.array([known["index"]]))[0, :, :, 0] // 255
+    rows = image.sum(axis=1)
+    assert rows[rows > 0].tolist() == known["row_sums"]
+    assert np.flatnonzero(rows)[0] == known["first_row"]
+    assert hashlib.sha256(np.packbits(image).tobytes()).hexdigest() == known["sha256"]
+
+
+@pytest.mark.parametrize("shape", [0, 1, 2])
+def test_extents_at_every_scale_are_those_of_the_real_images(shape):
+    factors = np.array([[shape, scale, 0, 0, 0] for scale in range(6)])
+    images = _sprites.render(factors)
+    extents = [[int(image.any(0).sum()), int(image.any(1).sum())] for image in images]
+    assert extents == REFERENCE["extents"][("square", "ellipse", "heart")[shape]]
+
+
+def test_the_first_and_the_last_orientation_are_the_same_angle():
+    columns = np.array([[s, 3, o, 12, 20] for s in range(3) for o in (0, 39)])
+    images = _sprites.render(columns)
+    assert np.array_equal(images[0::2], images[1::2])
+
+
+def test_positions_move_sprites_right_and_down():
+    images = _sprites.render(np.array([[0, 5, 0, 0, 0], [0, 5, 0, 31, 0], [0, 5, 0, 0, 31]]))
+    first, right, down = ([np.flatnonzero(i.any(a)).min() for a in (0, 1)] for i in images)
+    assert first == [6, 6]
+    assert right == [38, 6]
+    assert down == [6, 38]
+
+
+def test_a_block_holds_the_images_of_its_grid_positions():
+    block = np.unpackbits(_sprites.render_block(2, 1, 7), axis=1).reshape(-1, 64, 64)
+    position = np.array([0, 31, 32, 700, 1023])
+    factors = np.array([[2, 1, 7, p // 32, p % 32] for p in position])
+    assert np.array_equal(block[position], _sprites.render(factors))
+
+
+def test_without_a_file_the_images_are_rendered_once(tmp_path, few_sprites, left_in):
+    dataset = dsprites.load(tmp_path)
+    assert dataset.source == "rendered"
+    assert left_in(tmp_path) == ["rendered.npy"]
+    assert np.array_equal(dataset.images(np.arange(2048)), dsprites.render(np.arange(2048)))
+    written = (tmp_path / "dsprites" / "rendered.npy").stat().st_mtime_ns
+    dsprites.load(tmp_path)
+    assert (tmp_path / "dsprites" / "rendered.npy").stat().st_mtime_ns == written
+
+
+def test_prepare_reports_its_progress(tmp_path, few_sprites):
+    seen = []
+    dsprites.prepare(tmp_path, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1024, 2048), (2048, 2048)]
+
+
+def test_an_interrupted_prepare_leaves_no_broken_cache(tmp_path, few_sprites, left_in):
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        dsprites.prepare(tmp_path, progress=interrupt)
+    assert left_in(tmp_path) == []
+    assert check(dsprites.load(tmp_path)).num_pixels_different == 0
+
+
+@pytest.mark.parametrize("placed", ["in the cache", "path", "folder"])
+def test_the_official_file_is_used_where_it_is_at_hand(tmp_path, few_sprites, placed):
+    folder = tmp_path / "dsprites" if placed == "in the cache" else tmp_path / "elsewhere"
+    folder.mkdir()
+    images = sprites(few_sprites)
+    images[5] = 0  # to know it from a rendering
+    save_official(folder / dsprites.OFFICIAL, images)
+    path = {"in the cache": None, "path": folder / dsprites.OFFICIAL, "folder": folder}[placed]
+    dataset = dsprites.load(tmp_path, DataOptions(path=path))
+    assert dataset.source == f"official {dsprites.OFFICIAL}"
+    assert np.array_equal(dataset.images(np.arange(2048))[..., 0], images * 255)
+    again = dsprites.load(tmp_path)
+    assert again.source == dataset.source
+
+
+def test_the_two_sources_have_caches_of_their_own(tmp_path, few_sprites, left_in):
+    dsprites.load(tmp_path)
+    save_official(tmp_path / dsprites.OFFICIAL, sprites(few_sprites))
+    dsprites.load(tmp_path, DataOptions(path=tmp_path))
+    names = left_in(tmp_path / "dsprites")
+    assert len(names) == 2
+    assert names[0].startswith("official-")
+    assert names[1] == "rendered.npy"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda images: images[:-1], r"must be uint8 of shape \(2048, 64, 64\); got .*2047"),
+        (lambda images: images.astype(np.int16), "must be uint8 .* got int16"),
+        (lambda images: images * np.uint8(255), "must be 0 or 1; got 255"),
+    ],
+)
+def test_a_file_that_is_not_the_official_one_is_refused(
+    tmp_path, few_sprites, left_in, change, message
+):
+    save_official(tmp_path / dsprites.OFFICIAL, change(sprites(few_sprites)))
+    with pytest.raises(ValueError, match=message):
+        dsprites.load(tmp_path / "cache", DataOptions(path=tmp_path))
+    assert left_in(tmp_path / "cache") == []
+
+
+def test_a_file_without_images_is_refused(tmp_path, few_sprites):
+    np.savez(tmp_path / "x.npz", pictures=np.zeros(3))
+    with pytest.raises(ValueError, match="must hold an array 'imgs'; got pictures"):
+        dsprites.load(tmp_path, DataOptions(path=tmp_path / "x.npz"))
+
+
+def test_a_truncated_file_is_refused(tmp_path, few_sprites):
+    path = tmp_path / dsprites.OFFICIAL
+    save_official(path, sprites(few_sprites))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=r"must be a whole \.npy or \.npz file"):
+        dsprites.load(tmp_path, DataOptions(path=path))
+
+
+def test_a_file_with_a_damaged_image_is_refused(tmp_path, few_sprites):
+    path = tmp_path / dsprites.OFFICIAL
+    images = np.random.default_rng(0).integers(0, 2, (2048, 64, 64), dtype=np.uint8)
+    save_official(path, images)
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    path.write_bytes(bytes(data))
+    with pytest.raises(ValueError, match=r"must be a whole \.npy or \.npz file"):
+        dsprites.load(tmp_path, DataOptions(path=path))
+
+
+def test_a_missing_file_is_reported_with_its_address(tmp_path):
+    with pytest.raises(MissingDataError, match=r"nothing at .*Fetch it from https://github.com"):
+        dsprites.load(tmp_path, DataOptions(path=tmp_path))
+
+
+@pytest.mark.parametrize("size", [32, 128])
+def test_another_size_is_refused_with_the_reason(tmp_path, size):
+    with pytest.raises(ValueError, match=rf"must be 64 for dsprites; got {size}\. The images are"):
+        dsprites.load(tmp_path, DataOptions(image_size=size))
+
+
+def test_colour_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="`channels` must be 1 for dsprites; got 3"):
+        dsprites.load(tmp_path, DataOptions(channels=3))
+
+
+@pytest.mark.slow
+def test_the_whole_set_is_rendered_in_a_minute_and_opens_in_a_second(tmp_path):
+    start = time.perf_counter()
+    cache = dsprites.prepare(tmp_path)
+    assert time.perf_counter() - start < 60
+    assert cache.stat().st_size < 400e6
+    start = time.perf_counter()
+    dataset = dsprites.load(tmp_path)
+    assert time.perf_counter() - start < 1
+    white = sum(
+        int((dataset.images(np.arange(i, i + 4096)) == 255).sum())
+        for i in range(0, len(dataset), 4096)
+    )
+    # The mathematical functions of another machine may tip a few ties between two pixels.
+    assert abs(white - REFERENCE["whole"]["white_pixels_official"]) < 100
+    packed = np.load(cache, mmap_mode="r")
+    digest = hashlib.sha256(packed.tobytes()).hexdigest()
+    if white == REFERENCE["whole"]["white_pixels"]:
+        assert digest == REFERENCE["whole"]["sha256"]

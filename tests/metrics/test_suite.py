@@ -1,0 +1,128 @@
+"""All metrics at once, and what a metric's module must define."""
+
+import importlib
+import inspect
+import json
+import math
+
+import numpy as np
+import pytest
+
+import autobeta.metrics
+from autobeta.metrics import printed_name, score
+from autobeta.registry import available, describe, load
+
+NAMES = available("metrics")
+NAMED = {"mig[bins=20]", "modularity[bins=20]", "sap", "factorvae", "dci[rf]", "irs[q=0.99]"}
+
+
+def values(result):
+    """Numbers of a result, one level down."""
+    for value in result.values():
+        yield from value.values() if isinstance(value, dict) else [value]
+
+
+def test_all_metrics_are_scored_under_their_printed_names(points):
+    codes, factors = points
+    result = score(codes, factors)
+    assert set(result) == NAMED
+    assert set(result["dci[rf]"]) == {"disentanglement", "completeness", "informativeness"}
+    assert all(type(v) is float and 0 <= v <= 1 for v in values(result))
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+def test_log_variances_add_the_metrics_that_need_them(points):
+    codes, factors = points
+    result = score(codes, factors, logvars=np.full(codes.shape, -3.0))
+    assert set(result) == NAMED | {"rmig[bins=100]"}
+
+
+def test_a_metric_that_needs_log_variances_says_so_when_asked(points):
+    with pytest.raises(ValueError, match="`logvars` must be given for 'rmig'; got None"):
+        score(*points, metrics=["mig", "rmig"])
+
+
+def test_held_out_points_reach_the_metrics_that_fit(points):
+    codes, factors = points
+    test = codes[700:], factors[700:]
+    result = score(codes[:700], factors[:700], test=test, metrics=["sap", "mig"])
+    assert result == {
+        "sap": autobeta.metrics.sap(codes[:700], factors[:700], test=test),
+        "mig[bins=20]": autobeta.metrics.mig(codes[:700], factors[:700]),
+    }
+
+
+def test_the_seed_reaches_the_metrics(mixed):
+    def once(seed):
+        return score(*mixed, metrics=["factorvae"], seed=seed)
+
+    assert once(1) == once(1) != once(2)
+
+
+def test_constant_factors_are_left_out_with_a_warning(points):
+    codes, factors = points
+    more = np.insert(factors, 1, 4, axis=1)
+    with pytest.warns(UserWarning, match=r"constant factors in columns \[1\] are left out"):
+        result = score(codes, more, test=(codes, more), metrics=["mig", "sap"])
+    assert result == score(codes, factors, test=(codes, factors), metrics=["mig", "sap"])
+
+
+def test_factors_that_are_all_constant_are_refused(points):
+    with pytest.raises(ValueError, match="all columns are constant"):
+        score(points[0], 0 * points[1])
+
+
+def test_an_undefined_metric_is_left_out_with_the_reason_unless_asked_for(points):
+    codes, factors = points[0], points[1][:, :1]
+    with pytest.warns(UserWarning, match="is left out: `factors` must have at least 2 columns"):
+        result = score(codes, factors)
+    assert set(result) == {"mig[bins=20]", "sap", "factorvae", "irs[q=0.99]"}
+    with pytest.raises(ValueError, match="at least 2 columns for modularity"):
+        score(codes, factors, metrics=["modularity"])
+
+
+def test_an_unknown_metric_is_refused_with_the_nearest_name(points):
+    with pytest.raises(ValueError, match=r"`metrics` has no 'migg'.*Did you mean 'mig'\?"):
+        score(*points, metrics=["migg"])
+
+
+def test_wrong_input_raises_rather_than_leaving_metrics_out(points):
+    codes, factors = points
+    with pytest.raises(ValueError, match="same number of points"):
+        score(codes, factors[1:])
+    with pytest.raises(ValueError, match="`test` must be held-out"):
+        score(codes, factors, test=(codes, factors[:, 1:]))
+
+
+def test_dead_latents_are_told_by_the_codes_own_scale():
+    codes = np.random.default_rng(0).normal(size=(500, 4)) * [1.0, 0.01, 0.2, 0.0]
+    for scale in (1e-3, 1.0, 1e3):
+        live = autobeta.metrics.live_latents(scale * codes)
+        assert live.tolist() == [True, False, True, False]
+    assert not autobeta.metrics.live_latents(np.full((9, 2), 0.1)).any()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_package_has_the_function_and_the_registry_the_module(name):
+    module = load("metrics", name)
+    assert module is importlib.import_module(f"autobeta.metrics.{name}")
+    assert inspect.ismodule(module)
+    assert getattr(autobeta.metrics, name) is getattr(module, name)
+    assert name in autobeta.metrics.__all__
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_metric_states_its_facts_as_literals(name):
+    facts = describe("metrics", name)
+    low, high = facts["RANGE"]
+    assert low < high
+    assert math.isfinite(low)
+    assert facts["HIGHER_IS_BETTER"] in (True, False)
+    assert set(facts["NEEDS"]) <= {"codes", "factors", "logvars", "test"}
+    assert "https://" in facts["SOURCE"]
+    variant = facts["VARIANT"]
+    assert printed_name(name) == (f"{name}[{variant}]" if variant else name)
+    parameters = list(inspect.signature(getattr(autobeta.metrics, name)).parameters)
+    assert parameters[:2] == ["codes", "factors"]
+    assert "seed" in parameters
+    assert {"logvars", "test"} & set(parameters) == {"logvars", "test"} & set(facts["NEEDS"])

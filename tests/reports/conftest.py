@@ -1,0 +1,108 @@
+"""Small run folders with known numbers."""
+
+import numpy as np
+import pytest
+
+from autobeta import runs
+
+NUM_LATENTS, NUM_VALUES, SIDE, STEPS = 4, 5, 16, 40
+
+
+def _images(*shape):
+    """Grey images, each with a white square at a place of its own."""
+    images = np.full((int(np.prod(shape)), SIDE, SIDE, 1), 40, np.uint8)
+    for number, image in enumerate(images):
+        at = number % (SIDE - 4)
+        image[at : at + 4, 4:8] = 255
+    return images.reshape(*shape, SIDE, SIDE, 1)
+
+
+def _log_rows(*, steps=STEPS, kl=20.0, beta=1.0, target=None):
+    rows = []
+    for step in range(1, steps + 1):
+        now = kl * (1 - np.exp(-step / 10))
+        row = {
+            "step": step,
+            "loss": 100.0 + now,
+            "terms": {"reconstruction": 100.0, "kl": now},
+            "weights": {"reconstruction": 1.0, "kl": beta},
+            "beta": beta * (1 + 1 / step),
+            "equivalent_beta": beta * (1 + 1 / step),
+            "kl_per_latent": [now, 0.0, 0.0, 0.0],
+            "kl_average": now - 0.5,
+            "state": {},
+        }
+        rows.append(row | ({} if target is None else {"target": target}))
+    return rows
+
+
+def _losses(**changes):
+    return {
+        "reconstruction": 101.0,
+        "kl": 19.0,
+        "elbo": -120.0,
+        "mse": 0.0125,
+        "psnr": 19.03,
+        "bce": 88.5,
+        "active_latents": 3,
+    } | changes
+
+
+@pytest.fixture
+def log_rows():
+    return _log_rows
+
+
+@pytest.fixture
+def losses():
+    return _losses
+
+
+@pytest.fixture
+def make_run(tmp_path):
+    """Write a run folder; `log`, `metrics` and `pictures` may be left out with None or False."""
+
+    def make(
+        name="run", *, method="vae", data="toy", seed=0, settings=None, log=(), metrics=(),
+        pictures=True, finished=True,
+    ):  # fmt: skip
+        folder = tmp_path / name
+        folder.mkdir(parents=True)
+        config = {
+            "format": runs.FORMAT,
+            "method": method,
+            "method_config": settings or {},
+            "data": {"name": data, "image_size": SIDE},
+            "model": {"architecture": "mlp", "num_latents": NUM_LATENTS},
+            "train": {"steps": STEPS, "batch_size": 64, "lr": 1e-3, "seed": seed},
+        }
+        runs.write_json(folder / runs.CONFIG, config)
+        runs.write_json(folder / runs.ENVIRONMENT, {"python": "3.11", "packages": {"torch": "2"}})
+        if log is not None:
+            runs.write_jsonl(folder / runs.LOG, log or _log_rows())
+        if metrics is not None:
+            found = {
+                "num_points": 100,
+                "seed": 0,
+                "evaluation": {"train": _losses()},
+                "kl_per_latent": [0.01, 12.0, 2.0, 4.99],
+                "metrics": {"mig[bins=20]": 0.25, "dci[trees]": {"disentanglement": 0.5}},
+            }
+            runs.write_json(folder / runs.METRICS, found | dict(metrics))
+        if pictures:
+            pair = {"originals": _images(10), "reconstructions": _images(10) // 2}
+            runs.write_npz(folder / runs.RECONSTRUCTIONS, pair)
+            traversals = {
+                "images": _images(NUM_LATENTS, NUM_VALUES),
+                "latents": np.array([1, 3, 2, 0]),
+                "kl": np.array([12.0, 4.99, 2.0, 0.01]),
+                "active": np.array([True, True, True, False]),
+                "values": np.linspace(-2, 2, NUM_VALUES),
+                "samples": _images(9),
+            }
+            runs.write_npz(folder / runs.TRAVERSALS, traversals)
+        if finished:
+            (folder / runs.MODEL).write_bytes(b"")
+        return folder
+
+    return make

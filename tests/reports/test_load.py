@@ -1,0 +1,98 @@
+import numpy as np
+import pytest
+
+from autobeta import runs
+from autobeta.reports import load_runs
+from autobeta.reports._load import MAX_POINTS, curve, missing
+
+
+def test_a_folder_without_a_config_is_no_run(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"must be a run folder; it has no config\.json"):
+        load_runs([tmp_path])
+
+
+def test_no_folder_at_all_is_an_error():
+    with pytest.raises(ValueError, match=r"`runs` must be at least one run folder; got none"):
+        load_runs([])
+
+
+def test_a_folder_given_twice_is_read_once(make_run):
+    folder = make_run()
+    assert len(load_runs([folder, folder.parent / "." / folder.name])) == 1
+
+
+def test_runs_with_the_same_folder_name_are_named_with_their_parent(make_run):
+    loaded = load_runs([make_run("a/seed0"), make_run("b/seed0", seed=1)])
+    assert [run.name for run in loaded] == ["a/seed0", "b/seed0"]
+
+
+def test_runs_that_differ_by_seed_only_share_a_group(make_run):
+    first, second, other = load_runs(
+        [make_run("a"), make_run("b", seed=1), make_run("c", settings={"beta": 4.0})]
+    )
+    assert first.group == second.group != other.group
+
+
+def test_a_label_names_the_settings_that_differ_within_a_method(make_run):
+    loaded = load_runs(
+        [
+            make_run("a", method="betavae", settings={"beta": 1.0, "gain": 2}),
+            make_run("b", method="betavae", settings={"beta": 4.0, "gain": 2}),
+            make_run("c", method="vae"),
+        ]
+    )
+    assert [run.label for run in loaded] == ["betavae, beta=1.0", "betavae, beta=4.0", "vae"]
+
+
+def test_a_label_names_the_data_where_the_runs_have_several(make_run):
+    loaded = load_runs([make_run("a"), make_run("b", data="scenes3d")])
+    assert [run.label for run in loaded] == ["vae on toy", "vae on scenes3d"]
+
+
+def test_a_group_with_many_differing_settings_is_called_by_its_first_run(make_run):
+    loaded = load_runs(
+        [make_run("a", settings=dict.fromkeys("pqrs", 1)), make_run("b", settings={"p": 2})]
+    )
+    assert [run.label for run in loaded] == ["a", "vae, p=2"]
+
+
+def test_labels_are_never_shared_by_two_groups(make_run):
+    loaded = load_runs(
+        [
+            make_run("a", settings={"encoder": {"width": 1}, "decoder": {"width": 2}}),
+            make_run("b", settings={"encoder": {"width": 1}, "decoder": {"width": 2}, "x": 0}),
+            make_run("vae", method="vae", settings={"y": 1, "z": 2, "u": 3, "v": 4}),
+        ]
+    )
+    assert len({run.label for run in loaded}) == 3
+
+
+def test_a_long_log_is_thinned_and_keeps_its_ends_and_its_spike(make_run, log_rows):
+    rows = log_rows(steps=5000)
+    rows[1234]["beta"] = 99.0
+    (run,) = load_runs([make_run(log=rows)])
+    steps, values = curve(run, lambda row: row["beta"])
+    assert len(steps) <= MAX_POINTS
+    assert (steps[0], steps[-1]) == (1, 5000)
+    assert np.all(np.diff(steps) > 0)
+    assert dict(zip(steps, values, strict=True))[1235] == 99.0
+
+
+def test_a_finished_run_lacks_nothing(make_run):
+    (run,) = load_runs([make_run()])
+    assert missing(run) == []
+
+
+def test_what_a_run_lacks_is_named(make_run):
+    folder = make_run(metrics=None, pictures=False, finished=False)
+    (folder / runs.ENVIRONMENT).unlink()
+    text = " ".join(missing(load_runs([folder])[0]))
+    for part in ("step 40 of 40", "not evaluated", "no reconstructions", "no traversals"):
+        assert part in text
+    assert "versions and device were not recorded" in text
+    assert "Nothing is logged yet" in missing(load_runs([make_run("b", log=None)])[0])[0]
+
+
+def test_an_evaluation_without_scores_is_named(make_run):
+    (run,) = load_runs([make_run(metrics={"metrics": {}})])
+    assert missing(run) == ["No disentanglement score was computed."]

@@ -1,0 +1,114 @@
+import pytest
+
+from autobeta.reports import load_runs
+from autobeta.reports.tables import (
+    HELD_OUT,
+    Spread,
+    Table,
+    beside,
+    run_rows,
+    seed_rows,
+    table,
+    to_html,
+    to_markdown,
+    transposed,
+)
+
+
+def _evaluated(losses, *, mig=0.25, **changes):
+    return {"evaluation": {"train": losses(**changes)}, "metrics": {"mig[bins=20]": mig}}
+
+
+def test_a_row_has_the_numbers_of_the_run_folder(make_run):
+    (row,) = run_rows(load_runs([make_run(seed=7)]))
+    assert (row["run"], row["method"], row["data"]) == ("run", "vae", "toy")
+    assert (row["steps"], row["seed"], row["active_latents"]) == (40, 7, 3)
+    assert (row["reconstruction"], row["kl"], row["mse"]) == (101.0, 19.0, 0.0125)
+    assert (row["psnr"], row["bce"]) == (19.03, 88.5)
+    assert row["beta"] == 1 + 1 / 40
+    assert row["mig[bins=20]"] == 0.25
+    assert row["dci[trees] disentanglement"] == 0.5
+
+
+def test_the_equivalent_beta_is_shown_only_where_it_differs(make_run, log_rows):
+    rows = log_rows()
+    rows[-1]["equivalent_beta"] = 3.0
+    same, differs = run_rows(load_runs([make_run("a"), make_run("b", log=rows)]))
+    assert same["equivalent_beta"] is None
+    assert differs["equivalent_beta"] == 3.0
+
+
+def test_held_out_numbers_stand_beside(make_run, losses):
+    evaluation = {"train": losses(kl=10.0), "test": losses(kl=11.5)}
+    rows = run_rows(load_runs([make_run(metrics={"evaluation": evaluation})]))
+    assert rows[0]["kl" + HELD_OUT] == 11.5
+    joined = beside(table(rows))
+    assert joined.cells[0][joined.headings.index("KL (nats)")] == "10.00\u00a0/ 11.50"
+    assert not any(HELD_OUT in heading for heading in joined.headings)
+
+
+def test_a_missing_value_is_blank_and_not_zero(make_run):
+    rows = run_rows(load_runs([make_run("a"), make_run("b", metrics=None, log=None)]))
+    shown = table(rows)
+    assert rows[1]["kl"] is None
+    assert shown.cells[1][shown.headings.index("KL (nats)")] == ""
+    assert shown.cells[1][shown.headings.index("mig[bins=20]")] == ""
+
+
+def test_seeds_are_aggregated_to_mean_and_sample_deviation(make_run, losses):
+    values = {0: 10.0, 1: 12.0, 2: 17.0}
+    folders = [
+        make_run(f"s{seed}", seed=seed, metrics=_evaluated(losses, kl=kl))
+        for seed, kl in values.items()
+    ]
+    (row,) = seed_rows(load_runs(folders))
+    # mean 13; squared deviations 9 + 1 + 16 = 26, over n - 1 = 2
+    assert row["seeds"] == 3
+    assert row["kl"].mean == pytest.approx(13.0)
+    assert row["kl"].std == pytest.approx(13**0.5)
+    assert row["kl"].n == 3
+
+
+def test_runs_that_differ_by_more_than_the_seed_are_not_averaged(make_run):
+    folders = [make_run("a"), make_run("b", seed=1, settings={"beta": 4.0})]
+    rows = seed_rows(load_runs(folders))
+    assert len(rows) == 2
+    assert rows[0]["kl"] == Spread(19.0, None, 1)
+
+
+def test_a_number_that_some_seeds_lack_says_over_how_many_it_is(make_run, losses):
+    folders = [
+        make_run("a", metrics=_evaluated(losses, mig=0.2)),
+        make_run("b", seed=1, metrics=_evaluated(losses, mig=0.4)),
+        make_run("c", seed=2, metrics=None),
+    ]
+    shown = table(seed_rows(load_runs(folders)))
+    # deviation of 0.2 and 0.4: sqrt(0.02) = 0.141
+    cell = shown.cells[0][shown.headings.index("mig[bins=20]")]
+    assert cell == "0.300\u00a0±\u00a00.141 (n=2)"
+
+
+def test_the_deviation_has_as_many_decimals_as_the_mean():
+    rows = [{"label": "a", "seeds": 2, "mse": Spread(0.00312, 0.0000352, 2)}]
+    assert table(rows).cells == [["a", "2", "0.00312\u00a0±\u00a00.00004"]]
+    rows = [{"label": "a", "seeds": 2, "beta": Spread(1.5e-7, 2e-8, 2)}]
+    assert table(rows).cells[0][2] == "1.5e-07\u00a0±\u00a02.0e-08"
+
+
+def test_markdown_has_a_row_per_run_and_keeps_bars_inside_cells():
+    text = to_markdown(Table(["run", "seed"], [["a|b\nc", "1"], ["d", ""]]))
+    assert text.splitlines() == ["| run | seed |", "| --- | --- |", "| a\\|b c | 1 |", "| d |  |"]
+
+
+def test_html_escapes_and_labels_every_cell():
+    text = to_html(Table(["run", "x<y"], [["<b>", "1 & 2"]]), caption="<i>")
+    assert '<th scope="row">&lt;b&gt;</th><td data-label="x&lt;y">1 &amp; 2</td>' in text
+    assert "<b>" not in text
+    assert "<i>" not in text
+
+
+def test_a_transposed_table_has_the_first_column_as_headings():
+    turned = transposed(
+        Table(["label", "mig", "sap"], [["a", "1", "2"], ["b", "3", "4"]]), "score"
+    )
+    assert turned == Table(["score", "a", "b"], [["mig", "1", "3"], ["sap", "2", "4"]])
