@@ -17,7 +17,7 @@ _HOMES = {
     "train": "autobeta.api",
 }
 
-__all__ = list(_HOMES)  # noqa: PLE0605 - a list, made from the table
+__all__ = list(_HOMES)
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name

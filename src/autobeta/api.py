@@ -309,12 +309,13 @@ def draw_traversals(
     for i, path in enumerate(images):
         pixels = read_image(path, height, channels)
         bases[f"traversal-{i}-{path.stem}"] = encode(run, pixels[None]).codes[0]
-    written = []
+    written: list[Path] = []
     for name, base in (bases or {"traversal": None}).items():
         rows = traverse(run.model, sample, base=base, num_values=num_values, span=span)
-        labels = {key: rows[key] for key in ("latents", "kl", "active")}
-        save_traversal_grid(folder / f"{name}.png", rows["images"], **labels)
-        save_traversal_gif(folder / f"{name}.gif", rows["images"], **labels)
-        written += [folder / f"{name}.png", folder / f"{name}.gif"]
+        for save, suffix in ((save_traversal_grid, "png"), (save_traversal_gif, "gif")):
+            path = folder / f"{name}.{suffix}"
+            kl, active = rows["kl"], rows["active"]
+            save(path, rows["images"], latents=rows["latents"], kl=kl, active=active)
+            written.append(path)
     save_montage(folder / "samples.png", rows["samples"])
     return [*written, folder / "samples.png"]

@@ -19,7 +19,6 @@ from rich.table import Table
 
 from autobeta import __version__, registry, runs
 
-Positional = tyro.conf.Positional
 Precision = Literal["float32", "bfloat16"]
 
 
@@ -91,7 +90,7 @@ class TrainAgain:
 class Evaluate:
     """Evaluate a trained run: losses, metrics, reconstructions, traversals."""
 
-    run: Positional[Path]
+    run: tyro.conf.Positional[Path]
     """Run folder."""
     metrics: tuple[str, ...] | None = None
     """Metrics to compute; all that the data allow if not given."""
@@ -105,7 +104,7 @@ class Evaluate:
 class Encode:
     """Write codes and log-variances of images, and factors where the data has them."""
 
-    run: Positional[Path]
+    run: tyro.conf.Positional[Path]
     """Run folder."""
     data: str
     """Name of a data set, a folder of images, or an .npy or .npz file of arrays."""
@@ -119,7 +118,7 @@ class Encode:
 class Traverse:
     """Draw latent traversals as PNG and GIF, and samples from the prior."""
 
-    run: Positional[Path]
+    run: tyro.conf.Positional[Path]
     """Run folder."""
     image: tuple[Path, ...] = ()
     """Images whose codes the traversals start from; the prior's mean if not given."""
@@ -135,7 +134,7 @@ class Traverse:
 class Report:
     """Write one self-contained HTML report about runs."""
 
-    runs: Positional[tuple[Path, ...]]
+    runs: tyro.conf.Positional[tuple[Path, ...]]
     """Run folders."""
     out: Path
     """The HTML file to write."""
@@ -145,7 +144,7 @@ class Report:
 class Score:
     """Compute metrics of codes and factors, without any model."""
 
-    file: Positional[Path]
+    file: tyro.conf.Positional[Path]
     """An .npz with codes (N, D), factors (N, K), optional logvars, codes_test, factors_test."""
     metrics: tuple[str, ...] | None = None
     """Metrics to compute; all that the arrays allow if not given."""
@@ -159,7 +158,7 @@ class Score:
 class List:
     """List the methods, data sets and metrics that there are."""
 
-    what: Positional[Literal["all", "methods", "data", "metrics"]] = "all"
+    what: tyro.conf.Positional[Literal["all", "methods", "data", "metrics"]] = "all"
     """What to list."""
 
 
@@ -167,7 +166,7 @@ class List:
 class Cite:
     """Print the BibTeX entry of a method or a data set."""
 
-    name: Positional[str]
+    name: tyro.conf.Positional[str]
     """Name of the method or data set."""
 
 
@@ -175,7 +174,7 @@ class Cite:
 class DataName:
     """Say what a data set holds."""
 
-    name: Positional[str]
+    name: tyro.conf.Positional[str]
     """Name of a data set, a folder of images, or a file of arrays."""
     path: Path | None = None
     """File or folder of a named data set that is kept outside the cache."""

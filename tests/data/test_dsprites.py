@@ -1,5 +1,6 @@
 import hashlib
 import json
+import os
 import time
 from pathlib import Path
 
@@ -84,6 +85,17 @@ def test_an_interrupted_prepare_leaves_no_broken_cache(tmp_path, few_sprites, le
         dsprites.prepare(tmp_path, progress=interrupt)
     assert left_in(tmp_path) == []
     assert check(dsprites.load(tmp_path)).num_pixels_different == 0
+
+
+def test_what_a_killed_prepare_left_is_never_opened_and_goes_later(tmp_path, few_sprites, left_in):
+    folder = tmp_path / "dsprites"
+    folder.mkdir()
+    half = folder / "rendered.npy.123.tmp"
+    half.write_bytes(b"half of the images")
+    assert check(dsprites.load(tmp_path)).num_pixels_different == 0
+    os.utime(half, (0, 0))
+    dsprites.load(tmp_path)
+    assert left_in(tmp_path) == ["rendered.npy"]
 
 
 @pytest.mark.parametrize("placed", ["in the cache", "path", "folder"])

@@ -176,3 +176,13 @@ def test_drawing_leaves_the_settings_of_matplotlib_as_they_were(make_run):
         assert kl_over_steps(loaded).axes[0].yaxis.label.get_size() == 10
     assert dict(matplotlib.rcParams) == before
     assert (loaded[0].path / runs.CONFIG).exists()
+
+
+def test_a_long_name_is_shortened_in_figures_only(make_run):
+    name = "first-" + "x" * 90 + "-last"
+    (run,) = load_runs([make_run(name)])
+    title = latent_kl([run], width=4.0).axes[0].get_title("left")
+    assert run.name == name
+    assert len(title) == 40
+    assert title.startswith("first-xx")
+    assert title.endswith("xx-last")

@@ -96,3 +96,14 @@ def test_what_a_run_lacks_is_named(make_run):
 def test_an_evaluation_without_scores_is_named(make_run):
     (run,) = load_runs([make_run(metrics={"metrics": {}})])
     assert missing(run) == ["No disentanglement score was computed."]
+
+
+def test_a_group_with_a_very_long_setting_is_called_by_its_first_run(make_run):
+    loaded = load_runs([make_run("a", settings={"widths": [64] * 40}), make_run("b")])
+    assert [run.label for run in loaded] == ["a", "vae"]
+
+
+def test_a_part_of_the_evaluation_that_is_null_is_left_out(make_run, losses):
+    evaluation = {"train": losses(), "test": None}
+    (run,) = load_runs([make_run(metrics={"evaluation": evaluation})])
+    assert list(run.evaluation) == ["train"]

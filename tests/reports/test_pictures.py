@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autobeta.reports import load_runs, save_traversal_gif, save_traversal_grid
+from autobeta.reports import load_runs, save_montage, save_traversal_gif, save_traversal_grid
 from autobeta.reports._montage import GAP, montage
 from autobeta.reports._style import GREY, INK
 from autobeta.reports.pictures import reconstructions, samples, traversals
@@ -115,3 +115,14 @@ def test_a_single_latent_with_a_single_value_is_a_still_gif(tmp_path):
     save_traversal_gif(path, _moving(1, 1), **only)
     with Image.open(path) as gif:
         assert gif.n_frames == 1
+
+
+def test_a_montage_file_has_rows_of_the_asked_length_and_white_where_images_end(tmp_path):
+    path = tmp_path / "samples.png"
+    save_montage(path, _moving(1, 3)[0], columns=2)
+    with Image.open(path) as picture:
+        pixels = np.asarray(picture)
+    side = 128 + GAP
+    assert pixels.shape[:2] == (2 * side - GAP, 2 * side - GAP)
+    assert [pixels[y, x, 0] for y, x in ((5, 5), (5, side + 5), (side + 5, 5))] == [0, 10, 20]
+    assert np.all(pixels[side:, side:] == 255)

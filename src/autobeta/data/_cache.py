@@ -16,7 +16,7 @@ from rich.progress import Progress
 
 Report = Callable[[int, int], object]
 
-_STALE_SECONDS = 3600.0
+_STALE_SECONDS = 120.0
 
 
 def data_root() -> Path:
@@ -43,7 +43,7 @@ def write_array(
     """Write a uint8 .npy file from consecutive chunks of rows, without holding it in memory.
 
     It is written beside its place, flushed to disk and renamed in one go, so a process that is
-    killed leaves no file under `path`; what it leaves beside is removed by a later call.
+    killed leaves no file under `path`; what it leaves beside is removed later.
 
     Args:
         path: The file; its folder is made.
@@ -56,7 +56,7 @@ def write_array(
         ValueError: If the chunks don't add up to `shape`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_stale(path)
+    remove_leftovers(path)
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     try:
@@ -78,10 +78,10 @@ def write_array(
         raise
 
 
-def _remove_stale(path: Path) -> None:
+def remove_leftovers(path: Path) -> None:
     """Remove what killed processes left beside `path`; a living one writes all the time."""
     for left in path.parent.glob(f"{path.name}.*.tmp"):
-        with contextlib.suppress(FileNotFoundError):  # another process may remove it first
+        with contextlib.suppress(OSError):  # gone already, or not ours to remove
             if time.time() - left.stat().st_mtime > _STALE_SECONDS:
                 left.unlink()
 

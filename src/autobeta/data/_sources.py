@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
+from autobeta.data._cache import remove_leftovers
 from autobeta.data._dataset import Images, Index
 from autobeta.data._factors import check_index
 
@@ -37,7 +38,7 @@ def from_packed(
 
 
 def open_map(path: Path, shape: tuple[int, ...] | None = None) -> UInt8[np.ndarray, "..."]:
-    """Memory map of a prepared .npy file, read only.
+    """Memory map of a prepared .npy file, read only; leftovers of killed processes go.
 
     Args:
         path: The file.
@@ -46,6 +47,7 @@ def open_map(path: Path, shape: tuple[int, ...] | None = None) -> UInt8[np.ndarr
     Raises:
         ValueError: If the file is damaged or of another shape.
     """
+    remove_leftovers(path)
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, EOFError) as error:

@@ -48,9 +48,9 @@ class Config:
     """Integral gain of the published controller, per nat and step."""
     antiwindup: Literal["conditional", "authors"] = "conditional"
     """When the published controller's integral rests; "authors" as published."""
-    log_kp: float = 0.1
+    log_kp: float = 0.2
     """Proportional gain of LogPI, per nat."""
-    log_ki: float = -0.002
+    log_ki: float = -0.004
     """Integral gain of LogPI, per nat and step."""
     beta_initial: float = 50.0
     """First beta."""

@@ -1,7 +1,7 @@
 """All metrics of one representation at once."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -101,7 +101,7 @@ def _needs(name: str) -> tuple[str, ...]:
 
 
 def _one(
-    name: str, codes: Codes, factors: Factors, given: dict[str, object], seed: int
+    name: str, codes: Codes, factors: Factors, given: Mapping[str, object], seed: int
 ) -> float | dict[str, float]:
     """Value of one metric, with those of the optional inputs that it takes."""
     needs = _needs(name)
@@ -110,7 +110,7 @@ def _one(
     function = getattr(load("metrics", name), name)
     inputs = {key: value for key, value in given.items() if key in needs}
     value = function(codes, factors, seed=seed, **inputs)
-    return value._asdict() if isinstance(value, tuple) else value
+    return value._asdict() if hasattr(value, "_asdict") else value
 
 
 def _drop_constant(

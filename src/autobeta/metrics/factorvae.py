@@ -82,11 +82,11 @@ def factorvae(
     live = live_latents(codes, dead_fraction)
     if not live.any():
         return 0.0
-    codes = codes[:, live].astype(np.float64)
-    codes = (codes - codes.mean(axis=0)) / codes.std(axis=0, ddof=1)
+    kept = codes[:, live].astype(np.float64)
+    kept = (kept - kept.mean(axis=0)) / kept.std(axis=0)
     rng = np.random.default_rng(seed)
-    train = _votes(codes, factors[:, usable], num_train, batch_size, rng)
-    test = _votes(codes, factors[:, usable], num_eval, batch_size, rng)
+    train = _votes(kept, factors[:, usable], num_train, batch_size, rng)
+    test = _votes(kept, factors[:, usable], num_eval, batch_size, rng)
     return float(test[np.arange(len(test)), train.argmax(axis=1)].sum() / num_eval)
 
 
@@ -133,7 +133,7 @@ def _votes(
         for part in np.array_split(group, -(-max(num, 1) // _CHUNK)):
             drawn, valid = draw_without_replacement(sizes[part], batch_size, rng)
             rows = order[starts[part][:, None] + drawn]
-            winner = _variances(codes[rows], valid).argmin(axis=1)
+            winner = _squares(codes[rows], valid).argmin(axis=1)
             votes[:, k] += np.bincount(winner, minlength=num_latents)
     return votes
 
@@ -163,11 +163,10 @@ def draw_without_replacement(
     return np.where(valid, drawn, 0), valid
 
 
-def _variances(
+def _squares(
     batches: Float[np.ndarray, "votes batch latents"], valid: Bool[np.ndarray, "votes batch"]
 ) -> Float[np.ndarray, "votes latents"]:
-    """Sample variance over the rows that count."""
-    number = valid.sum(axis=1)[:, None]
+    """Variance over the rows that count, times a number that all latents of a vote share."""
     weight = valid[:, :, None]
-    mean = (batches * weight).sum(axis=1) / number
-    return (((batches - mean[:, None]) * weight) ** 2).sum(axis=1) / (number - 1)
+    mean = (batches * weight).sum(axis=1) / weight.sum(axis=1)
+    return (((batches - mean[:, None]) * weight) ** 2).sum(axis=1)

@@ -25,7 +25,7 @@ class UpsamplingConv(nn.ConvTranspose2d):
 
     def forward(
         self,
-        input: Float[Tensor, "batch c_in height width"],  # noqa: A002 - torch's own name
+        input: Float[Tensor, "batch c_in height width"],
         output_size: list[int] | None = None,
     ) -> Float[Tensor, "batch c_out height2 width2"]:
         """Upsample by two; `output_size` is not supported and must be None."""

@@ -1,5 +1,7 @@
 """Decoders: latents (batch, num_latents) to the likelihood's parameters, as plain functions."""
 
+from itertools import pairwise
+
 from torch import nn
 
 from autobeta.models._layers import UpsamplingConv, halvings_to_four, kaiming_initialise
@@ -11,7 +13,7 @@ def _doubling(c_in: int, c_out: int) -> list[nn.Module]:
 
 def _doublings(channels: list[int]) -> list[nn.Module]:
     """Doubling layers along a list of channels; the last has few maps, so it is shuffled."""
-    pairs = list(zip(channels, channels[1:], strict=False))
+    pairs = list(pairwise(channels))
     layers = [m for a, b in pairs[:-1] for m in _doubling(a, b)]
     return [*layers, UpsamplingConv(*pairs[-1])]
 
@@ -55,7 +57,7 @@ def burgess(image_shape: tuple[int, int, int], num_latents: int) -> nn.Sequentia
     """
     halvings = halvings_to_four(image_shape[0])
     sizes = [num_latents, 256, 256, 512]
-    pairs = zip(sizes, sizes[1:], strict=False)
+    pairs = pairwise(sizes)
     dense = [m for a, b in pairs for m in (nn.Linear(a, b), nn.ReLU())]
     channels = [*[32] * halvings, image_shape[2]]
     network = nn.Sequential(*dense, nn.Unflatten(1, (32, 4, 4)), *_doublings(channels))
@@ -75,7 +77,7 @@ def mlp(image_shape: tuple[int, int, int], num_latents: int) -> nn.Sequential:
     """
     height, width, channels = image_shape
     sizes = [num_latents, 1200, 1200, 1200]
-    pairs = zip(sizes, sizes[1:], strict=False)
+    pairs = pairwise(sizes)
     hidden = [m for a, b in pairs for m in (nn.Linear(a, b), nn.Tanh())]
     out = [nn.Linear(1200, channels * height * width), nn.Unflatten(1, (channels, height, width))]
     network = nn.Sequential(*hidden, *out)

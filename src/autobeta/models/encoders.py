@@ -1,5 +1,7 @@
 """Encoders: image (batch, channel, height, width) to a DiagonalGaussian, as plain functions."""
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -48,7 +50,7 @@ def conv64(image_shape: tuple[int, int, int], num_latents: int) -> Encoder:
     """
     halvings = halvings_to_four(image_shape[0])
     channels = [image_shape[2], *[32] * (halvings - 2), 64, 64]
-    layers = [m for a, b in zip(channels, channels[1:], strict=False) for m in _halving(a, b)]
+    layers = [m for a, b in pairwise(channels) for m in _halving(a, b)]
     head = [nn.Conv2d(64, 256, 4), nn.ReLU(), nn.Flatten(), nn.Linear(256, 2 * num_latents)]
     network = nn.Sequential(*layers, *head)
     kaiming_initialise(network)
@@ -71,7 +73,7 @@ def burgess(image_shape: tuple[int, int, int], num_latents: int) -> Encoder:
         (BetaVAE_B).
     """
     channels = [image_shape[2], *[32] * halvings_to_four(image_shape[0])]
-    layers = [m for a, b in zip(channels, channels[1:], strict=False) for m in _halving(a, b)]
+    layers = [m for a, b in pairwise(channels) for m in _halving(a, b)]
     dense = [nn.Linear(512, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU()]
     network = nn.Sequential(*layers, nn.Flatten(), *dense, nn.Linear(256, 2 * num_latents))
     kaiming_initialise(network)

@@ -60,7 +60,8 @@ class Run:
     @property
     def evaluation(self) -> dict[str, dict[str, Any]]:
         """Losses of the trained model by part of the data, `train` and perhaps `test`."""
-        return self.metrics.get("evaluation") or {}
+        parts = self.metrics.get("evaluation") or {}
+        return {part: losses for part, losses in parts.items() if losses}
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """Arrays of one NPZ file of the folder; empty where there is no such file."""
@@ -189,7 +190,7 @@ def _names(folders: Sequence[Path]) -> list[str]:
 def _labels(configs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[str, str]:
     """Short name of every group: its method, its data and the settings that differ within them.
 
-    More than three such settings would be no short name; then the first run's name is taken.
+    More than three such settings, or 60 letters, are too long: the first run's name is taken.
     """
     first: dict[str, str] = {}
     for config, name in zip(configs, names, strict=True):
@@ -200,11 +201,11 @@ def _labels(configs: Sequence[Mapping[str, Any]], names: Sequence[str]) -> dict[
     for group, own in flat.items():
         base = (own.get("method"), own.get("data.name"))
         peers = [s for s in flat.values() if (s.get("method"), s.get("data.name")) == base]
-        keys = [key for key in own if len({peer.get(key) for peer in peers}) > 1]
+        keys = [k for k in own if own[k] != "{}" and len({peer.get(k) for peer in peers}) > 1]
         label = own.get("method", "unknown method")
         label += f" on {own.get('data.name')}" if len(data_names) > 1 else ""
         label += "".join(f", {key.rpartition('.')[2]}={own[key]}" for key in keys)
-        labels[group] = label if len(keys) <= 3 else first[group]
+        labels[group] = label if len(keys) <= 3 and len(label) <= 60 else first[group]
     if len(set(labels.values())) < len(labels):
         return first
     return labels

@@ -105,10 +105,24 @@ def legend(figure: Figure, axes: Sequence[Axes], width: float) -> None:
         handles, labels = axis.get_legend_handles_labels()
         found |= dict(zip(labels, handles, strict=True))
     if len(found) > 1:
-        columns = max(1, min(len(found), int(width * 14 / (max(map(len, found)) + 6))))
-        lines = -(-len(found) // columns)
+        names = [short(label, width) for label in found]
+        columns = max(1, min(len(names), int(width * 14 / (max(map(len, names)) + 6))))
+        lines = -(-len(names) // columns)
         figure.set_figheight(figure.get_figheight() + 0.2 * lines)
-        figure.legend(found.values(), found.keys(), loc="outside lower center", ncols=columns)
+        figure.legend(found.values(), names, loc="outside lower center", ncols=columns)
+
+
+def short(text: str, width: float) -> str:
+    """The text with its middle left out where it is longer than a figure `width` inches wide.
+
+    Example:
+        >>> short("dynamicvae-dsprites-target18-seed0", 2.0)
+        'dynamicvae…t18-seed0'
+    """
+    most = int(10 * width)
+    if len(text) <= most:
+        return text
+    return f"{text[: most // 2]}…{text[len(text) - (most - 1 - most // 2) :]}"
 
 
 def svg_uri(figure: Figure) -> str:

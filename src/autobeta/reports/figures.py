@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 
 from autobeta import runs as folder
 from autobeta.reports._load import Run, curve
-from autobeta.reports._style import GREY, INK, legend, looks, panels, steps_axis, style
+from autobeta.reports._style import GREY, INK, legend, looks, panels, short, steps_axis, style
 
 WIDTH = 6.4
 
@@ -46,7 +46,8 @@ def kl_over_steps(runs: Sequence[Run], *, width: float = WIDTH) -> Figure:
                 steps, target = curve(run, lambda row: row.get("target"))
                 if len(steps):
                     axis.plot(steps, target, color=INK, linestyle="--", linewidth=1)
-            axis.set_title(label + (f" ({len(members)} seeds)" if len(members) > 1 else ""))
+            seeds = f" ({len(members)} seeds)" if len(members) > 1 else ""
+            axis.set_title(short(label, width - 1) + seeds)
             axis.set_ylabel("KL (nats)")
             axis.set_ylim(bottom=0)
             dashed = [line for line in axis.lines if line.get_linestyle() == "--"]
@@ -138,7 +139,7 @@ def rate_distortion(
                     markersize=7.5,
                     label=label,
                 )
-            axis.set_title(data + (", held-out part" if part == "test" else ""))
+            axis.set_title(short(data, width - 1) + (", held-out part" if part == "test" else ""))
             axis.set_xlabel("rate: KL (nats per image)")
             axis.set_ylabel(f"distortion: {names[distortion]}")
             axis.margins(0.12)
@@ -178,7 +179,7 @@ def latent_kl(runs: Sequence[Run], *, among: Sequence[Run] = (), width: float = 
                     axis.text(middle, bar.get_height(), "dead", va="bottom", **small)
             axis.set_xticks(range(len(kl)), [str(d) for d in order])
             axis.grid(visible=False, axis="x")
-            axis.set_title(run.name)
+            axis.set_title(short(run.name, width))
             axis.set_ylabel("KL (nats)")
             axis.yaxis.set_major_locator(MaxNLocator(4))
         axes[-1].set_xlabel("latent (number)")

@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 
 def scalar_state(state: TrainState) -> dict[str, Tensor]:
-    """Every scalar buffer and learned weight of objective and weighting, and the likelihood's sigma."""
+    """Scalar buffers and parameters of objective and weighting, and the likelihood's sigma."""
     found = {"model.likelihood.log_sigma": state.model.likelihood.log_sigma.detach()}
     for name in ("objective", "weighting"):
         for key, tensor in state.modules()[name].state_dict().items():

@@ -22,7 +22,7 @@ class AbstractWeighting(nn.Module):
 
 
 def effective_weights(loss: Scalar, terms: Terms) -> dict[str, Tensor]:
-    """d loss / d term for each term: one definition of a weight for every kind of weighting.
+    """D loss / d term for each term: one definition of a weight for every kind of weighting.
 
     Args:
         loss: Return value of a weighting, with its graph.

@@ -46,9 +46,10 @@ class AbstractController(nn.Module):
             beta, a 0-d tensor without a graph.
         """
         if self.training:
-            like = {"dtype": self.beta.dtype, "device": self.beta.device}
-            self.target.copy_(torch.as_tensor(target, **like))
-            self.beta.copy_(self._update(torch.as_tensor(kl, **like).detach(), self.target))
+            dtype, device = self.beta.dtype, self.beta.device
+            measured = torch.as_tensor(kl, dtype=dtype, device=device)
+            self.target.copy_(torch.as_tensor(target, dtype=dtype, device=device))
+            self.beta.copy_(self._update(measured, self.target))
         return self.beta.clone()
 
     @abstractmethod

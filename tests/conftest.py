@@ -1,0 +1,38 @@
+import os
+import random
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import settings
+
+settings.register_profile("default", deadline=None, max_examples=50)
+settings.register_profile("ci", deadline=None, max_examples=50, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@pytest.fixture(autouse=True)
+def seed():
+    """Every test starts from the same random numbers and leaves none behind."""
+    np.random.seed(0)  # noqa: NPY002 - scikit-learn may fall back on the global state
+    random.seed(0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def global_state_guard():
+    """Fail a test that changes a global default of torch."""
+
+    def state():
+        return (
+            torch.get_default_dtype(),
+            torch.get_default_device(),
+            torch.are_deterministic_algorithms_enabled(),
+            torch.is_grad_enabled(),
+        )
+
+    before = state()
+    yield
+    assert state() == before, "the test changed a global default of torch"

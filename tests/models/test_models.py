@@ -1,0 +1,161 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from autobeta.assemble import ARCHITECTURES, ModelConfig, build_model
+from autobeta.models import (
+    Bernoulli,
+    DiagonalGaussian,
+    Gaussian,
+    LearnedSigmaGaussian,
+    OptimalSigmaGaussian,
+)
+from autobeta.models._layers import UpsamplingConv
+
+
+def test_kl_equals_quadrature():
+    mean, logvar = torch.tensor([[0.7]]).double(), torch.tensor([[-0.9]]).double()
+    z = torch.linspace(-12, 12, 20_001).double()[:, None]
+    posterior = DiagonalGaussian(mean, logvar)
+    q = posterior.log_density(z)
+    p = DiagonalGaussian(torch.zeros(1, 1).double(), torch.zeros(1, 1).double()).log_density(z)
+    integral = torch.trapezoid((q.exp() * (q - p))[:, 0], z[:, 0])
+    assert posterior.kl().item() == pytest.approx(integral.item(), rel=1e-8)
+
+
+def test_samples_have_the_posterior_s_moments():
+    n = 40_000
+    posterior = DiagonalGaussian(torch.full((n, 1), 1.5), torch.full((n, 1), math.log(0.25)))
+    z = posterior.rsample()
+    assert abs(z.mean().item() - 1.5) < 5 * 0.5 / math.sqrt(n)
+    assert abs(z.var().item() - 0.25) < 5 * 0.25 * math.sqrt(2 / n)
+
+
+def test_bernoulli_sums_cross_entropy_over_pixels():
+    x = torch.tensor([1.0, 0.0, 1.0, 0.0]).view(1, 1, 2, 2)
+    p = torch.tensor([0.9, 0.2, 0.5, 0.6]).view(1, 1, 2, 2)
+    expected = -(math.log(0.9) + math.log(0.8) + math.log(0.5) + math.log(0.4))
+    assert Bernoulli().nll(torch.logit(p), x).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_gaussian_is_half_the_squared_error_over_the_variance():
+    x, outputs = torch.rand(3, 1, 4, 4), torch.randn(3, 1, 4, 4)
+    sse = (torch.sigmoid(outputs) - x).square().flatten(1).sum(1)
+    torch.testing.assert_close(Gaussian(0.5).nll(outputs, x), sse / (2 * 0.25))
+
+
+@pytest.mark.parametrize("likelihood", [LearnedSigmaGaussian(), OptimalSigmaGaussian()])
+def test_calibrated_gaussian_is_a_density(likelihood):
+    x, outputs = torch.rand(5, 1, 8, 8), torch.randn(5, 1, 8, 8)
+    nll = likelihood.nll(outputs, x)
+    sigma = likelihood.log_sigma.exp().item()
+    normal = torch.distributions.Normal(torch.sigmoid(outputs), sigma)
+    torch.testing.assert_close(nll, -normal.log_prob(x).flatten(1).sum(1), rtol=1e-4, atol=1e-3)
+
+
+def test_optimal_sigma_is_the_root_mean_squared_error():
+    likelihood = OptimalSigmaGaussian()
+    x, outputs = torch.rand(5, 1, 8, 8), torch.randn(5, 1, 8, 8)
+    likelihood.nll(outputs, x)
+    rmse = (torch.sigmoid(outputs) - x).square().mean().sqrt().item()
+    # the soft bound at log sigma = -6 adds log(1 + exp(-6 - log sigma))
+    assert likelihood.log_sigma.exp().item() == pytest.approx(rmse + math.exp(-6), rel=1e-3)
+
+
+def test_optimal_sigma_rests_in_eval():
+    likelihood = OptimalSigmaGaussian().eval()
+    likelihood.nll(torch.randn(2, 1, 4, 4), torch.rand(2, 1, 4, 4))
+    assert likelihood.log_sigma.item() == 0
+
+
+def test_sigma_is_bounded_below():
+    likelihood = OptimalSigmaGaussian(log_sigma_min=-2.0)
+    outputs = torch.zeros(2, 1, 4, 4)
+    assert torch.isfinite(likelihood.nll(outputs, torch.full_like(outputs, 0.5))).all()
+    assert likelihood.log_sigma.item() >= -2
+
+
+def test_sigma_must_be_positive():
+    with pytest.raises(ValueError, match="`sigma` must be positive; got 0"):
+        Gaussian(0.0)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixel_shuffle_computes_the_transposed_convolution(channels):
+    ours = UpsamplingConv(6, channels).double()
+    theirs = nn.ConvTranspose2d(6, channels, 4, 2, 1).double()
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(2, 6, 5, 7).double()
+    torch.testing.assert_close(ours(x), theirs(x))
+
+
+def test_pixel_shuffle_has_no_other_output_size():
+    with pytest.raises(ValueError, match="`output_size` must be None"):
+        UpsamplingConv(2, 1)(torch.zeros(1, 2, 4, 4), [8, 8])
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("size", [32, 64, 128])
+@pytest.mark.parametrize("architecture", [*ARCHITECTURES])
+def test_network_returns_images_of_the_shape_it_takes(architecture, size, channels):
+    config = ModelConfig(architecture=architecture, num_latents=4)
+    model = build_model(config, Bernoulli(), (size, size, channels))
+    x = torch.rand(2, channels, size, size)
+    output = model(x)
+    assert output.outputs.shape == x.shape
+    assert output.z.shape == (2, 4)
+    assert model.decode(output.z).min() >= 0
+
+
+def count(model):
+    return sum(p.numel() for p in model.parameters())
+
+
+def test_published_networks_have_the_published_sizes():
+    # weights and biases of the layers as listed in the authors' code, 64 x 64 x 1, 10 latents
+    def conv(i, o, k):
+        return i * o * k * k + o
+
+    halves = conv(1, 32, 4) + conv(32, 32, 4) + conv(32, 64, 4) + conv(64, 64, 4)
+    encoder = halves + conv(64, 256, 4) + conv(256, 20, 1)
+    doubles = conv(64, 64, 4) + conv(64, 32, 4) + conv(32, 32, 4) + conv(32, 1, 4)
+    decoder = conv(10, 256, 1) + conv(256, 64, 4) + doubles
+    model = build_model(ModelConfig(architecture="conv64"), Bernoulli(), (64, 64, 1))
+    assert (count(model.encoder), count(model.decoder)) == (encoder, decoder)
+
+    dense = conv(512, 256, 1) + conv(256, 256, 1) + conv(256, 20, 1)
+    model = build_model(ModelConfig(architecture="burgess"), Bernoulli(), (64, 64, 1))
+    assert count(model.encoder) == conv(1, 32, 4) + 3 * conv(32, 32, 4) + dense
+
+
+def test_initial_weights_are_kaiming_normal_with_zero_biases():
+    model = build_model(ModelConfig(architecture="conv64"), Bernoulli(), (64, 64, 1))
+    layer = model.encoder.network[8]
+    assert isinstance(layer, nn.Conv2d)
+    fan_in = 64 * 16
+    deviation = math.sqrt(2 / fan_in)
+    assert layer.weight.std().item() == pytest.approx(deviation, rel=0.02)
+    assert layer.bias.abs().max() == 0
+
+
+def test_unfit_image_size_is_refused():
+    with pytest.raises(ValueError, match="`image_size` must be one of"):
+        build_model(ModelConfig(), Bernoulli(), (48, 48, 1))
+
+
+def test_unknown_architecture_lists_the_known():
+    with pytest.raises(ValueError, match="must be one of conv64, burgess, mlp; got 'resnet'"):
+        build_model(ModelConfig(architecture="resnet"), Bernoulli(), (64, 64, 1))
+
+
+def test_a_latent_is_needed():
+    with pytest.raises(ValueError, match="`num_latents` must be at least 1; got 0"):
+        build_model(ModelConfig(num_latents=0), Bernoulli(), (64, 64, 1))
+
+
+def test_one_latent_is_enough():
+    model = build_model(ModelConfig(num_latents=1), Bernoulli(), (32, 32, 1))
+    assert np.isfinite(model(torch.rand(1, 1, 32, 32)).posterior.kl().sum().item())

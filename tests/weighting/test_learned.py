@@ -1,0 +1,133 @@
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autobeta.weighting import LearnedWeights, effective_weights, fixed_point
+
+SIZES = {"reconstruction": 1, "kl": 1}
+
+
+def terms(reconstruction, kl):
+    return {
+        "reconstruction": torch.tensor(float(reconstruction), requires_grad=True),
+        "kl": torch.tensor(float(kl), requires_grad=True),
+    }
+
+
+def trained(weighting, found, steps=3000):
+    optimizer = torch.optim.Adam(weighting.parameters(), lr=0.02)
+    for step in range(steps):
+        optimizer.zero_grad()
+        weighting(found, step).backward()
+        optimizer.step()
+    return weighting
+
+
+@pytest.mark.parametrize("regulariser", ["log", "log1p"])
+@given(loss=st.floats(1e-3, 1e4))
+def test_fixed_point_is_where_the_gradient_vanishes(regulariser, loss):
+    cost = torch.tensor(loss, dtype=torch.float64)
+    s = fixed_point(cost, regulariser).clone().requires_grad_()
+    penalty = 0.5 * s.log() if regulariser == "log" else s.log1p()
+    (cost / (2 * s) + penalty).backward()
+    assert abs(s.grad.item() * s.item()) < 1e-9 * max(1, loss)
+
+
+@pytest.mark.parametrize("unit", [1.0, 64.0])
+@pytest.mark.parametrize("regulariser", ["log", "log1p"])
+def test_weights_reach_their_fixed_points(regulariser, unit):
+    units = {"reconstruction": unit}
+    weighting = LearnedWeights(SIZES, regulariser=regulariser, units=units)
+    trained(weighting, terms(36.0, 20.0))
+    for name, cost in (("reconstruction", 36.0 / unit), ("kl", 20.0)):
+        expected = fixed_point(torch.tensor(cost), regulariser).item()
+        assert weighting.variance(name).item() == pytest.approx(expected, rel=1e-2)
+
+
+def test_form_a_gives_the_ratio_of_the_terms_in_any_unit():
+    for unit in (1.0, 4096.0):
+        weighting = LearnedWeights(SIZES, regulariser="log", units={"reconstruction": unit})
+        found = terms(36.6, 27.0)
+        trained(weighting, found)
+        weights = effective_weights(weighting(found, 3000), found)
+        assert (weights["kl"] / weights["reconstruction"]).item() == pytest.approx(
+            36.6 / 27.0, rel=2e-2
+        )
+
+
+def test_form_b_depends_on_the_unit():
+    """In nats beta is about 1.33, per pixel of a 64 x 64 image far larger."""
+    betas = []
+    for unit in (1.0, 4096.0):
+        cost = torch.tensor([36.6 / unit, 27.0])
+        reconstruction, kl = fixed_point(cost, "log1p")
+        betas.append((unit * reconstruction / kl).item())
+    assert betas[0] == pytest.approx(1.33, abs=0.01)
+    assert betas[1] > 10
+
+
+def test_floor_bounds_the_weight_of_a_vanishing_kl():
+    weighting = LearnedWeights(SIZES, floors={"kl": 1.0})
+    found = terms(100.0, 1e-4)
+    trained(weighting, found)
+    weights = effective_weights(weighting(found, 0), found)
+    assert weights["kl"].item() <= 0.5
+
+
+def test_warmup_counts_every_term_once_and_then_starts_at_the_fixed_point():
+    weighting = LearnedWeights(SIZES, warmup=10, start="fixed_point")
+    for step in range(10):
+        found = terms(90.0 if step >= 5 else 1000.0, 30.0)
+        assert weighting(found, step).item() == pytest.approx(
+            found["reconstruction"].item() + 30.0
+        )
+    found = terms(90.0, 30.0)
+    weights = effective_weights(weighting(found, 10), found)
+    assert weights["reconstruction"].item() == pytest.approx(1 / 180, rel=1e-4)
+    assert weights["kl"].item() == pytest.approx(1 / 60, rel=1e-4)
+
+
+def test_warmup_measures_nothing_in_eval():
+    weighting = LearnedWeights(SIZES, warmup=4, start="fixed_point").eval()
+    weighting(terms(90.0, 30.0), 3)
+    assert weighting.mean_kl.item() == 0
+
+
+def test_each_latent_has_its_own_weight():
+    weighting = LearnedWeights({"reconstruction": 1, "kl": 3})
+    kl = torch.tensor([0.5, 2.0, 8.0], requires_grad=True)
+    found = {"reconstruction": torch.tensor(50.0, requires_grad=True), "kl": kl}
+    trained(weighting, found)
+    weights = effective_weights(weighting(found, 0), found)["kl"]
+    torch.testing.assert_close(weights, 1 / (2 * kl.detach()), rtol=2e-2, atol=0)
+
+
+def test_term_without_a_weight_counts_once():
+    weighting = LearnedWeights(SIZES)
+    found = terms(10.0, 4.0) | {"extra": torch.tensor(3.0)}
+    assert weighting(found, 0).item() == pytest.approx(5.0 + 2.0 + 3.0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"regulariser": "square"}, r"`regulariser` must be one of .*; got 'square'"),
+        ({"start": "random"}, r"`start` must be one of .*; got 'random'"),
+        ({"start": "fixed_point", "warmup": 1}, "`warmup` must be at least 2 steps"),
+        ({"units": {"kl": 0.0}}, r"`units\['kl'\]` must be positive; got 0"),
+        ({"floors": {"kl": -1.0}}, r"`floors\['kl'\]` must be at least 0; got -1"),
+    ],
+)
+def test_bad_setting_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        LearnedWeights(SIZES, **options)
+
+
+def test_start_at_ones_gives_beta_one_in_nats():
+    weighting = LearnedWeights(SIZES)
+    found = terms(2794.0, 0.46)
+    weights = effective_weights(weighting(found, 0), found)
+    assert math.isclose(weights["kl"].item(), weights["reconstruction"].item())
