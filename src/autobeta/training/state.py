@@ -62,13 +62,24 @@ class TrainState:
         self.batches.load_state_dict({"generator": generator, "position": position})
         for name in ("objective", "weighting"):
             self.modules()[name].load_state_dict(_below(flat, f"{name}."))
+        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         entries: dict[int, dict[str, Tensor]] = {}
         for key, value in _below(flat, "optimizer.").items():
             i, name = key.split(".", 1)
-            entries.setdefault(int(i), {})[name] = value
+            entries.setdefault(int(i), {})[name] = _laid_out_like(parameters[int(i)], value)
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
         restore_random_states(flat)
+
+
+def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
+    """Copy into the parameter's memory format.
+
+    Fused Adam walks parameter and moments in memory order, and files hold them row by row.
+    """
+    if value.shape != parameter.shape:
+        return value
+    return torch.empty_like(parameter, dtype=value.dtype).copy_(value)
 
 
 def _below(flat: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -1,0 +1,47 @@
+# make quickstart    train three methods on dSprites and write quickstart/report.html
+# make test          run the tests
+# Both build .venv first if it is not there; all that is needed is Python >= 3.11.
+
+PYTHON ?= python3
+QUICKSTART_DATA ?= dsprites
+QUICKSTART_STEPS ?= 1500
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+
+.PHONY: quickstart test lint docs bench clean
+
+quickstart: $(INSTALLED)
+	@$(BIN)/python examples/quickstart.py --data $(QUICKSTART_DATA) --steps $(QUICKSTART_STEPS)
+
+test: $(INSTALLED)
+	$(BIN)/python -m pytest
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+docs: $(INSTALLED)
+	@$(BIN)/python -c "import mkdocs" 2>/dev/null || { echo 'mkdocs is not installed:' \
+		'$(BIN)/python -m pip install -c constraints.txt -e ".[docs]"'; exit 1; }
+	$(BIN)/python -m mkdocs build --strict
+
+bench: $(INSTALLED)
+	@for file in benchmarks/[!_]*.py; do \
+		test -e "$$file" || { echo "There are no benchmarks yet."; break; }; \
+		$(BIN)/python "$$file" || exit 1; \
+	done
+
+# what can be made again in a moment; .venv and the quickstart's runs stay
+clean:
+	rm -rf build dist site .venv-wheel .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find src tests examples benchmarks reproductions -name __pycache__ -prune -exec rm -rf {} +
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable ".[dev]"
+	@touch $@

@@ -1,0 +1,74 @@
+"""A real process is killed while it trains; the resumed run equals one never interrupted."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from safetensors.torch import load_file
+
+from autobeta import runs
+
+STEPS = 40
+COMMON = [
+    *("dynamicvae", "--data", "toy", "--steps", str(STEPS), "--batch-size", "8"),
+    *("--architecture", "burgess", "--image-size", "32", "--threads", "1", "--log-every", "5"),
+    *("--checkpoint-every", "7", "--num-points", "100", "--metrics", "mig"),
+]
+
+
+def start(folder, *more):
+    command = [sys.executable, "-m", "autobeta.cli", "train", *COMMON, *more, "--out", folder]
+    return subprocess.Popen([str(c) for c in command], stdout=-3, stderr=subprocess.PIPE)
+
+
+def wait_for(path, process, seconds=120):
+    end = time.monotonic() + seconds
+    while not path.exists():
+        assert process.poll() is None, process.stderr.read().decode()
+        assert time.monotonic() < end, "no checkpoint in time"
+        time.sleep(0.005)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    process = start(folder)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors.decode()
+    return folder
+
+
+def assert_same_run(a, b):
+    ours, theirs = load_file(a / runs.MODEL), load_file(b / runs.MODEL)
+    assert ours.keys() == theirs.keys()
+    assert all(ours[name].equal(theirs[name]) for name in ours)
+    state = f"{runs.CHECKPOINT}/training.safetensors"
+    ours, theirs = load_file(a / state), load_file(b / state)
+    assert ours.keys() == theirs.keys()
+    assert all(ours[name].equal(theirs[name]) for name in ours)
+    assert (a / runs.LOG).read_bytes() == (b / runs.LOG).read_bytes()
+    assert (a / runs.METRICS).read_bytes() == (b / runs.METRICS).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)],
+    ids=["kill", "term", "int"],
+)
+def test_stopped_run_resumes_bit_for_bit(tmp_path, whole, number, code):
+    folder = tmp_path / "run"
+    process = start(folder)
+    wait_for(folder / runs.CHECKPOINT / "state.json", process)
+    os.kill(process.pid, number)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == code, errors.decode()
+    assert not (folder / runs.MODEL).exists(), "the run had finished before the signal"
+    if number != signal.SIGKILL:
+        assert "Go on with" in errors.decode()
+    process = start(folder)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors.decode()
+    assert_same_run(folder, whole)

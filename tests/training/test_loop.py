@@ -1,0 +1,148 @@
+import json
+import math
+
+import pytest
+import torch
+
+from autobeta import runs
+from autobeta.errors import DivergedError
+from autobeta.training import TrainConfig, fit
+from autobeta.training.stopping import InterruptedRunError
+
+METHODS = ["vae", "dynamicvae", "controlvae", "sigmavae", "lvae", "mdlvae"]
+
+
+def tensors(state):
+    return {**state.model.state_dict(), **state.tensors()}
+
+
+def assert_same_state(a, b):
+    left, right = tensors(a), tensors(b)
+    assert left.keys() == right.keys()
+    for name, tensor in left.items():
+        assert torch.equal(tensor, right[name]), name
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_resumed_run_is_bit_identical(make_run, tmp_path, method):
+    config, whole = make_run(method)
+    with torch.random.fork_rng(devices=[]):
+        log = fit(whole, config.train, folder=tmp_path / "whole")
+        expected = tensors(whole)
+    config, first = make_run(method)
+    fit(first, TrainConfig(steps=3, batch_size=8, log_every=2), folder=tmp_path / "parts")
+    # the log of the first part has a last line of its own, at step 3
+    rows = runs.read_jsonl(tmp_path / "parts" / runs.LOG)
+    runs.write_jsonl(tmp_path / "parts" / runs.LOG, [r for r in rows if r["step"] % 2 == 0])
+    torch.manual_seed(999)
+    _, second = make_run(method)
+    resumed = fit(second, config.train, folder=tmp_path / "parts")
+    found = tensors(second)
+    assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
+    # kl_sum was logged away at step 3, so only kl_average of step 4 may differ
+    drop = {"kl_average"}
+    strip = [{k: v for k, v in row.items() if k not in drop} for row in resumed]
+    assert strip == [{k: v for k, v in row.items() if k not in drop} for row in log]
+
+
+def test_log_holds_terms_weights_and_state(make_run, tmp_path):
+    config, state = make_run("dynamicvae", steps=4)
+    log = fit(state, config.train, folder=tmp_path)
+    assert log == runs.read_jsonl(tmp_path / runs.LOG)
+    row = log[-1]
+    assert row["step"] == 4
+    assert row["weights"]["reconstruction"] == 1.0
+    assert row["beta"] == pytest.approx(row["state"]["weighting.controller.beta"])
+    assert row["target"] == row["state"]["weighting.controller.target"]
+    total = row["terms"]["reconstruction"] + row["beta"] * row["terms"]["kl"]
+    assert row["loss"] == pytest.approx(total, rel=1e-5)
+    assert sum(row["kl_per_latent"]) == pytest.approx(row["terms"]["kl"], rel=1e-4)
+    assert "images_per_second" not in json.dumps(row)
+
+
+def test_equivalent_beta_of_sigma_vae_is_its_variance(make_run):
+    config, state = make_run("sigmavae", steps=4)
+    row = fit(state, config.train)[-1]
+    sigma = math.exp(row["state"]["model.likelihood.log_sigma"])
+    assert row["beta"] == 1.0
+    assert row["equivalent_beta"] == pytest.approx(sigma**2, rel=1e-5)
+
+
+def test_mean_kl_covers_all_steps_since_the_last_line(make_run):
+    config, state = make_run(steps=6, log_every=1)
+    kls = [row["terms"]["kl"] for row in fit(state, config.train)]
+    config, state = make_run(steps=6, log_every=3)
+    averages = [row["kl_average"] for row in fit(state, config.train)]
+    assert averages == pytest.approx([sum(kls[:3]) / 3, sum(kls[3:]) / 3], rel=1e-5)
+
+
+def test_training_lowers_the_loss(make_run):
+    config, state = make_run(steps=50, batch_size=16)
+    log = fit(state, config.train)
+    assert log[-1]["loss"] < 0.8 * log[0]["loss"]
+
+
+def test_bfloat16_trains_and_keeps_float32_losses(make_run):
+    config, state = make_run("lvae", steps=4, precision="bfloat16")
+    row = fit(state, config.train)[-1]
+    assert math.isfinite(row["loss"])
+    assert all(p.dtype == torch.float32 for p in state.model.parameters())
+
+
+def test_divergence_names_step_terms_weights_and_seed_and_keeps_the_checkpoint(make_run, tmp_path):
+    config, state = make_run(steps=6, seed=3)
+    short = TrainConfig(steps=2, batch_size=8, log_every=2, seed=3)
+    fit(state, short, folder=tmp_path)
+    before = (tmp_path / runs.CHECKPOINT / runs.MODEL).read_bytes()
+    with torch.no_grad():
+        next(state.model.parameters()).fill_(math.nan)
+    state.step = 2
+    # no checkpoint to resume from in another folder, so the broken state goes on
+    with pytest.raises(DivergedError, match=r"got nan at step 4 with terms .* and seed 3"):
+        fit(state, config.train, folder=tmp_path / "other")
+    assert (tmp_path / runs.CHECKPOINT / runs.MODEL).read_bytes() == before
+    assert not (tmp_path / "other" / runs.CHECKPOINT).exists()
+
+
+def test_signal_writes_a_checkpoint_and_is_reported(make_run, tmp_path):
+    import os
+    import signal
+
+    config, state = make_run(steps=50, log_every=1, checkpoint_every=1000)
+
+    def stop(row, rate):
+        if row["step"] == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(InterruptedRunError, match="stopped at step 4 by SIGTERM") as stopped:
+        fit(state, config.train, folder=tmp_path, report=stop)
+    assert stopped.value.signal_number == signal.SIGTERM
+    step = runs.read_json(tmp_path / runs.CHECKPOINT / "state.json")["step"]
+    assert step == stopped.value.step == 4
+
+
+def test_signal_handlers_are_put_back(make_run):
+    import signal
+
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    config, state = make_run(steps=1)
+    fit(state, config.train)
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_weighting_has_its_own_learning_rate(make_run):
+    _, state = make_run("lvae")
+    assert [group["lr"] for group in state.optimizer.param_groups] == [5e-4, 1e-3]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"steps": 0}, "`steps` must be at least 1; got 0"),
+        ({"lr": 0.0}, "`lr` must be positive; got 0"),
+        ({"precision": "float16"}, "`precision` must be 'float32' or 'bfloat16'; got 'float16'"),
+    ],
+)
+def test_bad_setting_is_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        TrainConfig(**settings)

@@ -1,0 +1,73 @@
+import io
+
+import pytest
+from rich.console import Console
+
+from autobeta.training import TrainConfig
+from autobeta.training.monitor import Watch
+from autobeta.training.progress import Progress, describe
+from autobeta.weighting import IncrementalPI
+
+
+def row(step=1000, kl=10.0, beta=1.0, target=None, average=None):
+    found = {
+        "step": step,
+        "terms": {"reconstruction": 50.0, "kl": kl},
+        "kl_average": kl if average is None else average,
+        "beta": beta,
+        "equivalent_beta": beta,
+    }
+    return found if target is None else found | {"target": target}
+
+
+def sentences(*rows, controller=None):
+    watch = Watch(grace=100, controller=controller)
+    return [finding for r in rows for finding in watch.findings(r)]
+
+
+def test_collapse_is_reported_once():
+    found = sentences(row(kl=0.001), row(kl=0.001), row(kl=5.0), row(kl=0.001))
+    assert len(found) == 2
+    assert "posterior has collapsed" in found[0]
+
+
+def test_nothing_is_reported_during_the_grace():
+    assert sentences(row(step=50, kl=0.0)) == []
+
+
+def test_low_kl_that_was_asked_for_is_no_collapse():
+    assert sentences(row(kl=0.01, target=0.5)) == []
+
+
+def test_beta_at_its_bound_away_from_the_target_is_reported():
+    found = sentences(row(kl=15.0, target=20.0, beta=0.1), controller=IncrementalPI())
+    assert len(found) == 1
+    assert "beta sits at its bound, 0.1" in found[0]
+
+
+def test_kl_away_from_its_target_is_reported():
+    found = sentences(row(kl=15.0, target=20.0, beta=3.0), controller=IncrementalPI())
+    assert len(found) == 1
+    assert "has left its target 20.00" in found[0]
+
+
+def test_kl_at_its_target_is_quiet():
+    assert sentences(row(kl=19.6, target=20.0, beta=3.0), controller=IncrementalPI()) == []
+
+
+def test_line_shows_equivalent_beta_where_it_differs():
+    line = describe(row() | {"equivalent_beta": 0.02}, 100.0, TrainConfig(steps=2000))
+    assert "beta 1 (equivalent 0.02)" in line
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_progress_writes_lines_and_warnings(terminal):
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=200)
+    with Progress(TrainConfig(steps=5000), console=console) as progress:
+        progress(row(step=600, kl=0.001), 640.0)
+        progress(row(step=650, kl=0.001), 640.0)
+    text = out.getvalue()
+    assert text.count("posterior has collapsed") == 1
+    assert "step 600/5000" in text
+    assert ("step 650/5000" in text) == terminal  # plain lines come every so often only
