@@ -22,6 +22,7 @@ STARTS = {
     "plain": "--method.start ones --method.warmup 0 --method.kl-floor 0 --method.weight-lr 1e-2",
     "measured": "--method.start fixed_point --method.warmup 500 --method.kl-floor 1 "
     "--method.weight-lr 1e-3",
+    "slow": "--method.start ones --method.warmup 0 --method.kl-floor 1 --method.weight-lr 5e-4",
 }
 METHODS = ("vae", "betavae", "controlvae", "sigmavae", "lvae", "mdlvae")
 BEST_ARMS = ("A-nats-measured", "B-nats-measured")
@@ -37,8 +38,7 @@ def lvae(arm: str, seed: int, steps: int, metrics: str) -> str:
 
 def plan() -> dict[str, str]:
     """Name of each run and the arguments of `autobeta train`, in the order of their use."""
-    runs = {}
-    runs["dynamicvae-20k"] = f"dynamicvae --steps 20000 --seed 0 {FULL} {COMMON}"
+    runs = {"dynamicvae-20k": f"dynamicvae --steps 20000 --seed 0 {FULL} {COMMON}"}
     for seed in range(3):
         for form in FORMS:
             for start in STARTS:
@@ -48,14 +48,16 @@ def plan() -> dict[str, str]:
         runs[f"{method}-10k"] = f"{method} --steps 10000 --seed 0 {FULL} {COMMON}"
     for arm in BEST_ARMS:
         runs[f"lvae-{arm}-20k"] = lvae(arm, 0, 20_000, FULL)
-    runs["dynamicvae-20k-s1"] = f"dynamicvae --steps 20000 --seed 1 {FULL} {COMMON}"
-    published = "--preset paper --method.schedule fitted"
-    runs["dynamicvae-20k-published"] = (
-        f"dynamicvae --steps 20000 --seed 0 {published} {FULL} {COMMON}"
-    )
-    float32 = COMMON.replace("bfloat16", "float32")
-    runs["vae-6k-float32"] = f"vae --steps 6000 --seed 0 {QUICK} {float32}"
-    runs["vae-6k-bfloat16"] = f"vae --steps 6000 --seed 0 {QUICK} {COMMON}"
+    variants = {
+        "s1": "--seed 1",
+        "rising0.7": "--seed 0 --method.rising 0.7",
+        "published": "--seed 0 --preset paper --method.schedule fitted",
+    }
+    for name, options in variants.items():
+        runs[f"dynamicvae-20k-{name}"] = f"dynamicvae --steps 20000 {options} {FULL} {COMMON}"
+    for precision in ("float32", "bfloat16"):
+        common = COMMON.replace("bfloat16", precision)
+        runs[f"vae-6k-{precision}"] = f"vae --steps 6000 --seed 0 {QUICK} {common}"
     return runs
 
 

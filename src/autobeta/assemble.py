@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 import torch
 
@@ -68,6 +68,8 @@ class RunConfig:
                 f"`method_config` must be the Config of {self.method!r}; "
                 f"got {type(self.method_config).__module__}. Import it from the method's module."
             )
+        for part in (self.method_config, self.model, self.train):
+            check_choices(part)
 
     def to_json(self, source: str | None = None) -> dict[str, Any]:
         """As `config.json` holds it; `source` says where the images came from."""
@@ -106,6 +108,19 @@ class RunConfig:
                 f"`config` must hold settings of this version; got {error}. "
                 "Use the version that wrote it, or train again."
             ) from error
+
+
+def check_choices(config: Any) -> None:  # noqa: ANN401 - any dataclass of settings
+    """Refuse a setting that is none of its choices, such as one read from a file.
+
+    Raises:
+        ValueError: If a field annotated with a `Literal` has another value.
+    """
+    for name, hint in get_type_hints(type(config)).items():
+        value = getattr(config, name)
+        if get_origin(hint) is Literal and value not in get_args(hint):
+            choices = ", ".join(map(str, get_args(hint)))
+            raise ValueError(f"`{name}` must be one of {choices}; got {value!r}.")
 
 
 def load_dataset(config: RunConfig) -> FactorDataset:

@@ -104,7 +104,9 @@ def active_latents(representation: Representation) -> np.ndarray:
 
 
 @torch.no_grad()
-def losses(model: VAE, dataset: FactorDataset, representation: Representation) -> dict[str, float]:
+def losses(
+    model: VAE, dataset: FactorDataset, representation: Representation
+) -> dict[str, float | int]:
     """Reconstruction, KL and image quality over a sample.
 
     `reconstruction` takes one posterior sample with noise of a fixed seed, the others decode the

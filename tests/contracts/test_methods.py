@@ -147,8 +147,11 @@ def test_negative_beta_is_refused():
         make("betavae", beta=-1.0)
 
 
-def test_unknown_likelihood_is_refused():
-    from autobeta.methods._base import make_likelihood
-
-    with pytest.raises(ValueError, match="`likelihood` must be 'bernoulli' or 'gaussian'; got"):
-        make_likelihood.__wrapped__("poisson")
+@pytest.mark.parametrize(
+    ("method", "name"), [("dynamicvae", "schedule"), ("vae", "likelihood"), ("lvae", "unit")]
+)
+def test_setting_that_is_no_choice_is_refused(method, name):
+    settings = registry.load("methods", method).Config()
+    object.__setattr__(settings, name, "other")  # as a file edited by hand would have it
+    with pytest.raises(ValueError, match=rf"`{name}` must be one of .*; got 'other'"):
+        RunConfig(method=method, method_config=settings)

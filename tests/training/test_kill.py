@@ -1,6 +1,5 @@
 """A real process is killed while it trains; the resumed run equals one never interrupted."""
 
-import os
 import signal
 import subprocess
 import sys
@@ -53,21 +52,14 @@ def assert_same_run(a, b):
     assert (a / runs.METRICS).read_bytes() == (b / runs.METRICS).read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("number", "code"),
-    [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130)],
-    ids=["kill", "term", "int"],
-)
-def test_stopped_run_resumes_bit_for_bit(tmp_path, whole, number, code):
+def test_killed_run_resumes_bit_for_bit(tmp_path, whole):
     folder = tmp_path / "run"
     process = start(folder)
     wait_for(folder / runs.CHECKPOINT / "state.json", process)
-    os.kill(process.pid, number)
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == code, errors.decode()
+    process.kill()
+    process.communicate(timeout=120)
+    assert process.returncode == -signal.SIGKILL
     assert not (folder / runs.MODEL).exists(), "the run had finished before the signal"
-    if number != signal.SIGKILL:
-        assert "Go on with" in errors.decode()
     process = start(folder)
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors.decode()

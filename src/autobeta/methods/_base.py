@@ -33,13 +33,5 @@ class Recipe:
 
 
 def make_likelihood(name: LikelihoodName) -> AbstractLikelihood:
-    """Bernoulli, or a Gaussian with sigma 1 (half the squared error).
-
-    Raises:
-        ValueError: If the name is neither.
-    """
-    if name == "bernoulli":
-        return Bernoulli()
-    if name == "gaussian":
-        return Gaussian()
-    raise ValueError(f"`likelihood` must be 'bernoulli' or 'gaussian'; got {name!r}.")
+    """Bernoulli, or a Gaussian with sigma 1 (half the squared error)."""
+    return Bernoulli() if name == "bernoulli" else Gaussian()

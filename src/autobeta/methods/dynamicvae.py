@@ -64,7 +64,7 @@ class Config:
     """Last set point of the KL, nats."""
     schedule: Literal["fitted", "paper", "constant"] = "fitted"
     """How the set point rises: fitted to the run's length, as published, or not at all."""
-    rising: float = 0.7
+    rising: float = 0.9
     """Fraction of the run after which the fitted schedule reaches `target`."""
     increment: float = 0.15
     """Rise of the published schedule, nats."""

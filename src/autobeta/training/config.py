@@ -39,7 +39,3 @@ class TrainConfig:
         for name in ("lr", "checkpoint_minutes"):
             if not getattr(self, name) > 0:
                 raise ValueError(f"`{name}` must be positive; got {getattr(self, name)}.")
-        if self.precision not in ("float32", "bfloat16"):
-            raise ValueError(
-                f"`precision` must be 'float32' or 'bfloat16'; got {self.precision!r}."
-            )

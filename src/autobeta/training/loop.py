@@ -102,7 +102,7 @@ def _resume(state: TrainState, folder: Path | None) -> list[dict[str, Any]]:
 
 
 def _record(
-    folder: Path | None, row: dict[str, Any], timing: dict[str, float], report: Report | None
+    folder: Path | None, row: dict[str, Any], timing: dict[str, float | int], report: Report | None
 ) -> None:
     if folder is not None:
         runs.append_jsonl(folder / runs.LOG, row)
@@ -119,7 +119,7 @@ class _Clock:
         self._begin = self._last_time = self._saved = time.monotonic()
         self._last_step = step
 
-    def timing(self, step: int) -> dict[str, float]:
+    def timing(self, step: int) -> dict[str, float | int]:
         now = time.monotonic()
         rate = (step - self._last_step) * self._batch_size / max(now - self._last_time, 1e-9)
         self._last_time, self._last_step = now, step

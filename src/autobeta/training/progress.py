@@ -6,6 +6,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.live import Live
+from rich.text import Text
 
 from autobeta.training.config import TrainConfig
 from autobeta.training.monitor import Watch
@@ -45,13 +46,13 @@ class Progress:
     def __call__(self, row: dict[str, Any], images_per_second: float) -> None:
         """Show one line of the log."""
         for finding in self._watch.findings(row):
-            self._console.print(f"warning: {finding}", markup=False)
+            self._console.print(Text(f"warning: {finding}"))
         line = describe(row, images_per_second, self._config)
         if self._console.is_terminal:
-            self._live.update(line, refresh=True)
+            self._live.update(Text(line), refresh=True)
         elif time.monotonic() - self._last_line >= PLAIN_SECONDS:
             self._last_line = time.monotonic()
-            self._console.print(line, markup=False)
+            self._console.print(Text(line))
 
 
 def describe(row: dict[str, Any], images_per_second: float, config: TrainConfig) -> str:
