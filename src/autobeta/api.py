@@ -37,13 +37,18 @@ class Run:
         folder: Its run folder.
         config: Its configuration.
         model: The trained network, in `eval()`.
-        dataset: What it was trained on.
+        image_shape: (height, width, channels) of the images it takes.
     """
 
     folder: Path
     config: RunConfig
     model: VAE
-    dataset: FactorDataset
+    image_shape: tuple[int, int, int]
+
+    @property
+    def dataset(self) -> FactorDataset:
+        """What it was trained on, opened anew; encoding other images does not need it."""
+        return load_dataset(self.config)
 
 
 def train(
@@ -91,7 +96,7 @@ def train(
         state = build_state(config, dataset)
         fit(state, config.train, folder=folder, report=report)
         write_tensors(folder / runs.MODEL, state.model.state_dict())
-    run = load_run(folder, dataset=dataset)
+    run = load_run(folder)
     if not (folder / runs.METRICS).exists():
         evaluate(run.model, dataset, folder, evaluation)
     return run
@@ -99,7 +104,8 @@ def train(
 
 def controller_of(config: RunConfig) -> object:
     """The controller of the configured method, for its bounds; None where there is none."""
-    recipe = build_recipe(config, load_dataset(config))
+    dataset = load_dataset(config)
+    recipe = build_recipe(config, dataset.image_shape, len(dataset.splits["train"]))
     return getattr(recipe.weighting, "controller", None)
 
 
@@ -114,7 +120,7 @@ def claim(folder: Path, config: RunConfig, dataset: FactorDataset, *, extend: bo
     Raises:
         ValueError: If the folder has another run or other files; the message names the settings.
     """
-    wanted = config.to_json(dataset.source)
+    wanted = config.to_json(dataset)
     if not (folder / runs.CONFIG).exists():
         if folder.exists() and any(folder.iterdir()):
             raise ValueError(
@@ -179,22 +185,27 @@ def _device_name(device: str) -> str:
 
 def _commit() -> str | None:
     """The commit of the source tree; None for an installed package."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--verify", "HEAD"]
+    git = ["git", "-C", str(Path(__file__).parent)]
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=5, check=True)
+        # an installed package may lie inside somebody else's repository, untracked
+        subprocess.run(
+            [*git, "ls-files", "--error-unmatch", Path(__file__).name],
+            capture_output=True,
+            timeout=5,
+            check=True,
+        )
+        head = [*git, "rev-parse", "--verify", "HEAD"]
+        done = subprocess.run(head, capture_output=True, text=True, timeout=5, check=True)
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
 
 
-def load_run(
-    folder: Path | str, *, dataset: FactorDataset | None = None, device: str | None = None
-) -> Run:
+def load_run(folder: Path | str, *, device: str | None = None) -> Run:
     """Load a trained run.
 
     Args:
         folder: Run folder.
-        dataset: Its data set, if it is open already.
         device: Where the network goes; the run's own device if not given, and the CPU if that
             one is not there.
 
@@ -203,16 +214,17 @@ def load_run(
         ValueError: If a file is damaged.
     """
     folder = Path(folder)
-    config = RunConfig.from_json(runs.read_config(folder))
+    stored = runs.read_config(folder)
+    config = RunConfig.from_json(stored)
     if not is_trained(folder):
         raise FileNotFoundError(
             f"`{folder}` must hold a finished run; it has no {runs.MODEL}. "
             f"Finish it with `autobeta train --config {folder / runs.CONFIG} --out {folder}`."
         )
-    if dataset is None:
-        dataset = load_dataset(config)
-    recipe = build_recipe(config, dataset)
-    model = build_model(config.model, recipe.likelihood, dataset.image_shape)
+    height, width, channels = stored["data"]["image_shape"]
+    image_shape = (height, width, channels)
+    recipe = build_recipe(config, image_shape, stored["data"]["num_train"])
+    model = build_model(config.model, recipe.likelihood, image_shape)
     try:
         model.load_state_dict(read_tensors(folder / runs.MODEL))
     except RuntimeError as error:
@@ -221,7 +233,7 @@ def load_run(
         ) from error
     wanted = device or config.train.device
     present = wanted == "cpu" or torch.cuda.is_available()
-    return Run(folder, config, model.to(wanted if present else "cpu").eval(), dataset)
+    return Run(folder, config, model.to(wanted if present else "cpu").eval(), image_shape)
 
 
 def encode(
@@ -246,9 +258,9 @@ def encode(
     """
     run = run if isinstance(run, Run) else load_run(run)
     dataset = _as_dataset(data, run)
-    if dataset.image_shape != run.dataset.image_shape:
+    if dataset.image_shape != run.image_shape:
         raise ValueError(
-            f"`data` must have images of shape {run.dataset.image_shape}, as in the training; "
+            f"`data` must have images of shape {run.image_shape}, as in the training; "
             f"got {dataset.image_shape}. Resize or convert them."
         )
     index = np.arange(dataset.num_images)
@@ -261,7 +273,7 @@ def _as_dataset(data: FactorDataset | np.ndarray | Path | str, run: Run) -> Fact
     if isinstance(data, FactorDataset):
         return data
     if not isinstance(data, np.ndarray):
-        height, _, channels = run.dataset.image_shape
+        height, _, channels = run.image_shape
         own = str(data) == run.config.data
         return (
             run.dataset
@@ -303,8 +315,9 @@ def draw_traversals(
     Returns:
         The files written.
     """
-    sample = encode_dataset(run.model, run.dataset, sample_index(run.dataset, "train", 1000))
-    height, _, channels = run.dataset.image_shape
+    dataset = run.dataset
+    sample = encode_dataset(run.model, dataset, sample_index(dataset, "train", 1000))
+    height, _, channels = run.image_shape
     bases: dict[str, np.ndarray | None] = {}
     for i, path in enumerate(images):
         pixels = read_image(path, height, channels)

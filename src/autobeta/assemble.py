@@ -70,16 +70,27 @@ class RunConfig:
             )
         for part in (self.method_config, self.model, self.train):
             check_choices(part)
+        # a run must find its images from any working directory
+        if self.data not in registry.available("data") and Path(self.data).exists():
+            object.__setattr__(self, "data", str(Path(self.data).resolve()))
+        if self.data_options.path is not None:
+            options = dataclasses.replace(self.data_options, path=self.data_options.path.resolve())
+            object.__setattr__(self, "data_options", options)
 
-    def to_json(self, source: str | None = None) -> dict[str, Any]:
-        """As `config.json` holds it; `source` says where the images came from."""
+    def to_json(self, dataset: FactorDataset) -> dict[str, Any]:
+        """As `config.json` holds it, with facts about the images that were there."""
         options = dataclasses.asdict(self.data_options)
         options["path"] = None if options["path"] is None else str(options["path"])
+        facts = {
+            "source": dataset.source,
+            "image_shape": list(dataset.image_shape),
+            "num_train": len(dataset.splits["train"]),
+        }
         return {
             "format": FORMAT,
             "method": self.method,
             "method_config": dataclasses.asdict(self.method_config),
-            "data": {"name": self.data, "source": source, **options},
+            "data": {"name": self.data, **facts, **options},
             "model": dataclasses.asdict(self.model),
             "train": dataclasses.asdict(self.train),
         }
@@ -91,7 +102,8 @@ class RunConfig:
         Raises:
             ValueError: If a setting is unknown to this version.
         """
-        options = {k: v for k, v in config["data"].items() if k not in ("name", "source")}
+        known = {field.name for field in dataclasses.fields(DataOptions)}
+        options = {k: v for k, v in config["data"].items() if k in known}
         options["path"] = None if options.get("path") is None else Path(options["path"])
         module = registry.load("methods", config["method"])
         try:
@@ -150,20 +162,26 @@ def build_model(
     return vae.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def build_recipe(config: RunConfig, dataset: FactorDataset) -> Recipe:
-    """The objects of the configured method."""
+def build_recipe(config: RunConfig, image_shape: tuple[int, int, int], num_train: int) -> Recipe:
+    """The objects of the configured method.
+
+    Args:
+        config: Method, its settings, number of latents and steps.
+        image_shape: (height, width, channels).
+        num_train: Number of training images.
+    """
     return registry.load("methods", config.method).build(
         config.method_config,
         num_latents=config.model.num_latents,
-        num_train=len(dataset.splits["train"]),
-        image_shape=dataset.image_shape,
+        num_train=num_train,
+        image_shape=image_shape,
         num_steps=config.train.steps,
     )
 
 
 def build_state(config: RunConfig, dataset: FactorDataset) -> TrainState:
     """A training state at step 0. Seed first: the network's initial weights are random."""
-    recipe = build_recipe(config, dataset)
+    recipe = build_recipe(config, dataset.image_shape, len(dataset.splits["train"]))
     model = build_model(config.model, recipe.likelihood, dataset.image_shape)
     train = config.train
     return make_state(

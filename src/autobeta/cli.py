@@ -84,6 +84,10 @@ class TrainAgain:
     """Run folder; the run's own folder to resume it."""
     threads: int | None = None
     """Threads of torch on the CPU; its own choice if not given."""
+    metrics: tuple[str, ...] | None = None
+    """Metrics at the end; all that the data allow if not given."""
+    num_points: int = 10_000
+    """Images of the evaluation at the end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,8 +202,7 @@ def _train(args: Sequence[str]) -> None:
         again = _parse(TrainAgain, "train", args)
         from autobeta.assemble import RunConfig
 
-        config = RunConfig.from_json(runs.read_config_file(again.config))
-        _run_training(config, again.out, threads=again.threads, extend=False, evaluation=None)
+        _run_training(RunConfig.from_json(runs.read_config_file(again.config)), again)
         return
     print(_train_usage())
     if not {"-h", "--help"} & set(args):
@@ -226,16 +229,7 @@ def _train_method(method: str, args: Sequence[str]) -> None:
     doc = (module.__doc__ or "").split("\n")[0]
     command = dataclasses.make_dataclass("Train", fields, namespace={"__doc__": doc})
     parsed = _parse(command, f"train {method}", args)
-    from autobeta.evaluation import EvaluationConfig
-
-    options: TrainOptions = parsed.options
-    _run_training(
-        _run_config(method, parsed.method, options),
-        options.out,
-        threads=options.threads,
-        extend=options.extend,
-        evaluation=EvaluationConfig(metrics=options.metrics, num_points=options.num_points),
-    )
+    _run_training(_run_config(method, parsed.method, parsed.options), parsed.options)
 
 
 def _preset(
@@ -278,18 +272,18 @@ def _run_config(method: str, method_config: object, options: TrainOptions) -> An
 
 def _run_training(
     config: Any,  # noqa: ANN401 - RunConfig, whose module is imported late
-    out: Path,
-    *,
-    threads: int | None,
-    extend: bool,
-    evaluation: Any,  # noqa: ANN401 - EvaluationConfig
+    options: TrainOptions | TrainAgain,
 ) -> None:
     import torch
 
     from autobeta import api
+    from autobeta.evaluation import EvaluationConfig
     from autobeta.training.progress import Progress
     from autobeta.training.stopping import InterruptedRunError
 
+    out, threads = options.out, options.threads
+    extend = isinstance(options, TrainOptions) and options.extend
+    evaluation = EvaluationConfig(metrics=options.metrics, num_points=options.num_points)
     if threads is not None:
         if threads < 1:
             raise ValueError(f"`threads` must be at least 1; got {threads}.")
@@ -301,7 +295,7 @@ def _run_training(
     except InterruptedRunError as stop:
         print(
             f"Stopped at step {stop.step}; the checkpoint is written. Go on with\n"
-            f"  autobeta train --config {out / runs.CONFIG} --out {out}",
+            f"  autobeta train --config {out / runs.CONFIG} --out {out}{_chosen(options)}",
             file=sys.stderr,
         )
         raise SystemExit(128 + stop.signal_number) from stop
@@ -310,6 +304,14 @@ def _run_training(
     else:
         print(f"{out} is finished.")
     _print_results(runs.read_json(run.folder / runs.METRICS))
+
+
+def _chosen(options: TrainOptions | TrainAgain) -> str:
+    """Flags of the evaluation that a resumed run must be given again."""
+    metrics = "" if options.metrics is None else f" --metrics {' '.join(options.metrics)}"
+    return metrics + (
+        f" --num-points {options.num_points}" if options.num_points != 10_000 else ""
+    )
 
 
 def _print_results(result: dict[str, Any]) -> None:
@@ -402,15 +404,18 @@ def _list(command: List) -> None:
         if command.what not in ("all", folder):
             continue
         columns = ["name", "what it is", "source"]
-        extra = {"methods": "adapts", "metrics": "range"}.get(folder)
-        table = Table(*columns, *([extra] if extra else []), title=folder)
+        more = {"methods": ["adapts", "presets"], "metrics": ["range"]}.get(folder, [])
+        table = Table(*columns, *more, title=folder)
         for name in registry.available(folder):
             facts = registry.describe(folder, name)
             row = [name, str(facts["doc"]).split("\n")[0], str(facts.get("SOURCE", ""))]
-            if extra:
-                row.append(str(facts.get(extra.upper(), "")))
-            table.add_row(*row)
+            table.add_row(*row, *(_shown(facts.get(column.upper(), "")) for column in more))
         Console().print(table)
+
+
+def _shown(fact: object) -> str:
+    """A fact as a table's cell: names of presets, ends of a range, or text."""
+    return ", ".join(map(str, fact)) if isinstance(fact, dict | tuple | list) else str(fact)
 
 
 def _cite(command: Cite) -> None:
@@ -446,7 +451,7 @@ def _data_info(command: DataName) -> None:
         facts = registry.describe("data", command.name)
         print(facts.pop("doc"))
         for name in ("SOURCE", "LICENSE", "FACTORS", "CITATION"):
-            if name in facts:
+            if facts.get(name):
                 print(f"\n{name.lower()}: {facts[name]}")
         return
     from autobeta.data import load_data
@@ -522,6 +527,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     warnings.showwarning = _show_warning
     try:
         COMMANDS[args[0]][1](args[1:])
+    except BrokenPipeError:
+        sys.stdout = None  # the reader, such as `head`, has had enough
+        return 0
     except (ValueError, TypeError, OSError, RuntimeError) as error:
         print(f"autobeta: error: {error}", file=sys.stderr)
         return 1

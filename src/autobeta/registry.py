@@ -49,7 +49,8 @@ def describe(folder: str, name: str) -> dict[str, object]:
     """Facts about a module, read without importing it: its constants and its docstring.
 
     Returns:
-        The literal values assigned to UPPER_CASE names, and "doc", the docstring.
+        The literal values assigned to UPPER_CASE names (the keys of a dictionary that is not
+        literal throughout), and "doc", the docstring.
 
     Example:
         >>> describe("methods", "vae")["doc"].splitlines()[0]
@@ -58,11 +59,17 @@ def describe(folder: str, name: str) -> dict[str, object]:
     tree = ast.parse((_PACKAGE / folder / f"{check_name(folder, name)}.py").read_text("utf-8"))
     facts: dict[str, object] = {"doc": ast.get_docstring(tree) or ""}
     for node in tree.body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            key = node.targets[0].id
-            if key.isupper():
-                try:
-                    facts[key] = ast.literal_eval(node.value)
-                except ValueError:
-                    continue  # computed, not a literal
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
+            if isinstance(target, ast.Name) and target.id.isupper():
+                facts[target.id] = _literal(node.value)
     return facts
+
+
+def _literal(node: ast.expr) -> object:
+    """The value of a literal; of a dictionary that is not one throughout, its keys."""
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        keys = node.keys if isinstance(node, ast.Dict) else []
+        return tuple(key.value for key in keys if isinstance(key, ast.Constant))

@@ -9,6 +9,8 @@ import torch
 
 from autobeta import registry
 from autobeta.assemble import ModelConfig, RunConfig, build_model
+from autobeta.data import data_root, toy
+from autobeta.methods._base import make_likelihood
 from autobeta.weighting import AbstractWeighting, effective_weights
 
 METHODS = registry.available("methods")
@@ -117,7 +119,7 @@ def test_eval_moves_nothing(method):
 @pytest.mark.parametrize("method", METHODS)
 def test_configuration_survives_json(method):
     config = RunConfig(method=method)
-    text = json.dumps(config.to_json("somewhere"))
+    text = json.dumps(config.to_json(toy.load(data_root())))
     assert RunConfig.from_json(json.loads(text)) == config
 
 
@@ -130,7 +132,7 @@ def test_weighting_moves_to_double(method):
 
 
 def test_unknown_setting_of_another_version_is_refused():
-    config = RunConfig(method="vae").to_json()
+    config = RunConfig(method="vae").to_json(toy.load(data_root()))
     config["method_config"]["temperature"] = 3
     with pytest.raises(ValueError, match=r"must hold settings of this version; got .*temperature"):
         RunConfig.from_json(config)
@@ -155,3 +157,14 @@ def test_setting_that_is_no_choice_is_refused(method, name):
     object.__setattr__(settings, name, "other")  # as a file edited by hand would have it
     with pytest.raises(ValueError, match=rf"`{name}` must be one of .*; got 'other'"):
         RunConfig(method=method, method_config=settings)
+
+
+def test_unknown_likelihood_is_refused():
+    with pytest.raises(ValueError, match="`likelihood` must be 'bernoulli' or 'gaussian'; got"):
+        make_likelihood("poisson")
+
+
+@pytest.mark.parametrize("method", ["lvae", "mdlvae"])
+def test_warmup_as_long_as_the_run_is_refused(method):
+    with pytest.raises(ValueError, match="`warmup` must be below the run's 1000 steps; got 1000"):
+        make(method, warmup=1000)

@@ -32,6 +32,14 @@ class Recipe:
     weighting_lr: float | None = None
 
 
-def make_likelihood(name: LikelihoodName) -> AbstractLikelihood:
-    """Bernoulli, or a Gaussian with sigma 1 (half the squared error)."""
-    return Bernoulli() if name == "bernoulli" else Gaussian()
+def make_likelihood(name: str) -> AbstractLikelihood:
+    """Bernoulli, or a Gaussian with sigma 1 (half the squared error).
+
+    Raises:
+        ValueError: If the name is neither.
+    """
+    if name == "bernoulli":
+        return Bernoulli()
+    if name == "gaussian":
+        return Gaussian()
+    raise ValueError(f"`likelihood` must be 'bernoulli' or 'gaussian'; got {name!r}.")

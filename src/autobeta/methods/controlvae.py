@@ -3,7 +3,7 @@
     loss = reconstruction + beta_t * kl,   beta_t from `PositionalPI` on each batch's KL
 
 The published set point starts at 0.5 nats and rises by 0.15 every 5,000 steps up to 16 or 18;
-`schedule="fitted"` keeps the number of rises and spreads them over 70 % of the run.
+`schedule="fitted"` keeps the number of rises and spreads them over 90 % of the run.
 
 Deviations:
     Anti-windup is conditional by default: the authors' guard freezes the integral for ever once
@@ -47,6 +47,8 @@ class Config:
     """Last set point of the KL, nats; the authors report 16 and 18 for dSprites."""
     schedule: Literal["fitted", "paper", "constant"] = "fitted"
     """How the set point rises: fitted to the run's length, as published, or not at all."""
+    rising: float = 0.9
+    """Fraction of the run after which the fitted schedule reaches `target`."""
     increment: float = 0.15
     """Rise of the published schedule, nats."""
     period: int = 5000
@@ -70,7 +72,7 @@ def make_schedule(config: Config, num_steps: int) -> schedules.Schedule:
         )
     rises = max(1, round((config.target - config.target_start) / config.increment))
     return schedules.fitted_staircase(
-        config.target_start, config.target, num_steps=num_steps, rises=rises
+        config.target_start, config.target, num_steps=num_steps, rises=rises, rising=config.rising
     )
 
 

@@ -66,6 +66,8 @@ class Config:
     """How the set point rises: fitted to the run's length, as published, or not at all."""
     rising: float = 0.9
     """Fraction of the run after which the fitted schedule reaches `target`."""
+    beta_hold: float = 0.5
+    """The set point of the fitted schedule rests while beta is below this; 0 for never."""
     increment: float = 0.15
     """Rise of the published schedule, nats."""
     period: int = 6000
@@ -143,5 +145,9 @@ def build(
     return Recipe(
         likelihood=make_likelihood(config.likelihood),
         objective=Elbo(),
-        weighting=ControlledKL(make_controller(config), make_schedule(config, num_steps)),
+        weighting=ControlledKL(
+            make_controller(config),
+            make_schedule(config, num_steps),
+            hold=config.beta_hold if config.schedule == "fitted" else 0.0,
+        ),
     )

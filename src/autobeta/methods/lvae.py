@@ -41,19 +41,32 @@ class Config:
     """r(s): 0.5 log s, or log(1 + s)."""
     unit: Literal["nats", "pixel"] = "nats"
     """Unit of the reconstruction inside its weighted term: nats per image, or per pixel."""
-    start: Literal["fixed_point", "ones"] = "fixed_point"
-    """Weights after the warm-up: where its mean terms put them, or both 1."""
-    warmup: int = 500
+    start: Literal["ones", "fixed_point"] = "ones"
+    """Weights after the warm-up: both 1, or where its mean terms put them."""
+    warmup: int = 0
     """Steps with both weights 1 before they are learned; 0 for none."""
     kl_floor: float = 1.0
     """Lower bound of the KL's variance, nats, against posterior collapse."""
-    weight_lr: float = 1e-3
+    weight_lr: float = 5e-4
     """Adam's learning rate of the log-variances."""
     likelihood: LikelihoodName = "bernoulli"
     """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
 
 
 PRESETS: dict[str, dict[str, object]] = {}
+
+
+def check_warmup(warmup: int, num_steps: int) -> None:
+    """Refuse a run in which the weights would never be learned.
+
+    Raises:
+        ValueError: If the warm-up is not shorter than the run.
+    """
+    if warmup >= num_steps:
+        raise ValueError(
+            f"`warmup` must be below the run's {num_steps} steps; got {warmup}. "
+            "Train longer, or shorten it."
+        )
 
 
 def build(
@@ -64,8 +77,13 @@ def build(
     image_shape: tuple[int, int, int],
     num_steps: int,
 ) -> Recipe:
-    """Objects of L-VAE."""
-    del num_latents, num_train, num_steps
+    """Objects of L-VAE.
+
+    Raises:
+        ValueError: If the warm-up is not shorter than the run.
+    """
+    del num_latents, num_train
+    check_warmup(config.warmup, num_steps)
     height, width, channels = image_shape
     unit = float(height * width * channels) if config.unit == "pixel" else 1.0
     return Recipe(

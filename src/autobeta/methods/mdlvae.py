@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autobeta.methods._base import LikelihoodName, Recipe, make_likelihood
+from autobeta.methods.lvae import check_warmup
 from autobeta.objectives import Elbo
 from autobeta.weighting import LearnedWeights
 
@@ -36,13 +37,13 @@ class Config:
     """r(s): 0.5 log s, or log(1 + s)."""
     unit: Literal["nats", "pixel"] = "nats"
     """Unit of the reconstruction inside its weighted term: nats per image, or per pixel."""
-    start: Literal["fixed_point", "ones"] = "fixed_point"
-    """Weights after the warm-up: where its mean terms put them, or all 1."""
-    warmup: int = 500
+    start: Literal["ones", "fixed_point"] = "ones"
+    """Weights after the warm-up: all 1, or where its mean terms put them."""
+    warmup: int = 0
     """Steps with all weights 1 before they are learned; 0 for none."""
     kl_floor: float = 0.5
     """Lower bound of each latent's variance, nats; without it dead latents stay dead."""
-    weight_lr: float = 1e-3
+    weight_lr: float = 5e-4
     """Adam's learning rate of the log-variances."""
     likelihood: LikelihoodName = "bernoulli"
     """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
@@ -59,8 +60,13 @@ def build(
     image_shape: tuple[int, int, int],
     num_steps: int,
 ) -> Recipe:
-    """Objects of mdL-VAE."""
-    del num_train, num_steps
+    """Objects of mdL-VAE.
+
+    Raises:
+        ValueError: If the warm-up is not shorter than the run.
+    """
+    del num_train
+    check_warmup(config.warmup, num_steps)
     height, width, channels = image_shape
     unit = float(height * width * channels) if config.unit == "pixel" else 1.0
     return Recipe(

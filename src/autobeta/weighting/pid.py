@@ -173,7 +173,7 @@ class PositionalPI(AbstractController):
         ki: Integral gain per nat and step, at most 0.
         beta_min: Lower bound of beta, and its value at rest.
         beta_max: Upper bound of beta; the authors have none for disentangling.
-        antiwindup: As in IncrementalPI. With "authors" and a set point above the KL the raw
+        antiwindup: As in IncrementalPI. With "authors" and a set point well above the KL the raw
             weight falls below beta_min at the first step and the integral is frozen for ever.
 
     Raises:
@@ -261,8 +261,8 @@ class LogPI(AbstractController):
     def __init__(
         self,
         *,
-        kp: float = 0.1,
-        ki: float = -0.002,
+        kp: float = 0.2,
+        ki: float = -0.004,
         beta_initial: float = 50.0,
         beta_min: float = 0.1,
         beta_max: float = 1000.0,
@@ -299,6 +299,8 @@ class ControlledKL(AbstractWeighting):
     Args:
         controller: IncrementalPI, PositionalPI, LogPI, or any other with the same interface.
         target: Schedule of the KL's set point, nats.
+        hold: The set point does not rise at steps where beta is below this; what the schedule
+            would have risen is left out for good. 0 follows the schedule as it is.
 
     Example:
         >>> from autobeta.weighting import schedules
@@ -308,12 +310,22 @@ class ControlledKL(AbstractWeighting):
         True
     """
 
-    def __init__(self, controller: AbstractController, target: Schedule) -> None:
+    def __init__(
+        self, controller: AbstractController, target: Schedule, *, hold: float = 0.0
+    ) -> None:
         super().__init__()
         self.controller = controller
         self._target = target
+        self._hold = hold
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step, weighed with the beta that this step's KL gives."""
-        beta = self.controller.step(terms["kl"].detach().sum(), self._target(step))
+        target = self._held_target(step) if self._hold else self._target(step)
+        beta = self.controller.step(terms["kl"].detach().sum(), target)
         return weighted_sum(terms, {"kl": beta.to(terms["kl"].dtype)})
+
+    def _held_target(self, step: int) -> Number:
+        if step == 0:
+            return self._target(0)
+        rise = self._target(step) - self._target(step - 1)
+        return self.controller.target + rise * (self.controller.beta >= self._hold)

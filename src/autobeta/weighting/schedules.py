@@ -98,7 +98,7 @@ def _fit(start: float, end: float, num_steps: int, rising: float, rises: int) ->
 
 
 def fitted_hybrid(
-    start: float, end: float, *, num_steps: int, rises: int = 130, rising: float = 0.7
+    start: float, end: float, *, num_steps: int, rises: int = 130, rising: float = 0.9
 ) -> Schedule:
     """Hybrid annealing that reaches `end` after the fraction `rising` of a run.
 
@@ -122,7 +122,7 @@ def fitted_hybrid(
 
 
 def fitted_staircase(
-    start: float, end: float, *, num_steps: int, rises: int, rising: float = 0.7
+    start: float, end: float, *, num_steps: int, rises: int, rising: float = 0.9
 ) -> Schedule:
     """A staircase that reaches `end` after the fraction `rising` of a run.
 
