@@ -1,4 +1,4 @@
-"""The runs behind this folder's results: `python run.py --runs DIR [--jobs 2] [--only PATTERN ...]`.
+"""The runs behind this folder's results: `python run.py --runs DIR`.
 
 Each is one call of `autobeta train`. A run that was stopped is resumed, a finished one is skipped,
 so the script can be started again at any time. Two processes with one thread each use a machine of
@@ -67,7 +67,7 @@ def train(folder: Path, arguments: str) -> int:
     """Train, or resume, one run; its messages go to a log beside its folder."""
     command = [sys.executable, "-m", "autobeta.cli", "train", *arguments.split()]
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_suffix(".log").open("a") as log:
+    with folder.with_name(f"{folder.name}.log").open("a") as log:
         done = subprocess.run([*command, "--out", str(folder)], stdout=log, stderr=log)
     print(f"{folder.name}: exit {done.returncode}", flush=True)
     return done.returncode

@@ -217,6 +217,7 @@ def evaluate(
         model: The network; it is put into `eval()`.
         dataset: What it was trained on.
         folder: Run folder; representation, reconstructions, traversals and metrics go there.
+            Metrics found there stay, if they are of the same points, model and seed.
         config: Settings.
 
     Returns:
@@ -235,6 +236,7 @@ def evaluate(
         "kl_per_latent": kl_per_latent(train).tolist(),
         "metrics": score_parts(parts, config.metrics, config.seed),
     }
+    result["metrics"] = _kept_metrics(folder, result) | result["metrics"]
     shown = parts.get("test", train).index
     every = max(1, len(shown) // config.num_pictures)
     runs.write_npz(folder / runs.REPRESENTATION, representation_arrays(parts))
@@ -243,6 +245,15 @@ def evaluate(
     runs.write_npz(folder / runs.TRAVERSALS, traverse(model, train))
     runs.write_json(folder / runs.METRICS, result)
     return result
+
+
+def _kept_metrics(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
+    """Metrics of an earlier evaluation on the same points with the same seed."""
+    if not (folder / runs.METRICS).exists():
+        return {}
+    earlier = runs.read_json(folder / runs.METRICS)
+    same = all(earlier[key] == result[key] for key in ("num_points", "seed", "kl_per_latent"))
+    return dict(earlier["metrics"]) if same else {}
 
 
 def score_parts(

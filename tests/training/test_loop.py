@@ -7,6 +7,7 @@ import torch
 from autobeta import runs
 from autobeta.errors import DivergedError
 from autobeta.training import TrainConfig, fit
+from autobeta.training.loop import _update
 from autobeta.training.stopping import InterruptedRunError
 
 METHODS = ["vae", "dynamicvae", "controlvae", "sigmavae", "lvae", "mdlvae"]
@@ -74,6 +75,23 @@ def test_mean_kl_covers_all_steps_since_the_last_line(make_run):
     config, state = make_run(steps=6, log_every=3)
     averages = [row["kl_average"] for row in fit(state, config.train)]
     assert averages == pytest.approx([sum(kls[:3]) / 3, sum(kls[3:]) / 3], rel=1e-5)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_steps_between_two_log_lines_never_wait_for_the_device(make_run, monkeypatch, method):
+    config, state = make_run(method, steps=5, log_every=100)
+    fit(state, TrainConfig(steps=1, batch_size=8, log_every=100))
+
+    def wait(*args, **kwargs):
+        raise AssertionError("a tensor was read on the host")
+
+    # reading a number, or branching on one, would stop a CUDA device
+    with monkeypatch.context() as patch:
+        for name in ("item", "tolist", "__bool__", "__float__", "__int__", "numpy", "cpu"):
+            patch.setattr(torch.Tensor, name, wait)
+        for _ in range(3):
+            assert _update(state, config.train) is None
+    assert state.step == 4
 
 
 def test_training_lowers_the_loss(make_run):

@@ -46,9 +46,11 @@ class AbstractController(nn.Module):
             beta, a 0-d tensor without a graph.
         """
         if self.training:
-            dtype, device = self.beta.dtype, self.beta.device
-            measured = torch.as_tensor(kl, dtype=dtype, device=device)
-            self.target.copy_(torch.as_tensor(target, dtype=dtype, device=device))
+            measured = torch.as_tensor(kl, dtype=self.beta.dtype, device=self.beta.device)
+            if isinstance(target, Tensor):
+                self.target.copy_(target)
+            else:
+                self.target.fill_(target)  # a number: no copy that a device must wait for
             self.beta.copy_(self._update(measured, self.target))
         return self.beta.clone()
 

@@ -1,0 +1,111 @@
+"""Figures and numbers from the runs: `python analyse.py --runs DIR`; writes beside this file.
+
+`results.json` holds one entry per run. Averages at the end are over the last 500 steps. KL is
+compared with its target as the mean over 20 steps, after the first tenth of the run.
+"""
+
+import argparse
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autobeta import runs as folders
+from autobeta.reports import Run, load_runs
+from autobeta.reports.figures import beta_over_steps, kl_over_steps, rate_distortion
+
+HERE = Path(__file__).parent
+END = 500  # steps
+COLLAPSED = 1.0  # nats
+PIXELS = 64 * 64
+
+
+def series(run: Run, name: str) -> np.ndarray:
+    """One number of every log line."""
+    terms = ("reconstruction", "kl")
+    return np.array([row["terms"][name] if name in terms else row[name] for row in run.log])
+
+
+def fixed_point(cost: float, regulariser: str) -> float:
+    """Variance at which L-VAE's weight rests, for a constant cost (`weighting/learned.py`)."""
+    return cost if regulariser == "log" else (cost + math.sqrt(cost**2 + 8 * cost)) / 4
+
+
+def beta_fixed_point(run: Run, reconstruction: float, kl: float) -> float:
+    """Where L-VAE's beta would go if the terms stayed as they are."""
+    settings = run.config["method_config"]
+    unit = PIXELS if settings["unit"] == "pixel" else 1.0
+    form = settings["regulariser"]
+    variance_kl = max(fixed_point(kl, form), settings["kl_floor"])
+    return unit * fixed_point(reconstruction / unit, form) / variance_kl
+
+
+def tracking(run: Run) -> dict[str, float]:
+    """How well KL followed its set point after the first tenth of the run."""
+    steps, target = series(run, "step"), series(run, "target")
+    kl, beta = series(run, "kl_average"), series(run, "beta")
+    late = steps > steps[-1] / 10
+    error = (kl - target)[late]
+    floor = run.config["method_config"]["beta_min"]
+    return {
+        "within_half_a_nat": float(np.mean(np.abs(error) < 0.5)),
+        "largest_excess_nats": float(error.max()),
+        "largest_lack_nats": float(error.min()),
+        "overshoot_of_last_target": float(max(0.0, kl[late].max() / target.max() - 1)),
+        "last_target": float(target[-1]),
+        "final_beta_over_floor": float(beta[steps > steps[-1] - END].mean() / floor),
+        "smallest_beta_over_floor": float(beta.min() / floor),
+    }
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """One entry of results.json."""
+    steps = series(run, "step")
+    last = steps > steps[-1] - END
+    means = {
+        name: float(series(run, name)[last].mean())
+        for name in ("reconstruction", "kl", "beta", "equivalent_beta")
+    }
+    found: dict[str, Any] = {"steps": int(steps[-1]), "seed": run.seed, "end": means}
+    found["collapsed"] = means["kl"] < COLLAPSED
+    if run.method == "lvae":
+        goal = beta_fixed_point(run, means["reconstruction"], means["kl"])
+        found["beta_fixed_point"] = goal
+        found["log_beta_over_fixed_point"] = math.log(means["beta"] / goal)
+    if "target" in run.log[0]:
+        found["tracking"] = tracking(run)
+    return {**found, "evaluation": run.evaluation, "metrics": run.metrics.get("metrics", {})}
+
+
+def save(figure: Any, name: str) -> None:
+    folders.write_atomic(HERE / name, lambda file: figure.savefig(file, format="png", dpi=110))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=Path, required=True, help="folder of the run folders")
+    root = parser.parse_args().runs
+    done = sorted(p.parent for p in root.glob("*/metrics.json"))
+    results = {run.name: summary(run) for run in load_runs(done)}
+    environment = folders.read_json(done[0] / folders.ENVIRONMENT)
+    environment.pop("commit")
+    folders.write_json(HERE / "results.json", {"environment": environment, "runs": results})
+    figures = {
+        "lvae": [p for p in done if p.name.startswith("lvae") and p.name.endswith("s0")],
+        "methods": [p for p in done if p.name.endswith("-10k")],
+        "dynamicvae": [p for p in done if p.name.startswith("dynamicvae-20k")],
+    }
+    for name, chosen in figures.items():
+        if chosen:
+            loaded = load_runs(chosen)
+            save(beta_over_steps(loaded), f"{name}-beta.png")
+            save(rate_distortion(loaded, distortion="bce"), f"{name}-rate-distortion.png")
+            save(kl_over_steps(loaded), f"{name}-kl.png")
+    for name, entry in results.items():
+        end = {k: round(v, 3) for k, v in entry["end"].items()}
+        print(name, end, {k: round(v, 3) for k, v in entry.get("tracking", {}).items()})
+
+
+if __name__ == "__main__":
+    main()
