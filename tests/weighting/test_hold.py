@@ -9,7 +9,7 @@ def terms(kl):
 
 def test_set_point_rests_while_beta_is_below_the_hold():
     weighting = ControlledKL(
-        LogPI(beta_initial=1.0), schedules.linear(1.0, 11.0, steps=100), hold=0.5
+        LogPI(beta_initial=1.0), schedules.linear(1.0, 11.0, steps=100), hold=0.5, catch_up=0.1
     )
     targets, betas = [], []
     for step in range(300):
@@ -21,7 +21,9 @@ def test_set_point_rests_while_beta_is_below_the_hold():
     assert any(r > 0 for r in rises)
     assert any(beta < 0.5 for beta in betas[:99])
     assert all(r == 0 for r, beta in zip(rises, betas, strict=True) if beta < 0.5)
-    assert targets[-1] < 11.0  # what fell into a rest is left out for good
+    assert targets[99] < 11.0  # the schedule is at its end, the set point behind
+    assert targets[-1] == 11.0  # and has caught up
+    assert max(rises) < 0.1 + 1e-6
 
 
 def test_without_a_hold_the_schedule_is_followed_to_the_letter():
@@ -34,7 +36,7 @@ def test_without_a_hold_the_schedule_is_followed_to_the_letter():
 
 def test_held_set_point_resumes_from_its_state():
     def make():
-        return ControlledKL(LogPI(), schedules.linear(0.5, 20.0, steps=50), hold=0.5)
+        return ControlledKL(LogPI(), schedules.linear(0.5, 20.0, steps=50), hold=0.5, catch_up=0.2)
 
     whole, first, second = make(), make(), make()
     losses = [whole(terms(3.0 + 0.1 * step), step).item() for step in range(40)]

@@ -301,8 +301,9 @@ class ControlledKL(AbstractWeighting):
     Args:
         controller: IncrementalPI, PositionalPI, LogPI, or any other with the same interface.
         target: Schedule of the KL's set point, nats.
-        hold: The set point does not rise at steps where beta is below this; what the schedule
-            would have risen is left out for good. 0 follows the schedule as it is.
+        hold: The set point rests at steps where beta is below this, and then follows the
+            schedule by at most `catch_up` nats per step. 0 follows the schedule to the letter.
+        catch_up: Largest rise per step, nats, where there is a hold.
 
     Example:
         >>> from autobeta.weighting import schedules
@@ -313,12 +314,18 @@ class ControlledKL(AbstractWeighting):
     """
 
     def __init__(
-        self, controller: AbstractController, target: Schedule, *, hold: float = 0.0
+        self,
+        controller: AbstractController,
+        target: Schedule,
+        *,
+        hold: float = 0.0,
+        catch_up: float = math.inf,
     ) -> None:
         super().__init__()
         self.controller = controller
         self._target = target
         self._hold = hold
+        self._catch_up = catch_up
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step, weighed with the beta that this step's KL gives."""
@@ -327,7 +334,9 @@ class ControlledKL(AbstractWeighting):
         return weighted_sum(terms, {"kl": beta.to(terms["kl"].dtype)})
 
     def _held_target(self, step: int) -> Number:
+        scheduled = self._target(step)
         if step == 0:
-            return self._target(0)
-        rise = self._target(step) - self._target(step - 1)
-        return self.controller.target + rise * (self.controller.beta >= self._hold)
+            return scheduled
+        held = self.controller.target
+        risen = (held + self._catch_up).clamp(max=scheduled)
+        return torch.where(self.controller.beta >= self._hold, risen, held)
