@@ -36,8 +36,19 @@ MAY_IMPORT = {
         {"types", "runs", "assemble", "data", "evaluation", "models", "reports", "training"},
         {"numpy", "torch"},
     ),
+    "options": ({}, {"tyro"}),
     "cli": (
-        {"registry", "runs", "api", "assemble", "data", "evaluation", "metrics", "reports"}
+        {
+            "options",
+            "registry",
+            "runs",
+            "api",
+            "assemble",
+            "data",
+            "evaluation",
+            "metrics",
+            "reports",
+        }
         | {"training"},
         {"numpy", "torch", "tyro", "rich"},
     ),

@@ -9,189 +9,26 @@ import json
 import sys
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import tyro
 from rich.console import Console
 from rich.table import Table
 
 from autobeta import __version__, registry, runs
-
-Precision = Literal["float32", "bfloat16"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainOptions:
-    """Settings of `autobeta train` that all methods share."""
-
-    out: Path
-    """Run folder; one that holds a run of the same settings is resumed."""
-    data: str = "dsprites"
-    """Name of a data set, a folder of images, or an .npy or .npz file of arrays."""
-    steps: int = 20_000
-    """Number of optimiser updates."""
-    seed: int = 0
-    """The one integer behind the run's randomness."""
-    batch_size: int = 64
-    """Images per update."""
-    lr: float = 5e-4
-    """Adam's learning rate of the network."""
-    device: str = "cpu"
-    """cpu, cuda, or cuda:N."""
-    threads: int | None = None
-    """Threads of torch on the CPU; its own choice if not given."""
-    precision: Precision = "float32"
-    """bfloat16 computes the networks in mixed precision."""
-    log_every: int = 50
-    """Steps between two lines of the log."""
-    checkpoint_every: int = 1000
-    """Steps between two checkpoints."""
-    checkpoint_minutes: float = 10.0
-    """Minutes after which a checkpoint is written even between two of these."""
-    architecture: str = "conv64"
-    """conv64 (DynamicVAE and ControlVAE), burgess, or mlp (Higgins)."""
-    num_latents: int = 10
-    """Number of latents."""
-    data_path: Path | None = None
-    """File or folder of a named data set that is kept outside the cache."""
-    image_size: int = 64
-    """Height and width that the images are brought to: 32, 64 or 128."""
-    channels: int | None = None
-    """1 for grey, 3 for RGB; what the images have if not given."""
-    test_fraction: float = 0.1
-    """Held-out part of data without a full factor grid."""
-    split_seed: int = 0
-    """Seed of the held-out part."""
-    preset: str | None = None
-    """Settings of the method published for some data; `autobeta list methods` names them."""
-    extend: bool = False
-    """Train a run further than it was meant to go; fitted schedules change with it."""
-    metrics: tuple[str, ...] | None = None
-    """Metrics at the end; all that the data allow if not given."""
-    num_points: int = 10_000
-    """Images of the evaluation at the end."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainAgain:
-    """Repeat or resume a run from its config.json."""
-
-    config: Path
-    """The config.json of a run."""
-    out: Path
-    """Run folder; the run's own folder to resume it."""
-    threads: int | None = None
-    """Threads of torch on the CPU; its own choice if not given."""
-    metrics: tuple[str, ...] | None = None
-    """Metrics at the end; all that the data allow if not given."""
-    num_points: int = 10_000
-    """Images of the evaluation at the end."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Evaluate:
-    """Evaluate a trained run: losses, metrics, reconstructions, traversals."""
-
-    run: tyro.conf.Positional[Path]
-    """Run folder."""
-    metrics: tuple[str, ...] | None = None
-    """Metrics to compute; all that the data allow if not given."""
-    num_points: int = 10_000
-    """Images in the sample of each part of the data."""
-    seed: int = 0
-    """Seed of the metrics."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Encode:
-    """Write codes and log-variances of images, and factors where the data has them."""
-
-    run: tyro.conf.Positional[Path]
-    """Run folder."""
-    data: str
-    """Name of a data set, a folder of images, or an .npy or .npz file of arrays."""
-    out: Path
-    """The .npz file to write."""
-    num_points: int | None = None
-    """Size of a seeded sample; all images if not given."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Traverse:
-    """Draw latent traversals as PNG and GIF, and samples from the prior."""
-
-    run: tyro.conf.Positional[Path]
-    """Run folder."""
-    image: tuple[Path, ...] = ()
-    """Images whose codes the traversals start from; the prior's mean if not given."""
-    out: Path | None = None
-    """Folder for the pictures; RUN/pictures if not given."""
-    num_values: int = 11
-    """Values per latent."""
-    span: float = 2.0
-    """Range of each latent, in the prior's standard deviations to both sides."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """Write one self-contained HTML report about runs."""
-
-    runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Run folders."""
-    out: Path
-    """The HTML file to write."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Score:
-    """Compute metrics of codes and factors, without any model."""
-
-    file: tyro.conf.Positional[Path]
-    """An .npz with codes (N, D), factors (N, K), optional logvars, codes_test, factors_test."""
-    metrics: tuple[str, ...] | None = None
-    """Metrics to compute; all that the arrays allow if not given."""
-    seed: int = 0
-    """Seed of the metrics."""
-    json: bool = False
-    """Print JSON instead of a table."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class List:
-    """List the methods, data sets and metrics that there are."""
-
-    what: tyro.conf.Positional[Literal["all", "methods", "data", "metrics"]] = "all"
-    """What to list."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cite:
-    """Print the BibTeX entry of a method or a data set."""
-
-    name: tyro.conf.Positional[str]
-    """Name of the method or data set."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataName:
-    """Say what a data set holds."""
-
-    name: tyro.conf.Positional[str]
-    """Name of a data set, a folder of images, or a file of arrays."""
-    path: Path | None = None
-    """File or folder of a named data set that is kept outside the cache."""
-    image_size: int = 64
-    """Height and width that the images are brought to."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataVerify(DataName):
-    """Compare the prepared images with a file of known ones, or with a fresh rendering."""
-
-    against: Path | None = None
-    """An .npz with imgs and original_dataset_indices, or latents_classes."""
+from autobeta.options import (
+    Cite,
+    DataName,
+    DataVerify,
+    Encode,
+    Evaluate,
+    List,
+    Report,
+    Score,
+    TrainAgain,
+    TrainOptions,
+    Traverse,
+)
 
 
 def _train(args: Sequence[str]) -> None:

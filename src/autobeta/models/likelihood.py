@@ -34,10 +34,6 @@ class AbstractLikelihood(nn.Module):
         """Mean of p(x|z), values in (0, 1)."""
         return torch.sigmoid(outputs)
 
-    def variance(self) -> Float[Tensor, ""]:
-        """Factor that turns the KL's weight into one on 0.5 SSE, or on BCE: sigma^2, or 1."""
-        return torch.exp(2 * self.log_sigma)
-
 
 def squared_error(outputs: Images, x: Images) -> PerImage:
     """Squared error of the mean image, summed over pixels and channels."""
