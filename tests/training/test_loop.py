@@ -95,7 +95,7 @@ def test_steps_between_two_log_lines_never_wait_for_the_device(make_run, monkeyp
 
 
 def test_training_lowers_the_loss(make_run):
-    config, state = make_run(steps=50, batch_size=16)
+    config, state = make_run(steps=50)
     log = fit(state, config.train)
     assert log[-1]["loss"] < 0.8 * log[0]["loss"]
 
@@ -149,8 +149,8 @@ def test_signal_handlers_are_put_back(make_run):
 
 
 def test_weighting_has_its_own_learning_rate(make_run):
-    _, state = make_run("lvae")
-    assert [group["lr"] for group in state.optimizer.param_groups] == [5e-4, 1e-3]
+    _, state = make_run("lvae", lr=1e-3)
+    assert [group["lr"] for group in state.optimizer.param_groups] == [1e-3, 5e-4]
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def staircase(start: float, end: float, *, increment: float, period: int) -> Sch
         authors' code: the rise comes with the `period`-th step.
 
     Example:
-        >>> [staircase(0.5, 20, increment=0.15, period=500)(step) for step in (498, 499)]
+        >>> [staircase(0.5, 20.0, increment=0.15, period=500)(step) for step in (498, 499)]
         [0.5, 0.65]
     """
     return hybrid(start, end, increment=increment, period=period, ramp=1)
