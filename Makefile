@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 QUICKSTART_DATA ?= dsprites
-QUICKSTART_STEPS ?= 1500
+QUICKSTART_STEPS ?= 1000
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -22,7 +22,7 @@ METHODS = ("vae", "dynamicvae", "lvae")
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--data", default="dsprites", help="data set, or your own images")
-    parser.add_argument("--steps", type=int, default=1500, help="updates of each method")
+    parser.add_argument("--steps", type=int, default=1000, help="updates of each method")
     parser.add_argument("--num-points", type=int, default=10_000, help="images of the evaluation")
     parser.add_argument("--out", type=Path, default=Path("quickstart"), help="folder of the runs")
     options = parser.parse_args(arguments)
