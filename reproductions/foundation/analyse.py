@@ -1,7 +1,8 @@
 """Figures and numbers from the runs: `python analyse.py --runs DIR`; writes beside this file.
 
-`results.json` holds one entry per run. Averages at the end are over the last 500 steps. KL is
-compared with its target as the mean over 20 steps, after the first tenth of the run.
+`results.json` holds one entry per run, `tables.md` the main ones side by side. Averages at the end
+are over the last 500 steps. KL is compared with its target as the mean over 20 steps, after the
+first tenth of the run.
 """
 
 import argparse
@@ -78,6 +79,78 @@ def summary(run: Run) -> dict[str, Any]:
     return {**found, "evaluation": run.evaluation, "metrics": run.metrics.get("metrics", {})}
 
 
+def row(*cells: object) -> str:
+    return "| " + " | ".join(str(cell) for cell in cells) + " |\n"
+
+
+def header(*names: str) -> str:
+    return row(*names) + row(*["---"] * len(names))
+
+
+def arms_table(results: dict[str, Any]) -> str:
+    """L-VAE's arms at 6,000 steps: seeds, collapses and means over the seeds that lived."""
+    arms: dict[str, list[dict[str, Any]]] = {}
+    for name, entry in results.items():
+        if name.startswith("lvae-") and name[:-1].endswith("-s"):
+            arms.setdefault(name[5:-3], []).append(entry)
+    table = header("arm", "seeds", "collapsed", "beta", "ln(beta / fixed point)", "R", "KL", "MIG")
+    for arm, entries in arms.items():
+        alive = [e for e in entries if not e["collapsed"]] or entries
+
+        def mean(*keys: str, of: list[dict[str, Any]] = alive) -> str:
+            values = list(of)
+            for key in keys:
+                values = [v[key] for v in values]
+            return f"{np.mean(values):.3g}"
+
+        table += row(
+            *(arm, len(entries), sum(e["collapsed"] for e in entries), mean("end", "beta")),
+            *(mean("log_beta_over_fixed_point"), mean("end", "reconstruction")),
+            *(mean("end", "kl"), mean("metrics", "mig[bins=20]")),
+        )
+    return table
+
+
+def runs_table(results: dict[str, Any], suffix: str) -> str:
+    """Runs of one length side by side, losses of the mean image in common units."""
+    names = ("mse", "bce", "kl", "active_latents")
+    table = header(
+        "run", "MSE", "BCE, mean image", "KL", "active", "beta", "MIG", "DCI", "FactorVAE"
+    )
+    for name, entry in results.items():
+        if suffix not in name or "dci[rf]" not in entry["metrics"]:
+            continue
+        losses, metrics = entry["evaluation"]["train"], entry["metrics"]
+        table += row(
+            *(name, *(f"{losses[key]:.4g}" for key in names)),
+            f"{entry['end']['equivalent_beta']:.3g}",
+            f"{metrics['mig[bins=20]']:.3f}",
+            f"{metrics['dci[rf]']['disentanglement']:.3f}",
+            f"{metrics['factorvae']:.3f}",
+        )
+    return table
+
+
+def tracking_table(results: dict[str, Any]) -> str:
+    """How KL followed its set point."""
+    table = header(
+        *("run", "within 0.5 nats", "overshoot", "largest lack", "last target"),
+        *("final beta / floor", "smallest beta / floor"),
+    )
+    for name, entry in results.items():
+        if found := entry.get("tracking"):
+            table += row(
+                name,
+                f"{found['within_half_a_nat']:.1%}",
+                f"{found['overshoot_of_last_target']:.1%}",
+                f"{-found['largest_lack_nats']:.2f} nats",
+                f"{found['last_target']:.1f}",
+                f"{found['final_beta_over_floor']:.2f}",
+                f"{found['smallest_beta_over_floor']:.2f}",
+            )
+    return table
+
+
 def save(figure: Any, name: str) -> None:
     folders.write_atomic(HERE / name, lambda file: figure.savefig(file, format="png", dpi=110))
 
@@ -91,6 +164,14 @@ def main() -> None:
     environment = folders.read_json(done[0] / folders.ENVIRONMENT)
     environment.pop("commit")
     folders.write_json(HERE / "results.json", {"environment": environment, "runs": results})
+    tables = (
+        "# Tables\n\nMade by `analyse.py` from the runs.\n\n"
+        f"## L-VAE's arms, 6,000 steps\n\n{arms_table(results)}\n"
+        f"## 10,000 steps\n\n{runs_table(results, '-10k')}\n"
+        f"## 20,000 steps\n\n{runs_table(results, '-20k')}\n"
+        f"## Tracking\n\n{tracking_table(results)}"
+    )
+    folders.write_atomic(HERE / "tables.md", lambda file: file.write(tables.encode()))
     figures = {
         "lvae": [p for p in done if p.name.startswith("lvae") and p.name.endswith("s0")],
         "methods": [p for p in done if p.name.endswith("-10k")],
@@ -102,9 +183,7 @@ def main() -> None:
             save(beta_over_steps(loaded), f"{name}-beta.png")
             save(rate_distortion(loaded, distortion="bce"), f"{name}-rate-distortion.png")
             save(kl_over_steps(loaded), f"{name}-kl.png")
-    for name, entry in results.items():
-        end = {k: round(v, 3) for k, v in entry["end"].items()}
-        print(name, end, {k: round(v, 3) for k, v in entry.get("tracking", {}).items()})
+    print(tables)
 
 
 if __name__ == "__main__":
