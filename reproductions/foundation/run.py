@@ -52,7 +52,7 @@ def plan() -> dict[str, str]:
     for arm in BEST_ARMS:
         runs[f"lvae-{arm}-20k"] = lvae(arm, 0, 20_000, FULL)
     runs["lvae-10k"] = lvae(BEST_ARMS[0], 0, 10_000, FULL)
-    runs["vae-6k-float32"] = f"vae --steps 6000 --seed 0 {QUICK} {COMMON} --precision float32"
+    runs["vae-3k-float32"] = f"vae --steps 3000 --seed 0 {QUICK} {COMMON} --precision float32"
     # schedules without a hold, and the published controller, for comparison
     no_hold = f"{dynamic} --method.beta-hold 0"
     runs["dynamicvae-20k-nohold"] = f"{no_hold} --method.rising 0.9"

@@ -114,7 +114,9 @@ def missing(run: Run) -> list[str]:
         reached = "" if last is None else f": step {last} of {run.steps} was logged last"
         found.append(f"Training has not finished{reached}.")
     if not run.metrics:
-        found.append("It was not evaluated, so it has no losses on the whole data and no scores.")
+        found.append(
+            "It was not evaluated, so it has no losses on the evaluation sample and no scores."
+        )
     elif not run.metrics.get("metrics"):
         found.append("No disentanglement score was computed.")
     if not (run.path / runs.RECONSTRUCTIONS).exists():

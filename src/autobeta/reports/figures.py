@@ -195,7 +195,7 @@ def has_distortion(run: Run, distortion: str) -> bool:
 
 
 def kl_per_latent(run: Run) -> list[float | int] | None:
-    """KL of every latent in nats: over the whole data, or that of the last logged step."""
+    """KL of every latent in nats: over the evaluation sample, or that of the last logged step."""
     last = run.log[-1] if run.log else {}
     return run.metrics.get("kl_per_latent") or last.get("kl_per_latent") or None
 

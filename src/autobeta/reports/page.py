@@ -40,7 +40,7 @@ _TRAVERSALS = (
 )
 _SAMPLES = "Images decoded from random codes: what the model makes up on its own."
 _LOSSES = (
-    "Losses of the trained model on the whole data; a blank is a value the run lacks. "
+    "Losses of the trained model on a sample of the data; a blank is a value the run lacks. "
     "After a slash stands the held-out part. "
     "Nats of different likelihoods do not compare; MSE, PSNR and BCE of the mean image do."
 )

@@ -56,7 +56,7 @@ _LOSSES = ("reconstruction", "kl", "mse", "psnr", "bce", "active_latents")
 
 
 def run_rows(runs: Sequence[Run]) -> list[Row]:
-    """One row per run: what it is, its losses on the whole data, its last β and its scores.
+    """One row per run: what it is, its losses on the evaluation sample, its last β and its scores.
 
     Losses of the held-out part stand beside, their keys end in `HELD_OUT`. The equivalent β is
     there only where it differs from β. What a run lacks is None.
