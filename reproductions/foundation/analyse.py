@@ -151,10 +151,11 @@ def tracking_table(results: dict[str, Any]) -> str:
     )
     for name, entry in results.items():
         if found := entry.get("tracking"):
+            own = found.get("within_half_a_nat_own_average")
             table += row(
                 name,
                 f"{found['within_half_a_nat']:.1%}",
-                f"{found.get('within_half_a_nat_own_average', math.nan):.1%}",
+                "" if own is None else f"{own:.1%}",
                 f"{found['overshoot_of_last_target']:.1%}",
                 f"{-found['largest_lack_nats']:.2f} nats",
                 f"{found['last_target']:.1f}",
