@@ -38,7 +38,7 @@ def test_run_leaves_what_the_documents_say(run):
     names = {p.name for p in run.iterdir()}
     assert names == {
         *(runs.CONFIG, runs.ENVIRONMENT, runs.LOG, runs.TIMING, runs.CHECKPOINT, runs.MODEL),
-        *(runs.REPRESENTATION, runs.RECONSTRUCTIONS, runs.TRAVERSALS, runs.METRICS),
+        *(runs.REPRESENTATION, runs.RECONSTRUCTIONS, runs.TRAVERSALS, runs.METRICS, runs.LOCK),
     }
     config = runs.read_config(run)
     assert config["method_config"]["target"] == 5.0
@@ -180,9 +180,63 @@ def test_score_prints_the_same_numbers_as_a_table_and_as_json(run, tmp_path, cap
     stored = run / runs.REPRESENTATION
     assert call("score", stored, "--metrics", "mig", "dci", "--json") == 0
     scores = json.loads(capsys.readouterr().out)
-    assert scores.keys() == {"mig[bins=20]", "dci[rf]"}
+    assert scores.keys() == {"mig[bins=20]", "dci[lightgbm]"}
     assert call("score", stored, "--metrics", "mig") == 0
     assert f"{scores['mig[bins=20]']:.4f}" in capsys.readouterr().out
+
+
+def test_score_adds_intervals(run, capsys):
+    options = ("score", run / runs.REPRESENTATION, "--metrics", "mig", "dci", "--intervals")
+    assert call(*options, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    parts = [found["mig[bins=20]"], *found["dci[lightgbm]"].values()]
+    assert len(parts) == 4
+    assert all(part["low"] <= part["value"] <= part["high"] for part in parts)
+    assert call(*options) == 0
+    table = capsys.readouterr().out
+    assert f"{parts[0]['low']:.4f} to {parts[0]['high']:.4f}" in table
+    assert "95 % interval" in table
+
+
+def test_score_of_codes_alone_is_valid_json(tmp_path, capsys):
+    z = np.random.default_rng(0).standard_normal((50, 2))
+    runs.write_npz(tmp_path / "a.npz", {"codes": np.hstack([z, z])})
+    assert call("score", tmp_path / "a.npz", "--json") == 0
+    # a copy makes it infinite, which JSON does not know
+    assert json.loads(capsys.readouterr().out) == {"gaussian_total_correlation": None}
+
+
+def test_a_variant_is_scored_under_its_name(run, capsys):
+    names = ["mig[bins=5]", "mcc[spearman]", "dci[lasso]"]
+    assert call("score", run / runs.REPRESENTATION, "--json", "--metrics", *names) == 0
+    assert list(json.loads(capsys.readouterr().out)) == names
+
+
+def test_udr_ranks_runs(run, tmp_path, capsys):
+    assert call("train", "vae", *SMALL, "--seed", "1", "--out", tmp_path / "other") == 0
+    capsys.readouterr()
+    for flags in ([], ["--spearman"]):
+        assert call("udr", run, tmp_path / "other", "--json", *flags) == 0
+        scores = json.loads(capsys.readouterr().out)
+        assert list(scores) == [str(run), str(tmp_path / "other")]
+        assert all(0 <= value <= 1 for value in scores.values())
+    assert call("udr", run, tmp_path / "other") == 0
+    assert "metric" in capsys.readouterr().out
+
+
+def test_udr_refuses_runs_of_other_images(run, tmp_path, capsys):
+    parts = runs.read_npz(run / runs.REPRESENTATION)
+    other = tmp_path / "other"
+    runs.write_npz(other / runs.REPRESENTATION, parts | {"index": parts["index"] + 1})
+    assert call("udr", run, other) == 1
+    assert "must be evaluated on the same images" in capsys.readouterr().err
+
+
+def test_an_unknown_metric_is_refused_before_the_training(tmp_path, capsys):
+    options = [*SMALL[:-2], "migg"]
+    assert call("train", "vae", *options, "--out", tmp_path / "run") == 1
+    assert "Did you mean 'mig'?" in capsys.readouterr().err
+    assert not (tmp_path / "run" / runs.LOG).exists()
 
 
 def test_score_uses_held_out_codes(tmp_path, capsys):
@@ -195,14 +249,14 @@ def test_score_uses_held_out_codes(tmp_path, capsys):
     found = []
     for name in ("a.npz", "b.npz"):
         assert call("score", tmp_path / name, "--metrics", "dci", "--json") == 0
-        found.append(json.loads(capsys.readouterr().out)["dci[rf]"]["informativeness"])
+        found.append(json.loads(capsys.readouterr().out)["dci[lightgbm]"]["informativeness"])
     assert found[0] > 0.9 > 0.6 > found[1]
 
 
 def test_score_names_missing_arrays(tmp_path, capsys):
-    runs.write_npz(tmp_path / "a.npz", {"codes": np.zeros((3, 2))})
+    runs.write_npz(tmp_path / "a.npz", {"z": np.zeros((3, 2))})
     assert call("score", tmp_path / "a.npz") == 1
-    assert "must hold arrays codes and factors; got ['codes']" in capsys.readouterr().err
+    assert "must hold an array codes; got ['z']" in capsys.readouterr().err
 
 
 def test_unfinished_run_says_how_to_finish_it(run, tmp_path, capsys):

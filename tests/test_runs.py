@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -16,6 +19,20 @@ def test_failed_write_leaves_the_former_file(tmp_path):
         runs.write_atomic(path, fail)
     assert runs.read_json(path) == {"a": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_folder_is_held_by_one_process_only(tmp_path):
+    code = (
+        "import sys, pathlib; from autobeta import runs\n"
+        "with runs.held(pathlib.Path(sys.argv[1])): print('held')"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "run")]
+    with runs.held(tmp_path / "run"):
+        other = subprocess.run(command, capture_output=True, text=True)
+    assert other.returncode == 1
+    assert "must be free; another process is writing a run there" in other.stderr
+    after = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert after.stdout == "held\n"
 
 
 def test_unfinished_last_line_is_left_out(tmp_path):

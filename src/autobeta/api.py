@@ -75,6 +75,7 @@ def train(
 
     Raises:
         ValueError: If the folder holds a run of another configuration, or other files.
+        RuntimeError: If another process trains in the folder.
         DivergedError: If the loss left the finite numbers.
         InterruptedRunError: After a checkpoint, if Ctrl-C or SIGTERM asked for a stop.
 
@@ -90,15 +91,16 @@ def train(
     """
     folder = Path(out)
     dataset = load_dataset(config)
-    claim(folder, config, dataset, extend=extend)
-    if not is_trained(folder):
-        seed_everything(config.train.seed)
-        state = build_state(config, dataset)
-        fit(state, config.train, folder=folder, report=report)
-        write_tensors(folder / runs.MODEL, state.model.state_dict())
-    run = load_run(folder)
-    if not (folder / runs.METRICS).exists():
-        evaluate(run.model, dataset, folder, evaluation)
+    with runs.held(folder):
+        claim(folder, config, dataset, extend=extend)
+        if not is_trained(folder):
+            seed_everything(config.train.seed)
+            state = build_state(config, dataset)
+            fit(state, config.train, folder=folder, report=report)
+            write_tensors(folder / runs.MODEL, state.model.state_dict())
+        run = load_run(folder)
+        if not (folder / runs.METRICS).exists():
+            evaluate(run.model, dataset, folder, evaluation)
     return run
 
 
@@ -122,7 +124,7 @@ def claim(folder: Path, config: RunConfig, dataset: FactorDataset, *, extend: bo
     """
     wanted = config.to_json(dataset)
     if not (folder / runs.CONFIG).exists():
-        if folder.exists() and any(folder.iterdir()):
+        if folder.exists() and any(path.name != runs.LOCK for path in folder.iterdir()):
             raise ValueError(
                 f"`out` must be a new folder or a run folder; got {folder}, which has other "
                 "files. Choose another folder."

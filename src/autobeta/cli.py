@@ -6,11 +6,13 @@ Imports stand inside the commands, so that help and lists need not wait for torc
 import dataclasses
 import difflib
 import json
+import math
 import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
+import numpy as np
 import tyro
 from rich.console import Console
 from rich.table import Table
@@ -28,6 +30,7 @@ from autobeta.options import (
     TrainAgain,
     TrainOptions,
     Traverse,
+    Udr,
 )
 
 
@@ -157,15 +160,20 @@ def _print_results(result: dict[str, Any]) -> None:
         table.add_row(name, *(f"{part[name]:.4g}" for part in result["evaluation"].values()))
     Console().print(table)
     if result["metrics"]:
-        _print_scores(result["metrics"])
+        _print_scores(result["metrics"], {})
 
 
-def _print_scores(scores: dict[str, Any]) -> None:
-    table = Table("metric", "value")
+def _print_scores(scores: dict[str, Any], ends: dict[str, Any]) -> None:
+    """A table of scores, one row for each part of those that have parts."""
+    table = Table("metric", "value", *(["95 % interval"] if ends else []))
     for name, value in scores.items():
         parts = value.items() if isinstance(value, dict) else [("", value)]
         for part, number in parts:
-            table.add_row(f"{name} {part}".strip(), f"{number:.4f}")
+            row = [f"{name} {part}".strip(), f"{number:.4f}"]
+            if ends:
+                low, high = ends[name][part] if part else ends[name]
+                row.append(f"{low:.4f} to {high:.4f}")
+            table.add_row(*row)
     Console().print(table, markup=False)
 
 
@@ -175,7 +183,10 @@ def _evaluate(command: Evaluate) -> None:
 
     run = api.load_run(command.run)
     config = EvaluationConfig(
-        metrics=command.metrics, num_points=command.num_points, seed=command.seed
+        metrics=command.metrics,
+        num_points=command.num_points,
+        n_jobs=command.jobs,
+        seed=command.seed,
     )
     _print_results(evaluate(run.model, run.dataset, run.folder, config))
 
@@ -211,29 +222,67 @@ def _report(command: Report) -> None:
 
 
 def _score(command: Score) -> None:
-    from autobeta.metrics import score
+    from autobeta.metrics import intervals, score
 
     arrays = runs.read_npz(command.file)
-    for name in ("codes", "factors"):
-        if name not in arrays:
-            raise ValueError(
-                f"`{command.file}` must hold arrays codes and factors; got {sorted(arrays)}."
-            )
-    test = None
-    if "codes_test" in arrays and "factors_test" in arrays:
-        test = (arrays["codes_test"], arrays["factors_test"])
-    scores = score(
-        arrays["codes"],
-        arrays["factors"],
-        logvars=arrays.get("logvars"),
-        test=test,
-        metrics=command.metrics,
-        seed=command.seed,
-    )
-    if command.json:
-        print(json.dumps(scores, indent=2))
+    if "codes" not in arrays:
+        raise ValueError(f"`{command.file}` must hold an array codes; got {sorted(arrays)}.")
+    held = [arrays.get(name) for name in ("codes_test", "factors_test")]
+    inputs: dict[str, Any] = {
+        "factors": arrays.get("factors"),
+        "logvars": arrays.get("logvars"),
+        "test": None if any(array is None for array in held) else tuple(held),
+        "metrics": command.metrics,
+        "n_jobs": command.jobs,
+        "seed": command.seed,
+    }
+    ends: dict[str, Any] = {}
+    if command.intervals:
+        scores, ends = intervals(arrays["codes"], **inputs)
     else:
-        _print_scores(scores)
+        scores = score(arrays["codes"], **inputs)
+    if command.json:
+        print(json.dumps(_as_json(scores, ends), indent=2, allow_nan=False))
+    else:
+        _print_scores(scores, ends)
+
+
+def _as_json(scores: dict[str, Any], ends: dict[str, Any]) -> dict[str, Any]:
+    """Scores, with intervals where there are any; null for what is not finite."""
+    found: dict[str, Any] = {}
+    for name, value in scores.items():
+        if isinstance(value, dict):
+            found[name] = _as_json(value, ends.get(name, {}))
+        elif name in ends:
+            low, high = ends[name]
+            numbers = {"value": value, "low": low, "high": high}
+            found[name] = {key: _finite(number) for key, number in numbers.items()}
+        else:
+            found[name] = _finite(value)
+    return found
+
+
+def _finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _udr(command: Udr) -> None:
+    from autobeta.metrics import udr, udr_spearman
+
+    parts = [runs.read_npz(folder / runs.REPRESENTATION) for folder in command.runs]
+    for folder, part in zip(command.runs, parts, strict=True):
+        if not np.array_equal(part["index"], parts[0]["index"]):
+            raise ValueError(
+                f"`runs` must be evaluated on the same images; {folder} and {command.runs[0]} "
+                "differ. Evaluate them with the same --num-points and data."
+            )
+    rank = udr_spearman if command.spearman else udr
+    scores = rank([(part["codes"], part["logvars"]) for part in parts])
+    named = dict(zip(map(str, command.runs), scores.tolist(), strict=True))
+    if command.json:
+        print(json.dumps(named, indent=2))
+    else:
+        _print_scores(dict(sorted(named.items(), key=lambda item: -item[1])), {})
 
 
 def _list(command: List) -> None:
@@ -241,7 +290,9 @@ def _list(command: List) -> None:
         if command.what not in ("all", folder):
             continue
         columns = ["name", "what it is", "source"]
-        more = {"methods": ["adapts", "presets"], "metrics": ["range"]}.get(folder, [])
+        more = {"methods": ["adapts", "presets"], "metrics": ["range", "default", "variants"]}.get(
+            folder, []
+        )
         table = Table(*columns, *more, title=folder)
         for name in registry.available(folder):
             facts = registry.describe(folder, name)
@@ -251,7 +302,9 @@ def _list(command: List) -> None:
 
 
 def _shown(fact: object) -> str:
-    """A fact as a table's cell: names of presets, ends of a range, or text."""
+    """A fact as a table's cell: names of presets, ends of a range, yes or no, or text."""
+    if isinstance(fact, bool):
+        return "yes" if fact else "no"
     return ", ".join(map(str, fact)) if isinstance(fact, dict | tuple | list) else str(fact)
 
 
@@ -329,6 +382,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
     "traverse": ("pictures of traversals and samples", _with(Traverse, _traverse, "traverse")),
     "report": ("one HTML page about runs", _with(Report, _report, "report")),
     "score": ("metrics of any codes and factors", _with(Score, _score, "score")),
+    "udr": ("rank runs by their agreement, without factors", _with(Udr, _udr, "udr")),
     "data": ("list, info, prepare, verify", _data),
     "cite": ("BibTeX of a method", _with(Cite, _cite, "cite")),
 }
@@ -367,7 +421,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         sys.stdout = None  # the reader, such as `head`, has had enough
         return 0
-    except (ValueError, TypeError, OSError, RuntimeError) as error:
+    except (ValueError, TypeError, OSError, RuntimeError, ImportError) as error:
         print(f"autobeta: error: {error}", file=sys.stderr)
         return 1
     return 0

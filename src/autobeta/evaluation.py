@@ -1,7 +1,7 @@
 """Encode a sample of the data once, measure losses and metrics, decode traversals."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from autobeta import runs
 from autobeta.data import FactorDataset
-from autobeta.metrics import score
+from autobeta.metrics import check_metrics, image_quality, score
 from autobeta.models import VAE
 from autobeta.types import Representation
 
@@ -23,6 +23,9 @@ SAMPLE_SEED = 20200916
 
 ACTIVE_VARIANCE = 0.01
 """A latent is active if its posterior mean varies by more than this over the data."""
+
+SSIM_IMAGES = 1000
+"""Structural similarity is the mean over at most this many images of the sample."""
 
 _CHUNK = 256
 
@@ -37,11 +40,16 @@ class EvaluationConfig:
     num_points: int = 10_000
     """Images in the sample of each part of the data; all, where there are fewer."""
     metrics: tuple[str, ...] | None = None
-    """Names of metrics; None takes all that the data allow."""
+    """Names of metrics, or of variants such as "dci[gbt]"; None takes the default suite."""
     seed: int = 0
     """Seed of the metrics."""
+    n_jobs: int = 1
+    """Processes or threads for metrics that can use several."""
     num_pictures: int = 16
     """Reconstructions, and samples from the prior, that are kept as images."""
+
+    def __post_init__(self) -> None:
+        check_metrics(self.metrics or ())  # now, not after hours of training
 
 
 def sample_index(dataset: FactorDataset, split: str, num_points: int) -> Index:
@@ -115,27 +123,33 @@ def losses(
 
     Returns:
         "reconstruction", "kl", "elbo" in nats per image; "mse" per pixel; "bce" in nats per image;
-        "psnr" in dB, mean over images; "active_latents".
+        "psnr" in dB, mean over images; "ssim", of at most 1,000 images; "active_latents".
     """
     model.eval()
     device = device_of(model)
     noise = torch.Generator().manual_seed(SAMPLE_SEED)
     codes, logvars = representation.codes, representation.logvars
     sums = torch.zeros(4, dtype=torch.float64)
+    every = -(-len(codes) // SSIM_IMAGES)
+    pairs: list[tuple[np.ndarray, np.ndarray]] = []
     start = 0
     for x in image_batches(dataset, representation.index, device):
         mean = torch.from_numpy(codes[start : start + len(x)])
         std = torch.exp(0.5 * torch.from_numpy(logvars[start : start + len(x)]))
+        shown = slice(-start % every, None, every)
         start += len(x)
         z = mean + std * torch.randn(mean.shape, generator=noise)
         nll = model.likelihood.nll(model.decoder(z.to(device)).float(), x)
         outputs = model.decoder(mean.to(device)).float()
-        mse = (model.likelihood.mean_image(outputs) - x).square().mean(dim=(1, 2, 3))
+        image = model.likelihood.mean_image(outputs)
+        mse = (image - x).square().mean(dim=(1, 2, 3))
+        pairs.append((_as_array(x[shown]), _as_array(image[shown])))
         bce = F.binary_cross_entropy_with_logits(outputs, x, reduction="none").sum(dim=(1, 2, 3))
         psnr = -10 * torch.log10(mse.clamp(min=1e-10))
         sums += torch.stack([v.double().sum().cpu() for v in (nll, mse, bce, psnr)])
     reconstruction, mse, bce, psnr = (sums / start).tolist()
     kl = float(kl_per_latent(representation).sum())
+    originals, images = (np.concatenate(side) for side in zip(*pairs, strict=True))
     return {
         "reconstruction": reconstruction,
         "kl": kl,
@@ -143,8 +157,15 @@ def losses(
         "mse": mse,
         "bce": bce,
         "psnr": psnr,
+        "ssim": image_quality(originals, images.clip(0, 1)).ssim,
         "active_latents": int(active_latents(representation).sum()),
     }
+
+
+def _as_array(
+    images: Float[Tensor, "n channels height width"],
+) -> Float[np.ndarray, "n height width channels"]:
+    return images.permute(0, 2, 3, 1).cpu().numpy()
 
 
 def to_pixels(images: Float[Tensor, "n channels height width"]) -> Pictures:
@@ -234,7 +255,7 @@ def evaluate(
         "seed": config.seed,
         "evaluation": {split: losses(model, dataset, part) for split, part in parts.items()},
         "kl_per_latent": kl_per_latent(train).tolist(),
-        "metrics": score_parts(parts, config.metrics, config.seed),
+        "metrics": score_parts(parts, config),
     }
     result["metrics"] = _kept_metrics(folder, result) | result["metrics"]
     shown = parts.get("test", train).index
@@ -257,20 +278,19 @@ def _kept_metrics(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
 
 
 def score_parts(
-    parts: dict[str, Representation], metrics: Sequence[str] | None, seed: int
+    parts: dict[str, Representation], config: EvaluationConfig
 ) -> dict[str, float | dict[str, float]]:
     """Metrics of the training part, predictors tested on the held-out part where there is one."""
     train, test = parts["train"], parts.get("test")
-    if train.factors is None:
-        return {}
     held_out = None if test is None or test.factors is None else (test.codes, test.factors)
     found = score(
         train.codes,
         train.factors,
         logvars=train.logvars,
         test=held_out,
-        metrics=metrics,
-        seed=seed,
+        metrics=config.metrics,
+        n_jobs=config.n_jobs,
+        seed=config.seed,
     )
     return {name: value for name, value in found.items() if _is_finite(value)}
 

@@ -82,9 +82,11 @@ class Evaluate:
     run: tyro.conf.Positional[Path]
     """Run folder."""
     metrics: tuple[str, ...] | None = None
-    """Metrics to compute; all that the data allow if not given."""
+    """Metrics, or variants such as dci[gbt]; those that the data allow if not given."""
     num_points: int = 10_000
     """Images in the sample of each part of the data."""
+    jobs: int = 1
+    """Processes or threads for the metrics."""
     seed: int = 0
     """Seed of the metrics."""
 
@@ -134,11 +136,27 @@ class Score:
     """Compute metrics of codes and factors, without any model."""
 
     file: tyro.conf.Positional[Path]
-    """An .npz with codes (N, D), factors (N, K), optional logvars, codes_test, factors_test."""
+    """An .npz with codes (N, D), optional factors (N, K), logvars, codes_test, factors_test."""
     metrics: tuple[str, ...] | None = None
-    """Metrics to compute; all that the arrays allow if not given."""
+    """Metrics, or variants such as mig[bins=10] or dci[gbt]; the default suite if not given."""
+    intervals: bool = False
+    """Add 95 % intervals, from the spread over random halves of the points; 20 times the time."""
+    jobs: int = 1
+    """Processes or threads."""
     seed: int = 0
     """Seed of the metrics."""
+    json: bool = False
+    """Print JSON instead of a table."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Udr:
+    """Rank runs by how much their latents agree with those of the others, without factors."""
+
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    """Run folders of one data set and evaluation sample, alike but for the seed at least."""
+    spearman: bool = False
+    """Rank correlation of pairs of latents instead of lasso."""
     json: bool = False
     """Print JSON instead of a table."""
 

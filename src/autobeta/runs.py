@@ -6,11 +6,13 @@ it is loaded. A file is written beside its place and renamed, so it is whole or 
 
 import json
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+from filelock import FileLock, Timeout
 
 FORMAT = 1
 
@@ -24,6 +26,29 @@ REPRESENTATION = "representation.npz"
 RECONSTRUCTIONS = "reconstructions.npz"
 TRAVERSALS = "traversals.npz"
 METRICS = "metrics.json"
+LOCK = ".lock"
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing into a run folder; released also when this one is killed.
+
+    Raises:
+        RuntimeError: If another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise RuntimeError(
+            f"`{folder}` must be free; another process is writing a run there. Wait for it, stop "
+            "it, or choose another folder."
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:

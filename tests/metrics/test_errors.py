@@ -1,17 +1,69 @@
 """Inputs that a metric refuses, and what it says."""
 
+import functools
+import sys
+
 import numpy as np
 import pytest
 
-from autobeta.metrics import dci, factorvae, irs, mig, modularity, rmig, sap
+from autobeta.metrics import (
+    betavae,
+    chenmig,
+    dci,
+    dci_gbt,
+    dci_lasso,
+    dci_rf,
+    dcimig,
+    explicitness,
+    factorvae,
+    gaussian_total_correlation,
+    gaussian_wasserstein,
+    infomec,
+    irs,
+    jemmig,
+    mcc,
+    mcc_spearman,
+    mig,
+    modularity,
+    probes,
+    rmig,
+    sap,
+)
+from autobeta.metrics._names import find
+from autobeta.registry import available
 
 
-def with_logvars(codes, factors, **options):
-    return rmig(codes, factors, logvars=np.zeros(np.shape(codes)), **options)
+def given_logvars(metric):
+    """A metric of the posterior, with log-variances of 0."""
+
+    @functools.wraps(metric)
+    def value(codes, factors, **options):
+        return metric(codes, factors, logvars=np.zeros(np.shape(codes)), **options)
+
+    return value
 
 
-ALL = [mig, modularity, sap, factorvae, dci, irs, with_logvars]
-FITTED = [sap, dci]
+rmig_, chenmig_ = given_logvars(rmig), given_logvars(chenmig)
+BINNED = [mig, modularity, jemmig, dcimig]
+DISCRETE = [*BINNED, explicitness, infomec, factorvae, betavae, irs, rmig_, chenmig_]
+CONTINUOUS = [sap, dci, dci_rf, dci_lasso, mcc, mcc_spearman, probes]
+ALL = [*DISCRETE, *CONTINUOUS]
+OF_CODES = [gaussian_total_correlation, gaussian_wasserstein]
+VOTES = [factorvae, betavae]
+FITTED = [sap, dci, explicitness, probes]
+COMPARING = [modularity, dci, infomec, *VOTES]
+
+
+def numbers(value):
+    """The numbers of a score."""
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, tuple) else [value]
+
+
+def test_every_metric_is_in_the_lists():
+    listed = {f.__name__ for f in [*ALL, *OF_CODES]}
+    assert set(available("metrics")) <= listed
 
 
 @pytest.fixture
@@ -26,7 +78,7 @@ def factors():
 
 @pytest.mark.parametrize("metric", ALL)
 def test_strings_are_refused_as_factors(metric, codes, factors):
-    with pytest.raises(TypeError, match=r"`factors` must hold integers; got dtype <U.*unique"):
+    with pytest.raises(TypeError, match=r"`factors` must hold numbers; got dtype <U.*unique"):
         metric(codes, factors.astype(str))
 
 
@@ -34,13 +86,36 @@ def test_strings_are_refused_as_factors(metric, codes, factors):
 def test_missing_factor_values_are_refused(metric, codes, factors):
     broken = factors.astype(float)
     broken[3, 1] = np.nan
-    with pytest.raises(ValueError, match=r"`factors` must hold integers; got nan in column 1"):
+    with pytest.raises(ValueError, match=r"`factors` must be finite; got nan in column 1"):
         metric(codes, broken)
 
 
-def test_continuous_factors_are_refused(codes, factors):
+@pytest.mark.parametrize("metric", DISCRETE)
+def test_continuous_factors_are_refused_where_values_are_counted(metric, codes, factors):
     with pytest.raises(ValueError, match=r"got 0\.5 in column 0\. Put a continuous factor"):
-        mig(codes, factors * 1.0 + 0.5 * (factors == 0))
+        metric(codes, factors * 1.0 + 0.5 * (factors == 0))
+
+
+@pytest.mark.parametrize("metric", CONTINUOUS)
+def test_continuous_factors_are_regressed_on(metric):
+    rng = np.random.default_rng(0)
+    factors = rng.normal(size=(400, 2))
+    perfect = numbers(metric(factors, factors))
+    assert min(perfect[:2]) > 0.8
+    noise = numbers(metric(rng.normal(size=(400, 2)), factors))
+    assert max(noise[:1]) < 0.3
+
+
+def test_one_factor_may_be_continuous_and_another_not():
+    rng = np.random.default_rng(0)
+    factors = np.column_stack([rng.integers(3, size=400), rng.normal(size=400)])
+    codes = factors / factors.std(axis=0)
+    test = (codes[300:], factors[300:])
+    one = sap(codes[:300], factors[:300, :1].astype(int), test=(test[0], test[1][:, :1]))
+    other = sap(codes[:300], factors[:300, 1:], test=(test[0], test[1][:, 1:]))
+    both = sap(codes[:300], factors[:300], test=test)
+    assert both == pytest.approx((one + other) / 2)
+    assert other == pytest.approx(1, abs=0.02)
 
 
 def test_whole_floats_and_booleans_are_taken_as_integers(codes, factors):
@@ -53,7 +128,7 @@ def test_lists_and_integer_codes_are_taken(codes, factors):
     assert mig(whole.astype(int).tolist(), factors.tolist()) == mig(whole, factors)
 
 
-@pytest.mark.parametrize("metric", ALL)
+@pytest.mark.parametrize("metric", [*ALL, *OF_CODES])
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_codes_that_are_not_finite_are_refused(metric, value, codes, factors):
     codes[5, 2] = value
@@ -86,38 +161,67 @@ def test_factors_of_another_shape_are_refused(shape, codes):
         mig(codes, np.zeros(shape, dtype=int))
 
 
-@pytest.mark.parametrize("metric", [m for m in ALL if m is not factorvae])
+@pytest.mark.parametrize("metric", [m for m in ALL if m not in VOTES])
 def test_a_constant_factor_is_refused_by_its_column(metric, codes, factors):
     factors[:, 1] = 7
     with pytest.raises(ValueError, match=r"at least 2 values .* got only 7 in column 1\. Leave"):
         metric(codes, factors)
 
 
-def test_factorvae_never_draws_a_constant_factor(codes, factors):
-    value = factorvae(codes, factors)
-    assert factorvae(codes, np.insert(factors, 1, 7, axis=1)) == value
-    with pytest.raises(ValueError, match="all columns are constant"):
-        factorvae(codes, 0 * factors)
+@pytest.mark.parametrize("metric", VOTES)
+def test_votes_never_draw_a_constant_factor(metric, codes, factors):
+    assert metric(codes, np.insert(factors, 1, 7, axis=1)) == metric(codes, factors)
+    for one_varies in (np.insert(0 * factors, 1, factors[:, 0], axis=1), factors[:, :1]):
+        with pytest.raises(ValueError, match=r"at least 2 columns for .* that vary.*got 1"):
+            metric(codes, one_varies)
 
 
-def test_factorvae_needs_a_shared_value(codes):
-    with pytest.raises(ValueError, match="every value occurs once"):
-        factorvae(codes, np.arange(120)[:, None])
+@pytest.mark.parametrize("metric", VOTES)
+def test_votes_need_shared_values(metric, codes, factors):
+    with pytest.raises(ValueError, match="two points share a value; got 1"):
+        metric(codes, np.column_stack([np.arange(120), factors[:, 0]]))
 
 
-def test_factorvae_draws_no_value_that_occurs_once(codes):
-    # only two rows share a value: each vote is theirs
-    factors = np.append(np.arange(119), 0)[:, None]
-    assert factorvae(codes, factors, num_train=5, num_eval=5) == 1
+@pytest.mark.parametrize("metric", VOTES)
+def test_votes_draw_no_value_that_occurs_once(metric):
+    # two rows share a value of factor 0, and latent 0 rests in them; likewise 1
+    factors = np.column_stack([np.append(np.arange(119), 0), np.append([1, 1], np.arange(2, 120))])
+    codes = np.random.default_rng(0).normal(size=(120, 2))
+    codes[[0, 119], 0], codes[[0, 1], 1] = 5.0, 5.0
+    assert metric(codes, factors, num_train=50, num_eval=50) == 1
 
 
-@pytest.mark.parametrize("metric", [modularity, dci])
+@pytest.mark.parametrize("metric", [*ALL, dci_gbt])
+def test_a_factor_value_seen_once_gives_a_score(metric, codes, factors):
+    factors = factors.copy()
+    factors[7, 0] = 9
+    assert all(0 <= number <= 1 for number in numbers(metric(codes, factors)))
+
+
+def test_information_from_neighbours_needs_a_value_that_occurs_twice(codes, factors):
+    with pytest.raises(ValueError, match="column 1 every value occurs once"):
+        infomec(codes, np.column_stack([factors[:, 0], np.arange(120)]))
+    with pytest.raises(ValueError, match="`neighbors` must be at least 1; got 0"):
+        infomec(codes, factors, neighbors=0)
+
+
+@pytest.mark.parametrize("metric", COMPARING)
 def test_one_factor_is_refused_where_factors_are_compared(metric, codes, factors):
     with pytest.raises(ValueError, match="at least 2 columns for"):
         metric(codes, factors[:, :1])
 
 
-@pytest.mark.parametrize("metric", [mig, modularity])
+@pytest.mark.parametrize("metric", [*ALL, dci_gbt])
+def test_one_latent_gives_a_score(metric, codes, factors):
+    assert all(0 <= number <= 1 for number in numbers(metric(codes[:, :1], factors)))
+
+
+@pytest.mark.parametrize("metric", OF_CODES)
+def test_one_latent_depends_on_no_other(metric, codes):
+    assert numbers(metric(codes[:, :1])) == pytest.approx([0] * len(numbers(metric(codes))))
+
+
+@pytest.mark.parametrize("metric", BINNED)
 def test_bins_must_fit_the_points(metric, codes, factors):
     with pytest.raises(ValueError, match="got 19 points for 20 bins"):
         metric(codes[:19], factors[:19])
@@ -125,15 +229,62 @@ def test_bins_must_fit_the_points(metric, codes, factors):
         metric(codes, factors, bins=1)
 
 
-def test_dci_needs_two_leaves(codes, factors):
-    with pytest.raises(ValueError, match=r"at least 2 \* min_leaf = 60 points to fit; got 40"):
-        dci(codes[:60], factors[:60])
+def test_dci_needs_enough_points_for_its_predictor(codes, factors):
+    with pytest.raises(ValueError, match=r"at least 60 points to fit; got 40.*another variant"):
+        dci_rf(codes[:60], factors[:60])
+    with pytest.raises(ValueError, match=r"at least 10 points to fit; got 8"):
+        dci_lasso(codes[:12], factors[:12])
 
 
-def test_few_points_give_a_value_or_a_reason(codes, factors):
+def test_few_points_give_a_value_or_a_reason(codes):
     few = codes[:6], np.tile([[0, 1], [1, 0]], (3, 1))
-    for metric in (sap, factorvae, irs, with_logvars):
-        assert 0 <= metric(*few) <= 1
+    for metric in (*VOTES, irs, rmig_, chenmig_, mcc, sap, dci, infomec):
+        assert all(0 <= number <= 1 for number in numbers(metric(*few)))
+    for metric in BINNED:
+        with pytest.raises(ValueError, match="got 6 points for 20 bins"):
+            metric(*few)
+
+
+def test_a_held_out_factor_of_one_value_has_no_curve(codes, factors):
+    test = codes[100:], np.zeros((20, 2), dtype=int)
+    with pytest.raises(ValueError, match=r"`test` must have at least 2 values.*got \[0\]"):
+        explicitness(codes[:100], factors[:100], test=test)
+
+
+def test_probes_need_labels(codes, factors):
+    for numbers_of_labels in ((), (10, 0)):
+        with pytest.raises(ValueError, match="`num_labels` must be numbers of at least 1; got"):
+            probes(codes, factors, num_labels=numbers_of_labels)
+
+
+def test_chenmig_needs_a_sample(codes, factors):
+    with pytest.raises(ValueError, match="`samples` must be at least 1; got 0"):
+        chenmig_(codes, factors, samples=0)
+
+
+@pytest.mark.parametrize("metric", [dci, probes])
+def test_without_lightgbm_the_way_out_is_named(metric, codes, factors, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    with pytest.raises(ImportError, match=r"LightGBM must be there.*libgomp1.*dci\[rf\]"):
+        metric(codes, factors)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("migg", r"`metrics` has no 'migg'.*Did you mean 'mig'\?"),
+        ("mig[bin=3]", r"the variant of mig must be one of bins=20; got 'bin=3'"),
+        ("mig[seed=3]", r"the variant of mig must be one of bins=20; got 'seed=3'"),
+        ("mig[bins]", r"the variant of mig must be one of bins=20; got 'bins'"),
+        ("mig[bins=few]", r"`bins` of mig must be a number such as 20; got 'few'"),
+        ("dci[xgb]", r"variant of dci must be one of lightgbm, gbt, rf, lasso; got 'xgb'"),
+        ("sap[]", r"a metric must be a name such as mig, or name\[variant\].*got 'sap\[\]'"),
+        ("explicitness[x]", r"the variant of explicitness must be one of none; got 'x'"),
+    ],
+)
+def test_an_unknown_name_or_variant_is_refused(name, message):
+    with pytest.raises(ValueError, match=message):
+        find(name)
 
 
 @pytest.mark.parametrize("metric", FITTED)
@@ -152,9 +303,10 @@ def test_held_out_tables_must_have_the_same_columns(metric, codes, factors):
         ({"dead_fraction": 1.0}, r"`dead_fraction` must be in \[0, 1\); got 1.0"),
     ],
 )
-def test_factorvae_refuses_options_out_of_range(options, message, codes, factors):
+@pytest.mark.parametrize("metric", VOTES)
+def test_votes_refuse_options_out_of_range(metric, options, message, codes, factors):
     with pytest.raises(ValueError, match=message):
-        factorvae(codes, factors, **options)
+        metric(codes, factors, **options)
 
 
 def test_irs_refuses_a_quantile_out_of_range(codes, factors):
@@ -162,9 +314,15 @@ def test_irs_refuses_a_quantile_out_of_range(codes, factors):
         irs(codes, factors, quantile=1.5)
 
 
-def test_rmig_refuses_a_wrong_grid_or_shape(codes, factors):
+@pytest.mark.parametrize("metric", [rmig, chenmig])
+def test_log_variances_must_fit_the_codes(metric, codes, factors):
     with pytest.raises(ValueError, match=r"`logvars` must have the shape of `codes`"):
-        rmig(codes, factors, logvars=codes[:, 1:])
+        metric(codes, factors, logvars=codes[:, 1:])
+    with pytest.raises(ValueError, match="`logvars` must be finite"):
+        metric(codes, factors, logvars=np.full(codes.shape, np.nan))
+
+
+def test_rmig_refuses_a_wrong_grid(codes, factors):
     for options in ({"bins": 1}, {"limit": 0.0}):
         with pytest.raises(ValueError, match="`bins` must be at least 2 and `limit` above 0"):
-            with_logvars(codes, factors, **options)
+            rmig_(codes, factors, **options)

@@ -4,16 +4,34 @@ import importlib
 import inspect
 import json
 import math
+import re
+import sys
+import warnings
 
 import numpy as np
 import pytest
 
 import autobeta.metrics
 from autobeta.metrics import printed_name, score
+from autobeta.metrics._names import find
 from autobeta.registry import available, describe, load
 
 NAMES = available("metrics")
-NAMED = {"mig[bins=20]", "modularity[bins=20]", "sap", "factorvae", "dci[rf]", "irs[q=0.99]"}
+DEFAULT = {
+    "betavae",
+    "dci[lightgbm]",
+    "dcimig[bins=20]",
+    "explicitness",
+    "factorvae",
+    "gaussian_total_correlation",
+    "infomec[neighbors=10]",
+    "irs[quantile=0.99]",
+    "jemmig[bins=20]",
+    "mig[bins=20]",
+    "modularity[bins=20]",
+    "sap",
+}
+ON_REQUEST = {"chenmig", "gaussian_wasserstein", "mcc", "probes"}
 
 
 def values(result):
@@ -22,11 +40,13 @@ def values(result):
         yield from value.values() if isinstance(value, dict) else [value]
 
 
-def test_all_metrics_are_scored_under_their_printed_names(points):
+def test_default_metrics_are_scored_under_their_printed_names(points):
     codes, factors = points
     result = score(codes, factors)
-    assert set(result) == NAMED
-    assert set(result["dci[rf]"]) == {"disentanglement", "completeness", "informativeness"}
+    assert set(result) == DEFAULT
+    dci = {"disentanglement", "completeness", "informativeness"}
+    assert set(result["dci[lightgbm]"]) == dci
+    assert set(result["infomec[neighbors=10]"]) == {"modularity", "compactness", "explicitness"}
     assert all(type(v) is float and 0 <= v <= 1 for v in values(result))
     assert json.loads(json.dumps(result, allow_nan=False)) == result
 
@@ -34,7 +54,7 @@ def test_all_metrics_are_scored_under_their_printed_names(points):
 def test_log_variances_add_the_metrics_that_need_them(points):
     codes, factors = points
     result = score(codes, factors, logvars=np.full(codes.shape, -3.0))
-    assert set(result) == NAMED | {"rmig[bins=100]"}
+    assert set(result) == DEFAULT | {"rmig[bins=100]"}
 
 
 def test_a_metric_that_needs_log_variances_says_so_when_asked(points):
@@ -76,9 +96,64 @@ def test_an_undefined_metric_is_left_out_with_the_reason_unless_asked_for(points
     codes, factors = points[0], points[1][:, :1]
     with pytest.warns(UserWarning, match="is left out: `factors` must have at least 2 columns"):
         result = score(codes, factors)
-    assert set(result) == {"mig[bins=20]", "sap", "factorvae", "irs[q=0.99]"}
+    compared = ("betavae", "dci[", "factorvae", "infomec", "modularity")
+    assert set(result) == {name for name in DEFAULT if not name.startswith(compared)}
     with pytest.raises(ValueError, match="at least 2 columns for modularity"):
         score(codes, factors, metrics=["modularity"])
+
+
+def test_the_rest_is_there_on_request(points):
+    assert {n for n in NAMES if not describe("metrics", n)["DEFAULT"]} == ON_REQUEST
+    names = ["chenmig", "mcc", "mcc[spearman]", "gaussian_wasserstein", "probes", "dci[lasso]"]
+    codes, factors = (part[:300] for part in points)
+    result = score(codes, factors, logvars=np.full(codes.shape, -3.0), metrics=names)
+    printed = ["chenmig[samples=2000]", "mcc[pearson]", *names[2:]]
+    assert list(result) == printed
+    assert json.loads(json.dumps(result, allow_nan=False)) == result
+
+
+def test_a_printed_name_asks_for_the_same_score_again(mixed):
+    found = score(*mixed)
+    assert score(*mixed, metrics=list(found)) == found
+
+
+def test_a_variant_is_asked_for_by_its_word_or_its_options(points):
+    codes, factors = points
+    result = score(codes, factors, metrics=["mig[bins=10]", "irs[quantile=1.0]", "dci[rf]"])
+    assert result == {
+        "mig[bins=10]": autobeta.metrics.mig(codes, factors, bins=10),
+        "irs[quantile=1.0]": autobeta.metrics.irs(codes, factors, quantile=1.0),
+        "dci[rf]": autobeta.metrics.dci_rf(codes, factors)._asdict(),
+    }
+
+
+def test_without_factors_the_scores_of_the_codes_remain(points):
+    value = autobeta.metrics.gaussian_total_correlation(points[0])
+    assert score(points[0]) == {"gaussian_total_correlation": value}
+    with pytest.raises(ValueError, match="`factors` must be given for 'mig'; got None"):
+        score(points[0], metrics=["mig"])
+
+
+def test_continuous_factors_leave_the_scores_that_take_them():
+    factors = np.random.default_rng(0).normal(size=(300, 2))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        result = score(factors, factors)
+    reasons = [str(warning.message) for warning in caught]
+    assert all(re.match(r"\w+ is left out: .* Put a continuous factor", r) for r in reasons)
+    assert len(reasons) == len(DEFAULT) - len(result)
+    assert set(result) == {"dci[lightgbm]", "gaussian_total_correlation", "sap"}
+
+
+def test_without_lightgbm_the_others_are_scored(points, monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    with pytest.warns(UserWarning, match="dci is left out: LightGBM must be there"):
+        assert set(score(*points)) == DEFAULT - {"dci[lightgbm]"}
+
+
+def test_a_copy_makes_the_total_correlation_infinite():
+    z = np.random.default_rng(0).normal(size=(50, 2))
+    assert score(np.hstack([z, z])) == {"gaussian_total_correlation": math.inf}
 
 
 def test_an_unknown_metric_is_refused_with_the_nearest_name(points):
@@ -103,6 +178,19 @@ def test_dead_latents_are_told_by_the_codes_own_scale():
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_variant_in_the_printed_name_is_the_default(name):
+    facts = describe("metrics", name)
+    words = facts.get("VARIANTS", {})
+    asked = find(printed_name(name))
+    if words:
+        assert words[facts["VARIANT"]] == name
+        assert all(hasattr(autobeta.metrics, function) for function in words.values())
+    elif facts["VARIANT"]:
+        defaults = inspect.signature(asked.func).parameters
+        assert all(defaults[key].default == value for key, value in asked.keywords.items())
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_the_package_has_the_function_and_the_registry_the_module(name):
     module = load("metrics", name)
     assert module is importlib.import_module(f"autobeta.metrics.{name}")
@@ -120,6 +208,7 @@ def test_a_metric_states_its_facts_as_literals(name):
     assert facts["HIGHER_IS_BETTER"] in (True, False)
     assert set(facts["NEEDS"]) <= {"codes", "factors", "logvars", "test"}
     assert "https://" in facts["SOURCE"]
+    assert facts["DEFAULT"] in (True, False)
     variant = facts["VARIANT"]
     assert printed_name(name) == (f"{name}[{variant}]" if variant else name)
     parameters = list(inspect.signature(getattr(autobeta.metrics, name)).parameters)

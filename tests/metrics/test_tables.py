@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from autobeta.metrics._groups import draw_without_replacement
 from autobeta.metrics._information import (
     counts,
     entropies,
@@ -11,7 +12,6 @@ from autobeta.metrics._information import (
     mutual_information,
 )
 from autobeta.metrics.dci import concentration
-from autobeta.metrics.factorvae import draw_without_replacement
 from autobeta.metrics.modularity import from_information
 
 

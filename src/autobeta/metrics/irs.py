@@ -8,8 +8,9 @@ from autobeta.metrics._validate import check, check_varying
 SOURCE = "Suter et al. 2019, https://arxiv.org/abs/1811.00007"
 RANGE = (0.0, 1.0)
 HIGHER_IS_BETTER = True
+DEFAULT = True
 NEEDS = ("codes", "factors")
-VARIANT = "q=0.99"
+VARIANT = "quantile=0.99"
 
 
 def irs(codes: ArrayLike, factors: ArrayLike, *, quantile: float = 0.99, seed: int = 0) -> float:

@@ -14,6 +14,7 @@ from autobeta.metrics._validate import check, check_varying
 SOURCE = "Chen et al. 2018, https://arxiv.org/abs/1802.04942"
 RANGE = (0.0, 1.0)
 HIGHER_IS_BETTER = True
+DEFAULT = True
 NEEDS = ("codes", "factors")
 VARIANT = "bins=20"
 

@@ -5,11 +5,12 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 
 from autobeta.metrics._information import histogram_bins, mutual_information
-from autobeta.metrics._validate import check, check_varying
+from autobeta.metrics._validate import check, check_two_factors, check_varying
 
 SOURCE = "Ridgeway and Mozer 2018, https://arxiv.org/abs/1802.05312"
 RANGE = (0.0, 1.0)
 HIGHER_IS_BETTER = True
+DEFAULT = True
 NEEDS = ("codes", "factors")
 VARIANT = "bins=20"
 
@@ -52,8 +53,7 @@ def modularity(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: in
     """
     codes, factors = check(codes, factors)
     check_varying(factors)
-    if factors.shape[1] < 2:
-        raise ValueError("`factors` must have at least 2 columns for modularity; got 1.")
+    check_two_factors(factors, "modularity")
     return from_information(mutual_information(histogram_bins(codes, bins), factors))
 
 

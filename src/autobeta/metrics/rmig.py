@@ -5,11 +5,12 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from autobeta.metrics._information import entropies, information, top_two_gap
-from autobeta.metrics._validate import check, check_codes, check_varying
+from autobeta.metrics._validate import check, check_logvars, check_varying
 
 SOURCE = "Do and Tran 2020, https://arxiv.org/abs/1908.09961"
 RANGE = (0.0, 1.0)
 HIGHER_IS_BETTER = True
+DEFAULT = True
 NEEDS = ("codes", "factors", "logvars")
 VARIANT = "bins=100"
 
@@ -65,11 +66,7 @@ def rmig(
     """
     codes, factors = check(codes, factors)
     check_varying(factors)
-    spread = check_codes(logvars, "logvars")
-    if spread.shape != codes.shape:
-        raise ValueError(
-            f"`logvars` must have the shape of `codes`, {codes.shape}; got {spread.shape}."
-        )
+    spread = check_logvars(logvars, codes)
     if bins < 2 or limit <= 0:
         raise ValueError(f"`bins` must be at least 2 and `limit` above 0; got {bins} and {limit}.")
     centres = (np.arange(bins) + 0.5) * (2 * limit / bins) - limit

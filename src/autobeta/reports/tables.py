@@ -46,13 +46,14 @@ _COLUMNS = {
     "kl": _Column("KL (nats)", ".2f"),
     "mse": _Column("MSE (per pixel)", "#.3g"),
     "psnr": _Column("PSNR (dB)", ".2f"),
+    "ssim": _Column("SSIM", ".4f"),
     "bce": _Column("BCE (nats)", ".2f"),
     "active_latents": _Column("active latents", ".3g"),
     "beta": _Column("final β", ".3g"),
     "equivalent_beta": _Column("equivalent β", ".3g"),
 }
 _SCORE = ".3f"
-_LOSSES = ("reconstruction", "kl", "mse", "psnr", "bce", "active_latents")
+_LOSSES = ("reconstruction", "kl", "mse", "psnr", "ssim", "bce", "active_latents")
 
 
 def run_rows(runs: Sequence[Run]) -> list[Row]:

@@ -1,0 +1,140 @@
+"""Predictors of one factor from all latents, with the importance that they give to each."""
+
+import warnings
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Real
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LassoCV, LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from autobeta.metrics._validate import Codes, correlation
+
+Column = Real[np.ndarray, " points"]
+TestColumn = Real[np.ndarray, " held"]
+
+
+class Fitted(NamedTuple):
+    """A fitted predictor.
+
+    Args:
+        model: Has `score(codes, factor)`: accuracy of classes, R^2 of a continuous factor.
+        importance: Of each latent, not negative, sums to 1; all 0 where nothing was learned.
+    """
+
+    model: Any
+    importance: Float[np.ndarray, " latents"]
+
+
+ALIKE = 0.9
+"""Correlation of two latents above which a tie between them is to be expected."""
+
+# codes, one factor (integers are classes, other numbers are regressed on), seed
+Fit = Callable[[Codes, Column, int], Fitted]
+
+
+def boost_quickly(x: Codes, y: Column, seed: int) -> Fitted:
+    """Boosted trees of depth 3 on histograms: LightGBM with scikit-learn's tree sizes.
+
+    Raises:
+        ImportError: If LightGBM can't be loaded.
+    """
+    try:
+        from lightgbm import LGBMClassifier, LGBMRegressor
+    except (ImportError, OSError) as error:
+        raise ImportError(
+            f"LightGBM must be there for this score; got: {error}. Install its OpenMP runtime "
+            "(libgomp1 on Debian, libomp on macOS), or ask for dci[rf]."
+        ) from error
+    kind = LGBMClassifier if y.dtype.kind == "i" else LGBMRegressor
+    models = [
+        kind(
+            n_estimators=100,
+            max_depth=3,
+            num_leaves=8,
+            min_child_samples=1,
+            importance_type="gain",
+            random_state=seed,
+            n_jobs=1,
+            deterministic=True,
+            force_col_wise=True,
+            verbose=-1,
+        ).fit(x[:, ::step], y)
+        for step in _steps(x)
+    ]
+    importance = np.mean(
+        [m.feature_importances_[::step] for m, step in zip(models, _steps(x), strict=True)], axis=0
+    )
+    return _fitted(models[0], importance)
+
+
+def _steps(x: Codes) -> tuple[int, ...]:
+    """Orders of the latents to fit in: both ways where two are alike.
+
+    Of latents that split equally well, LightGBM takes the first.
+    """
+    alike = np.abs(np.tril(correlation(x), -1))
+    return (1, -1) if alike.max(initial=0) > ALIKE else (1,)
+
+
+def boost_exactly(x: Codes, y: Column, seed: int) -> Fitted:
+    """Gradient boosting as scikit-learn has it, at its defaults."""
+    kind = GradientBoostingClassifier if y.dtype.kind == "i" else GradientBoostingRegressor
+    model = kind(random_state=seed).fit(x, y)
+    return _fitted(model, model.feature_importances_)
+
+
+def grow_forest(num_trees: int, min_leaf: int) -> Fit:
+    """A random forest with at least `min_leaf` points in a leaf."""
+
+    def fit(x: Codes, y: Column, seed: int) -> Fitted:
+        kind = RandomForestClassifier if y.dtype.kind == "i" else RandomForestRegressor
+        model = kind(num_trees, min_samples_leaf=min_leaf, max_features=None, random_state=seed)
+        model.fit(x, y)
+        return _fitted(model, model.feature_importances_)
+
+    return fit
+
+
+def fit_lasso(x: Codes, y: Column, seed: int) -> Fitted:
+    """Lasso on standardised latents, its penalty chosen by cross-validation.
+
+    Classes count as numbers.
+    """
+    model = make_pipeline(StandardScaler(), LassoCV(random_state=seed))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        model.fit(x, y)
+    return _fitted(model, np.abs(model[-1].coef_))
+
+
+def fit_linear(x: Codes, y: Column, seed: int) -> Fitted:
+    """Logistic regression of classes, least squares of a continuous factor; standardised."""
+    model = LogisticRegression(max_iter=1000) if y.dtype.kind == "i" else LinearRegression()
+    fitted = make_pipeline(StandardScaler(), model)
+    del seed  # both have one solution
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fitted.fit(x, y)
+    return _fitted(fitted, np.abs(np.atleast_2d(model.coef_)).mean(axis=0))
+
+
+def as_classes(y: Column, y_test: TestColumn) -> tuple[Column, TestColumn]:
+    """Factor values of both parts as integers if all are whole, which makes them classes."""
+    whole = all(bool((np.trunc(v) == v).all()) for v in (y, y_test))
+    return (y.astype(np.int64), y_test.astype(np.int64)) if whole else (y, y_test)
+
+
+def _fitted(model: Any, importance: np.ndarray) -> Fitted:  # noqa: ANN401 - any estimator
+    importance = np.maximum(np.asarray(importance, dtype=np.float64), 0)  # rounding: -1e-19
+    total = importance.sum()
+    return Fitted(model, importance / total if total > 0 else importance)

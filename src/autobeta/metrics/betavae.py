@@ -1,0 +1,115 @@
+"""β-VAE score: whether a linear classifier tells which factor two images share."""
+
+import numpy as np
+from jaxtyping import Float, Int
+from numpy.typing import ArrayLike
+from sklearn.linear_model import LogisticRegression
+
+from autobeta.metrics._groups import Groups, check_votes, group, shared_factors
+from autobeta.metrics._validate import DEAD_FRACTION, Codes, check, live_latents
+
+SOURCE = "Higgins et al. 2017, https://openreview.net/forum?id=Sy2fzU9gl"
+RANGE = (0.0, 1.0)
+HIGHER_IS_BETTER = True
+DEFAULT = True
+NEEDS = ("codes", "factors")
+VARIANT = ""
+
+_CHUNK = 1000  # votes worked on at once, to bound memory
+
+
+def betavae(
+    codes: ArrayLike,
+    factors: ArrayLike,
+    *,
+    num_train: int = 10_000,
+    num_eval: int = 5_000,
+    batch_size: int = 64,
+    dead_fraction: float = DEAD_FRACTION,
+    seed: int = 0,
+) -> float:
+    """Accuracy of a linear classifier that tells a shared factor from differences of codes.
+
+        x = mean over a batch of pairs of abs(c(1) - c(2)),   both of one value of factor k
+        score = accuracy of a logistic regression x -> k on new batches
+
+    A batch draws a factor, then `batch_size` rows, and to each another row with the same value of
+    that factor. It asks much less than its name promises: a latent need only vary a little less
+    while its factor is shared, so rotated codes score near 1. Chance is one over the number of
+    factors. Only live latents take part: those with a standard deviation of at least
+    `dead_fraction` of the largest. Constant factors and values that occur once are never drawn.
+    Codes that are all constant score 0.
+
+    Args:
+        codes: Posterior means, shape (num_points, num_latents), any real scale.
+        factors: Integer factor values, shape (num_points, num_factors).
+        num_train: Number of batches that train the classifier.
+        num_eval: Number of further batches that give the accuracy.
+        batch_size: Pairs in a batch.
+        dead_fraction: Latents with a smaller standard deviation, as a fraction of the largest one,
+            are left out; 0 leaves out constant latents only.
+        seed: Seed of the batches.
+
+    Returns:
+        Accuracy in [0, 1], higher is better.
+
+    Raises:
+        TypeError: If codes or factors are not numbers.
+        ValueError: If fewer than 2 factors vary and have a value that two points share; if an
+            option is out of range; or if the tables do not fit together.
+
+    Source:
+        Higgins et al., beta-VAE, 2017, section 3, https://openreview.net/forum?id=Sy2fzU9gl
+        Settings of disentanglement_lib 86a644d, evaluation/metrics/beta_vae.py and its study.
+
+    Deviations:
+        Rows come from the encoded table, not from new images, and a row is not paired with
+        itself. Differences are scaled to unit variance over the training batches, so that the
+        classifier's penalty does not depend on the scale of the codes.
+
+    Example:
+        >>> v = np.stack(np.meshgrid(np.arange(4), np.arange(5)), axis=-1).reshape(-1, 2)
+        >>> betavae(v, v, num_train=200, num_eval=200)
+        1.0
+    """
+    codes, factors = check(codes, factors)
+    check_votes(num_train, num_eval, batch_size, dead_fraction)
+    usable = shared_factors(factors, "betavae")
+    live = live_latents(codes, dead_fraction)
+    if not live.any():
+        return 0.0
+    rng = np.random.default_rng(seed)
+    groups = [group(factors[:, k]) for k in usable]
+    train, shared = _batches(codes[:, live], groups, num_train, batch_size, rng)
+    test, expected = _batches(codes[:, live], groups, num_eval, batch_size, rng)
+    centre, spread = train.mean(axis=0), np.maximum(train.std(axis=0), 1e-12)
+    if len(np.unique(shared)) == 1:
+        return float(np.mean(expected == shared[0]))
+    classifier = LogisticRegression(max_iter=10_000).fit((train - centre) / spread, shared)
+    return float(classifier.score((test - centre) / spread, expected))
+
+
+def _batches(
+    codes: Codes, groups: list[Groups], num: int, batch_size: int, rng: np.random.Generator
+) -> tuple[Float[np.ndarray, "num latents"], Int[np.ndarray, " num"]]:
+    """Mean absolute difference of each latent over each batch, and the factor it shares."""
+    shared = rng.integers(len(groups), size=num)
+    differences = np.empty((num, codes.shape[1]))
+    for k, rows in enumerate(groups):
+        where = np.flatnonzero(shared == k)
+        for part in np.array_split(where, -(-max(len(where), 1) // _CHUNK)):
+            first, second = _pairs(rows, len(part) * batch_size, rng)
+            apart = np.abs(codes[first] - codes[second]).reshape(len(part), batch_size, -1)
+            differences[part] = apart.mean(axis=1, dtype=np.float64)
+    return differences, shared
+
+
+def _pairs(
+    groups: Groups, num: int, rng: np.random.Generator
+) -> tuple[Int[np.ndarray, " num"], Int[np.ndarray, " num"]]:
+    """Rows, and for each another one of the same value."""
+    value = groups.draw(num, rng)
+    start, size = groups.starts[value], groups.sizes[value]
+    first = rng.integers(size)
+    second = (first + rng.integers(1, size)) % size
+    return groups.order[start + first], groups.order[start + second]

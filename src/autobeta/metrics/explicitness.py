@@ -1,0 +1,88 @@
+"""Explicitness: how well a linear classifier ranks the points by each factor value."""
+
+import warnings
+
+import numpy as np
+from jaxtyping import Int
+from numpy.typing import ArrayLike
+from scipy.stats import rankdata
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
+
+from autobeta.metrics._validate import Codes, Table, TestCodes, check, split
+
+SOURCE = "Ridgeway and Mozer 2018, https://arxiv.org/abs/1802.05312"
+RANGE = (0.0, 1.0)
+HIGHER_IS_BETTER = True
+DEFAULT = True
+NEEDS = ("codes", "factors", "test")
+VARIANT = ""
+
+
+def explicitness(
+    codes: ArrayLike, factors: ArrayLike, *, test: Table | None = None, seed: int = 0
+) -> float:
+    """Mean area under the ROC curve of logistic regressions that predict each factor value.
+
+        explicitness = mean_k mean_v AUC(p(v_k = v | c), v_k = v)
+
+    It tells whether the factors can be read off all latents together by linear means, and says
+    nothing of which latent holds what: a rotation changes nothing. Chance is 0.5, also for codes
+    that are all constant. A factor value that is missing in either part is left out.
+
+    Args:
+        codes: Posterior means, shape (num_points, num_latents), any real scale.
+        factors: Integer factor values, shape (num_points, num_factors).
+        test: Held-out (codes, factors); without it a third of the points is held out by chance.
+        seed: Seed of the split.
+
+    Returns:
+        Score in [0, 1], chance is 0.5, higher is better.
+
+    Raises:
+        TypeError: If codes or factors are not numbers.
+        ValueError: If a factor is constant in either part, or if the tables do not fit together.
+
+    Source:
+        Ridgeway and Mozer, Learning Deep Disentangled Embeddings with the F-Statistic Loss, 2018,
+        section 3, https://arxiv.org/abs/1802.05312
+        Settings of disentanglement_lib 86a644d, evaluation/metrics/modularity_explicitness.py.
+
+    Deviations:
+        As disentanglement_lib: one multinomial regression per factor instead of one for each
+        value, and the mean over factors of the mean over values.
+
+    Example:
+        >>> v = np.stack(np.meshgrid([0, 1], [0, 1], range(30)), axis=-1).reshape(-1, 3)[:, :2]
+        >>> explicitness(v, v, test=(v, v))
+        1.0
+    """
+    codes, factors = check(codes, factors)
+    x, y, x_test, y_test = split(codes, factors, test, seed)
+    centre, spread = x.mean(axis=0), x.std(axis=0)
+    spread = np.where(spread > 0, spread, 1)
+    x, x_test = (x - centre) / spread, (x_test - centre) / spread
+    return float(np.mean([_auc(x, y[:, k], x_test, y_test[:, k]) for k in range(y.shape[1])]))
+
+
+def _auc(
+    x: Codes, y: Int[np.ndarray, " points"], x_test: TestCodes, y_test: Int[np.ndarray, " held"]
+) -> float:
+    """Mean over the values of one factor of the area under the curve."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        classifier = LogisticRegression().fit(x, y)
+    values = classifier.classes_
+    scores = classifier.predict_proba(x_test)
+    ranks = rankdata(scores, axis=0)
+    hits = y_test[:, None] == values
+    num = hits.sum(axis=0)
+    known = (num > 0) & (num < len(y_test))
+    if not known.any():
+        raise ValueError(
+            "`test` must have at least 2 values of each factor, one of them seen in the fit; "
+            f"got {np.unique(y_test).tolist()}. Hold out more points."
+        )
+    num, sums = num[known], (ranks * hits).sum(axis=0)[known]
+    # Mann and Whitney: rank sum of the hits, less its least value, over the number of pairs
+    return float(np.mean((sums - num * (num + 1) / 2) / (num * (len(y_test) - num))))

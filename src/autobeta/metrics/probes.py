@@ -1,0 +1,106 @@
+"""Accuracy of a linear and a boosted predictor of each factor, by the number of labels."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import ArrayLike
+
+from autobeta.metrics._predictors import (
+    Column,
+    Fit,
+    TestColumn,
+    as_classes,
+    boost_quickly,
+    fit_linear,
+)
+from autobeta.metrics._validate import Codes, Table, TestCodes, check_any, split
+
+SOURCE = "Locatello et al. 2019, https://arxiv.org/abs/1811.12359"
+RANGE = (0.0, 1.0)
+HIGHER_IS_BETTER = True
+DEFAULT = False
+NEEDS = ("codes", "factors", "test")
+VARIANT = ""
+
+PREDICTORS: dict[str, Fit] = {"linear": fit_linear, "boosted": boost_quickly}
+
+
+def probes(
+    codes: ArrayLike,
+    factors: ArrayLike,
+    *,
+    test: Table | None = None,
+    num_labels: Sequence[int] = (10, 100, 1000, 10_000),
+    n_jobs: int = 1,
+    seed: int = 0,
+) -> dict[str, float]:
+    """Held-out accuracy that few or many labels buy, with a linear and a boosted predictor.
+
+    They tell what the code is worth to somebody who learns from it, whatever its axes: logistic
+    regression does not see a rotation, boosted trees do. Both are fitted to the first points of a
+    seeded order, so that more labels contain the fewer. Codes that are all constant give the
+    accuracy of a guess.
+
+    Args:
+        codes: Posterior means, shape (num_points, num_latents), any real scale.
+        factors: Factor values, shape (num_points, num_factors). Columns that hold integers are
+            predicted as classes (accuracy), others as numbers (R^2, at least 0).
+        test: Held-out (codes, factors); without it a third of the points is held out by chance.
+        num_labels: Numbers of labelled points; one above what there is stands for all of them.
+        n_jobs: Predictors fitted at once; the result does not depend on it.
+        seed: Seed of the split, of the order and of the trees.
+
+    Returns:
+        "linear/100/0", accuracy of the linear predictor of factor 0 from 100 labels, and so on;
+        "linear/100", the mean over factors. Each in [0, 1], higher is better.
+
+    Raises:
+        TypeError: If codes or factors are not numbers.
+        ValueError: If a factor is constant among the points used to fit, if `num_labels` is empty
+            or has a number below 1, or if the tables do not fit together.
+        ImportError: If LightGBM can't be loaded.
+
+    Source:
+        Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of
+        Disentangled Representations, 2019, section 5.4, https://arxiv.org/abs/1811.12359
+
+    Deviations:
+        LightGBM instead of scikit-learn's gradient boosting, and one penalty for the logistic
+        regression instead of a cross-validated one.
+
+    Example:
+        >>> v = np.stack(np.meshgrid([0, 1], [0, 1], range(100)), axis=-1).reshape(-1, 3)[:, :2]
+        >>> probes(v, v, num_labels=[100])["linear/100"]
+        1.0
+    """
+    if len(num_labels) == 0 or min(num_labels) < 1:
+        raise ValueError(f"`num_labels` must be numbers of at least 1; got {tuple(num_labels)}.")
+    checked, values = check_any(codes, factors)
+    x, y, x_test, y_test = split(checked, values, test, seed)
+    order = np.random.default_rng(seed).permutation(len(x))
+    numbers = sorted({min(n, len(x)) for n in num_labels})
+    keys = [(p, n, k) for p in PREDICTORS for n in numbers for k in range(y.shape[1])]
+    one = delayed(_score)
+    scores = Parallel(n_jobs=n_jobs, prefer="threads")(
+        one(PREDICTORS[p], x[order[:n]], y[order[:n], k], x_test, y_test[:, k], seed)
+        for p, n, k in keys
+    )
+    found = dict(zip(keys, scores, strict=True))
+    result: dict[str, float] = {}
+    for p in PREDICTORS:
+        for n in numbers:
+            column = [found[p, n, k] for k in range(y.shape[1])]
+            result[f"{p}/{n}"] = float(np.mean(column))
+            result |= {f"{p}/{n}/{k}": value for k, value in enumerate(column)}
+    return result
+
+
+def _score(
+    fit: Fit, x: Codes, y: Column, x_test: TestCodes, y_test: TestColumn, seed: int
+) -> float:
+    """Held-out score of one predictor; a single value among the labels is all it can guess."""
+    y, y_test = as_classes(y, y_test)
+    if len(np.unique(y)) == 1:
+        return float(np.mean(y_test == y[0])) if y.dtype.kind == "i" else 0.0
+    return max(0.0, float(fit(x, y, seed).model.score(x_test, y_test)))
