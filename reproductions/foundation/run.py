@@ -14,7 +14,7 @@ from pathlib import Path
 
 COMMON = "--data dsprites --architecture burgess --precision bfloat16 --threads 1 --log-every 20"
 QUICK = "--metrics mig"
-FULL = "--metrics mig sap factorvae dci"
+FULL = "--metrics mig sap factorvae dci[rf]"
 
 # L-VAE: form, unit of the reconstruction
 FORMS = {"A-nats": ("log", "nats"), "B-nats": ("log1p", "nats"), "B-pixel": ("log1p", "pixel")}

@@ -117,7 +117,7 @@ def figure(name, found):
     parts = list(found["noise"]["0.0"])
     known = answers(name)
     fig, rows = plt.subplots(
-        len(parts), 3, figsize=(8.4, 2.3 * len(parts) + 0.3), squeeze=False, sharey="row"
+        len(parts), 3, figsize=(8.4, 2.2 * len(parts) + 0.6), squeeze=False, sharey="row"
     )
     for part, (left, middle, right) in zip(parts, rows, strict=True):
         for axis, key, label in (
@@ -136,9 +136,13 @@ def figure(name, found):
             if part in known.get(case, {}):
                 right.axhline(known[case][part], color=colour, lw=1, ls=":", zorder=0)
         right.set_xscale("log")
+        right.set_xticks(POINTS, [f"{n:,}" for n in POINTS])
+        right.minorticks_off()
         right.set_xlabel("number of points")
         left.set_ylabel(part or printed_name(name))
-    rows[0][2].legend(title="codes; dotted: known", title_fontsize=8, fontsize=8)
+    handles, labels = rows[0][2].get_legend_handles_labels()
+    labels[0] += " (dotted: known values)"
+    fig.legend(handles, labels, loc="outside lower right", ncols=3, fontsize=8)
     rows[0][0].set_title("a perfect code with noise", color=GREY)
     rows[0][1].set_title("a perfect code, rotated", color=GREY)
     rows[0][2].set_title("estimate by number of points", color=GREY)

@@ -1,4 +1,4 @@
-"""How often 95 % intervals hold the mean score: `python intervals.py [--draws 200]`.
+"""How often 95 % intervals hold the mean score: `python intervals.py [--draws 100]`.
 
 The target is the mean score over all draws: what `draws` samples of `points` points score on
 average. Three kinds of intervals: halves of the points (ours), a bootstrap's percentiles, and a
@@ -10,7 +10,6 @@ import json
 from pathlib import Path
 
 import numpy as np
-from cases import LATENTS, draw_factors, scaled
 from joblib import Parallel, delayed
 
 from autobeta.metrics import intervals, score
@@ -21,12 +20,15 @@ METRICS = [*CHEAP, "gaussian_total_correlation", "factorvae[num_train=1000,num_e
 REPEATS = 20
 
 
+SIZES = np.array([3, 6, 10])
+
+
 def draw(n, rng):
-    """Five factors with noise, the first latent mixed, and noise latents."""
-    factors = draw_factors(n, rng)
-    codes = scaled(factors)
-    codes[:, 0] += 0.4 * codes[:, 3]
-    codes = np.hstack([codes, np.zeros((n, LATENTS - 5))])
+    """Three factors with noise, the first latent mixed, and two latents of noise."""
+    factors = rng.integers(SIZES, size=(n, 3))
+    codes = (factors - (SIZES - 1) / 2) / np.sqrt((SIZES**2 - 1) / 12)
+    codes[:, 0] += 0.4 * codes[:, 2]
+    codes = np.hstack([codes, np.zeros((n, 2))])
     return codes + 0.5 * rng.standard_normal(codes.shape), factors
 
 
@@ -80,7 +82,7 @@ def summary(found):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--draws", type=int, default=200)
+    parser.add_argument("--draws", type=int, default=100)
     parser.add_argument("--points", type=int, default=1000)
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args()

@@ -5,6 +5,7 @@ import inspect
 import json
 import math
 import re
+import subprocess
 import sys
 import warnings
 
@@ -215,3 +216,27 @@ def test_a_metric_states_its_facts_as_literals(name):
     assert parameters[:2] == ["codes", "factors"]
     assert "seed" in parameters
     assert {"logvars", "test"} & set(parameters) == {"logvars", "test"} & set(facts["NEEDS"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["factorvae", "betavae", "mig", "rmig", "irs"])
+def test_the_table_of_all_of_dsprites_takes_less_than_two_gigabytes(name):
+    code = f"""
+import resource
+import numpy as np
+from autobeta.metrics import score
+
+grid = np.indices((3, 6, 40, 32, 32)).reshape(5, -1).T
+rng = np.random.default_rng(0)
+codes = np.zeros((len(grid), 10), np.float32)
+codes[:, :5] = grid / np.array([2, 5, 39, 31, 31])
+for column in codes.T:
+    column += 0.1 * rng.standard_normal(len(grid), dtype=np.float32)
+logvars = np.full(codes.shape, -4, np.float32)
+print(score(codes, grid.astype(np.int32), logvars=logvars, metrics=["{name}"]))
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)  # KiB on Linux
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    result, gigabytes = done.stdout.splitlines()
+    assert name in result
+    assert float(gigabytes) < 2
