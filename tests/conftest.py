@@ -12,6 +12,12 @@ settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 
 @pytest.fixture(autouse=True)
+def own_data_folder(tmp_path_factory, monkeypatch):
+    """No test reads or writes the user's cache of data sets."""
+    monkeypatch.setenv("AUTOBETA_DATA", str(tmp_path_factory.getbasetemp() / "data"))
+
+
+@pytest.fixture(autouse=True)
 def seed():
     """Every test starts from the same random numbers and leaves none behind."""
     np.random.seed(0)  # noqa: NPY002 - scikit-learn may fall back on the global state

@@ -16,7 +16,10 @@ MAY_IMPORT = {
     "errors": ({}, set()),
     "registry": ({}, set()),
     "runs": ({"errors"}, {"numpy", "filelock"}),
-    "data": ({"errors", "registry"}, {"numpy", "torch", "platformdirs", "rich", "PIL"}),
+    "data": (
+        {"errors", "registry"},
+        {"numpy", "scipy", "torch", "platformdirs", "rich", "pooch", "PIL", "h5py", "datasets"},
+    ),
     "metrics": (
         {"registry"},
         {"numpy", "scipy", "sklearn", "joblib", "threadpoolctl", "lightgbm", "skimage"},

@@ -21,6 +21,7 @@ from autobeta import __version__, registry, runs
 from autobeta.options import (
     Cite,
     DataName,
+    DataPrepare,
     DataVerify,
     Encode,
     Evaluate,
@@ -102,6 +103,8 @@ def _run_config(method: str, method_config: object, options: TrainOptions) -> An
             path=options.data_path,
             image_size=options.image_size,
             channels=options.channels,
+            variant=options.variant,
+            unofficial=options.unofficial,
             test_fraction=options.test_fraction,
             split_seed=options.split_seed,
         ),
@@ -319,12 +322,13 @@ def _data(args: Sequence[str]) -> None:
     actions: dict[str, Callable[[Sequence[str]], None]] = {
         "list": lambda rest: _list(List(what="data")),
         "info": lambda rest: _data_info(_parse(DataName, "data info", rest)),
-        "prepare": lambda rest: _data_prepare(_parse(DataName, "data prepare", rest)),
+        "prepare": lambda rest: _data_prepare(_parse(DataPrepare, "data prepare", rest)),
         "verify": lambda rest: _data_verify(_parse(DataVerify, "data verify", rest)),
     }
     if not args or args[0] not in actions:
         print(
-            "usage: autobeta data list | info NAME | prepare NAME | verify NAME [--against FILE]"
+            "usage: autobeta data list | info NAME | prepare NAME [--from PATH] "
+            "| verify NAME [--against FILE]"
         )
         raise SystemExit(0 if set(args) & {"-h", "--help"} else 2)
     actions[args[0]](args[1:])
@@ -333,16 +337,37 @@ def _data(args: Sequence[str]) -> None:
 def _data_options(command: DataName) -> Any:  # noqa: ANN401 - DataOptions, imported late
     from autobeta.data import DataOptions
 
-    return DataOptions(path=command.path, image_size=command.image_size)
+    return DataOptions(
+        path=command.path,
+        image_size=command.image_size,
+        channels=command.channels,
+        variant=command.variant,
+        unofficial=command.unofficial,
+    )
 
 
 def _data_info(command: DataName) -> None:
     if command.name in registry.available("data"):
-        facts = registry.describe("data", command.name)
-        print(facts.pop("doc"))
-        for name in ("SOURCE", "LICENSE", "FACTORS", "CITATION"):
-            if facts.get(name):
-                print(f"\n{name.lower()}: {facts[name]}")
+        module = registry.load("data", command.name)
+        print(module.__doc__)
+        kinds = getattr(module, "KINDS", {})
+        sizes = module.FACTORS.items()
+        facts = {
+            "source": module.SOURCE,
+            "licence": module.LICENSE,
+            "disk": getattr(module, "DISK", ""),
+            "factors": ", ".join(f"{name} {size} {kinds.get(name, '')}" for name, size in sizes),
+            "by hand": getattr(module, "BY_HAND", ""),
+        }
+        for name, fact in facts.items():
+            if fact:
+                print(f"{name}: {fact}")
+        if hasattr(module, "official_files"):
+            for file in module.official_files(_data_options(command)):
+                size = f", {file.size:,} bytes" if file.size else ""
+                print(f"file: {file.name}{size}, {file.url or 'no address'} {file.checksum}")
+            print("Addresses were not tried when this version was made.")
+        print(f"\n{module.CITATION}")
         return
     from autobeta.data import load_data
 
@@ -350,11 +375,11 @@ def _data_info(command: DataName) -> None:
     print(f"{dataset.num_images} images of shape {dataset.image_shape}, {dataset.source}")
 
 
-def _data_prepare(command: DataName) -> None:
+def _data_prepare(command: DataPrepare) -> None:
     from autobeta.data import load_data, prepare_data
 
     options = _data_options(command)
-    path = prepare_data(command.name, options)
+    path = prepare_data(command.name, options, download=command.download)
     dataset = load_data(command.name, options)
     print(f"{dataset.name}: {dataset.num_images} images, {dataset.source}, {path or 'no file'}")
 

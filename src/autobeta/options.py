@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import tyro
 
@@ -45,6 +45,10 @@ class TrainOptions:
     """Height and width that the images are brought to: 32, 64 or 128."""
     channels: int | None = None
     """1 for grey, 3 for RGB; what the images have if not given."""
+    variant: str | None = None
+    """One of several sets under a name, such as mpi3d's real; the first if not given."""
+    unofficial: bool = False
+    """Take data prepared from files that are not as published."""
     test_fraction: float = 0.1
     """Held-out part of data without a full factor grid."""
     split_seed: int = 0
@@ -187,6 +191,22 @@ class DataName:
     """File or folder of a named data set that is kept outside the cache."""
     image_size: int = 64
     """Height and width that the images are brought to."""
+    channels: int | None = None
+    """1 for grey, 3 for RGB; what the images have if not given."""
+    variant: str | None = None
+    """One of several sets under a name, such as mpi3d's real; the first if not given."""
+    unofficial: bool = False
+    """Take files that are not as published: another checksum, or a part of the images."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataPrepare(DataName):
+    """Make the cache of a data set from its published files, once."""
+
+    path: Annotated[Path | None, tyro.conf.arg(name="from", aliases=("--path",))] = None
+    """The published file, archive or folder; the data set's cache folder if not given."""
+    download: bool = False
+    """Fetch published files that are not in the cache folder, where they have an address."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from autobeta.data import Batches, toy
+from autobeta.data import Batches, _sources, toy
 from autobeta.data._dataset import DataOptions
+from autobeta.data._sources import from_packed
 
 
 def positions(batch):
@@ -110,3 +111,38 @@ def test_batches_on_a_gpu_have_the_same_bits(tmp_path):
     here, there = Batches(dataset, 64, seed=0), Batches(dataset, 64, seed=0, device="cuda")
     for _ in range(5):
         assert torch.equal(next(here), next(there).cpu())
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_set_on_the_device_gives_the_same_batches(numbered, packed):
+    if packed:
+        bits = np.random.default_rng(0).integers(0, 256, (10, 6), dtype=np.uint8)
+        numbered = replace(numbered, image_shape=(4, 4, 3), images=from_packed(bits, (4, 4, 3)))
+    streamed = Batches(numbered, 7, seed=0)
+    gathered = Batches(numbered, 7, seed=0, resident=True)
+    for _ in range(5):
+        expected, found = next(streamed), next(gathered)
+        assert torch.equal(found, expected)
+        assert found.stride() == expected.stride()
+    gathered.load_state_dict(streamed.state_dict())
+    assert torch.equal(next(gathered), next(streamed))
+
+
+def test_a_large_set_reaches_the_device_in_parts(numbered, monkeypatch):
+    monkeypatch.setattr(_sources, "_COPIED", 3 * 16)
+    gathered = Batches(numbered, 10, seed=0, resident=True)
+    assert sorted(positions(next(gathered))) == list(range(10))
+
+
+def test_what_is_not_stored_cannot_be_moved(numbered):
+    rendered = replace(numbered, images=lambda index: numbered.images(index))
+    assert len(next(Batches(rendered, 4, seed=0))) == 4
+    with pytest.raises(ValueError, match="`resident` must be left out for numbered"):
+        Batches(rendered, 4, seed=0, resident=True)
+
+
+@pytest.mark.gpu
+def test_a_set_that_fits_lies_on_the_gpu(numbered):
+    batches = Batches(numbered, 7, seed=0, device="cuda")
+    assert batches._on_device is not None
+    assert torch.equal(next(batches).cpu(), next(Batches(numbered, 7, seed=0)))

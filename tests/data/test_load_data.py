@@ -42,9 +42,9 @@ def test_an_unknown_name_lists_the_names():
 
 
 def test_a_file_of_another_kind_is_refused(tmp_path):
-    (tmp_path / "x.h5").write_bytes(b"")
+    (tmp_path / "x.mat").write_bytes(b"")
     with pytest.raises(ValueError, match=r"must be an \.npy or \.npz file, or a folder"):
-        load_data(str(tmp_path / "x.h5"))
+        load_data(str(tmp_path / "x.mat"))
 
 
 def test_preparing_gives_the_cache_file_or_none(tmp_path):

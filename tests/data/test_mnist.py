@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from autobeta.data import DataOptions, mnist
+from autobeta.data._idx import NAMES
 from autobeta.errors import MissingDataError
 
 TRAIN = np.random.default_rng(0).integers(0, 256, (7, 28, 28), dtype=np.uint8)
@@ -21,7 +22,7 @@ def idx(array):
 
 def place(folder, *, zipped=False):
     folder.mkdir(parents=True, exist_ok=True)
-    for name, array in zip(mnist.FILES, (TRAIN, LABELS[0], TEST, LABELS[1]), strict=True):
+    for name, array in zip(NAMES, (TRAIN, LABELS[0], TEST, LABELS[1]), strict=True):
         if zipped:
             (folder / f"{name}.gz").write_bytes(gzip.compress(idx(array)))
         else:
@@ -67,12 +68,12 @@ def test_the_path_is_needed_once(tmp_path):
 
 def test_missing_files_are_named_with_the_way_to_get_them(tmp_path):
     place(tmp_path / "mnist")
-    (tmp_path / "mnist" / mnist.FILES[2]).unlink()
+    (tmp_path / "mnist" / NAMES[2]).unlink()
     with pytest.raises(MissingDataError, match=r"found no t10k-images-idx3-ubyte there") as error:
         mnist.load(tmp_path)
     assert str(tmp_path / "mnist") in str(error.value)
-    assert "/t10k-images-idx3-ubyte.gz and place them" in str(error.value)
-    assert "autobeta data prepare mnist --path FOLDER" in str(error.value)
+    assert "autobeta data prepare mnist --download" in str(error.value)
+    assert "autobeta data prepare mnist --from FOLDER" in str(error.value)
 
 
 @pytest.mark.parametrize(
@@ -88,16 +89,16 @@ def test_missing_files_are_named_with_the_way_to_get_them(tmp_path):
 )
 def test_a_damaged_file_is_refused(tmp_path, left_in, data, message):
     place(tmp_path / "mnist")
-    (tmp_path / "mnist" / mnist.FILES[0]).write_bytes(data)
+    (tmp_path / "mnist" / NAMES[0]).write_bytes(data)
     with pytest.raises(ValueError, match=message):
         mnist.load(tmp_path)
-    assert left_in(tmp_path) == sorted(mnist.FILES)
+    assert left_in(tmp_path) == sorted(NAMES)
 
 
 @pytest.mark.parametrize("keep", [slice(-20), slice(100, None)])
 def test_a_damaged_gzip_file_is_refused(tmp_path, keep):
     place(tmp_path / "mnist", zipped=True)
-    file = tmp_path / "mnist" / f"{mnist.FILES[0]}.gz"
+    file = tmp_path / "mnist" / f"{NAMES[0]}.gz"
     file.write_bytes(file.read_bytes()[keep])
     with pytest.raises(ValueError, match="must be a whole gzip file"):
         mnist.load(tmp_path)
@@ -106,8 +107,8 @@ def test_a_damaged_gzip_file_is_refused(tmp_path, keep):
 @pytest.mark.parametrize("labels", [[1, 2], [5, 0, 4, 1, 9, 2, 10]])
 def test_labels_that_do_not_fit_the_images_are_refused(tmp_path, labels):
     place(tmp_path / "mnist")
-    (tmp_path / "mnist" / mnist.FILES[1]).write_bytes(idx(labels))
-    with pytest.raises(ValueError, match=r"must be 10 digits 0\.\.9; got"):
+    (tmp_path / "mnist" / NAMES[1]).write_bytes(idx(labels))
+    with pytest.raises(ValueError, match=r"must be 10 numbers 0\.\.9; got"):
         mnist.load(tmp_path)
 
 

@@ -11,9 +11,11 @@ from autobeta import registry
 from autobeta.data._batches import Batches
 from autobeta.data._cache import Report, data_root
 from autobeta.data._dataset import DEFAULT_OPTIONS, DataOptions, FactorDataset
+from autobeta.data._download import fetch
 from autobeta.data._factors import FactorSpace
 from autobeta.data._pixels import decode, fit
 from autobeta.data._verify import VerifyResult, check, verify
+from autobeta.errors import MissingDataError
 
 __all__ = [
     "Batches",
@@ -54,6 +56,7 @@ def prepare_data(
     root: Path | None = None,
     *,
     progress: Report | None = None,
+    download: bool = False,
 ) -> Path | None:
     """Make the cache file of a data set ahead of its first use.
 
@@ -63,25 +66,44 @@ def prepare_data(
         root: Cache folder; `data_root()` if left out.
         progress: Called with (images done, images in all); left out, a bar is shown where
             standard error is a terminal.
+        download: Fetch published files that are not in the cache folder, where they have an
+            address. Nothing else ever fetches.
 
     Returns:
         The file; None for a data set that needs none.
 
     Raises:
         ValueError: If there is no such data set; the message lists the names.
+        MissingDataError: If files are neither there nor can be had.
     """
     module, options = _find(name_or_path, options)
+    root = root or data_root()
+    if download:
+        if not hasattr(module, "official_files"):
+            how = getattr(module, "BY_HAND", "")
+            raise MissingDataError(
+                f"{name_or_path} has no files that a program can fetch."
+                + (f" Fetch them from {how} with a browser." if how else "")
+            )
+        files = module.official_files(options)
+        fetch(root / name_or_path, files, getattr(module, "BY_HAND", ""))
     prepare = getattr(module, "prepare", None)
-    return prepare(root or data_root(), options, progress) if prepare else None
+    return prepare(root, options, progress) if prepare else None
 
 
 def _find(name_or_path: str, options: DataOptions) -> tuple[ModuleType, DataOptions]:
     path = Path(name_or_path)
     if name_or_path not in registry.available("data"):
+        kind = None
         if path.is_dir():
-            return registry.load("data", "folder"), replace(options, path=path)
-        if path.is_file():
-            return registry.load("data", "arrays"), replace(options, path=path)
+            saved = any(
+                (path / marker).exists() for marker in ("dataset_dict.json", "dataset_info.json")
+            )
+            kind = "huggingface" if saved else "folder"
+        elif path.is_file():
+            kind = "hdf5" if path.suffix in (".h5", ".hdf5") else "arrays"
+        if kind is not None:
+            return registry.load("data", kind), replace(options, path=path)
     return registry.load("data", name_or_path), options
 
 

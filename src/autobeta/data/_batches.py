@@ -1,6 +1,6 @@
 """Endless shuffled batches of images from a data set; they never hold factors."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from autobeta.data._dataset import FactorDataset
+from autobeta.data._sources import StoredImages
 
 
 class Batches:
@@ -23,9 +24,12 @@ class Batches:
         seed: Seed of the order.
         split: Part of the data set.
         device: Where the batches are wanted; uint8 travels there and is converted there.
+        resident: Whether the whole set lies on the device, as uint8 or packed bits, and batches
+            are gathered there. Left out: on CUDA, where it takes less than half the free memory.
 
     Raises:
-        ValueError: If the data set has no such part, or it has fewer images than a batch.
+        ValueError: If the data set has no such part, it has fewer images than a batch, or
+            `resident` is asked for a set that is rendered on demand.
 
     Example:
         >>> from autobeta.data import data_root, toy
@@ -42,6 +46,7 @@ class Batches:
         *,
         split: str = "train",
         device: torch.device | str | None = None,
+        resident: bool | None = None,
     ) -> None:
         if split not in dataset.splits:
             raise ValueError(
@@ -59,6 +64,7 @@ class Batches:
         self._device = torch.device(device or "cpu")
         # A tensor on the device: CUDA multiplies by the reciprocal of a Python number instead.
         self._white = torch.tensor(255.0, device=self._device)
+        self._on_device = self._make_resident(dataset, resident)
         self._generator = torch.Generator().manual_seed(seed)
         self._start_epoch()
 
@@ -70,10 +76,11 @@ class Batches:
         while len(chosen) < self._batch_size:
             self._start_epoch()
             chosen = np.concatenate([chosen, self._take(self._batch_size - len(chosen))])
-        pixels = torch.from_numpy(self._dataset.images(self._indices[chosen]))
-        if self._device.type == "cuda":
-            pixels = pixels.pin_memory()
-        pixels = pixels.to(self._device, non_blocking=True)
+        index = self._indices[chosen]
+        if self._on_device is None:
+            pixels = self._send(self._dataset.images(index))
+        else:
+            pixels = self._on_device(self._send(index))
         return pixels.permute(0, 3, 1, 2) / self._white
 
     def state_dict(self) -> dict[str, Any]:
@@ -95,6 +102,29 @@ class Batches:
         self._generator.set_state(state["generator"])
         self._start_epoch()
         self._position = position
+
+    def _make_resident(
+        self, dataset: FactorDataset, resident: bool | None
+    ) -> Callable[[Tensor], Tensor] | None:
+        images = dataset.images
+        if not isinstance(images, StoredImages):
+            if resident:
+                raise ValueError(
+                    f"`resident` must be left out for {dataset.name}, whose images are not "
+                    "stored; got True."
+                )
+            return None
+        if resident is None:
+            resident = self._device.type == "cuda" and (
+                images.table.nbytes < torch.cuda.mem_get_info(self._device)[0] / 2
+            )
+        return images.on_device(self._device) if resident else None
+
+    def _send(self, array: np.ndarray) -> Tensor:
+        tensor = torch.from_numpy(array)
+        if self._device.type == "cuda":
+            tensor = tensor.pin_memory()
+        return tensor.to(self._device, non_blocking=True)
 
     def _start_epoch(self) -> None:
         self._epoch_state = self._generator.get_state()

@@ -21,6 +21,10 @@ class DataOptions:
 
     path: Path | None = None
     """File or folder of the user's own images, or the official file kept outside the cache."""
+    variant: str | None = None
+    """One of several sets under a name, such as mpi3d's real; None takes the first."""
+    unofficial: bool = False
+    """Take files that are not as published: another checksum, or a part of the images."""
     image_size: int = 64
     """Height and width that the images are brought to: 32, 64 or 128 pixels."""
     channels: int | None = None
@@ -110,6 +114,21 @@ def check_options(
             f"`channels` must be {choices} for {name}; got {options.channels}. "
             "Leave it out to keep what the images have."
         )
+
+
+def check_variant(name: str, options: DataOptions, variants: tuple[str, ...]) -> str:
+    """The variant asked for, the first if none is.
+
+    Raises:
+        ValueError: If there is none of that name; the message lists them.
+    """
+    if options.variant is None:
+        return variants[0]
+    if options.variant not in variants:
+        raise ValueError(
+            f"`variant` must be one of {', '.join(variants)} for {name}; got {options.variant!r}."
+        )
+    return options.variant
 
 
 def held_out(num_images: int, options: DataOptions) -> dict[str, Int[np.ndarray, " _"]]:

@@ -4,6 +4,7 @@ import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,21 @@ def fit(pixels: Pixels, size: int, channels: int) -> UInt8[np.ndarray, "{size} {
     return np.array(image).reshape(size, size, channels)
 
 
+def fit_all(
+    images: UInt8[np.ndarray, "images height width channels"], size: int, channels: int
+) -> UInt8[np.ndarray, "images {size} {size} {channels}"]:
+    """`fit` of each image of an array."""
+    if images.shape[1:] == (size, size, channels):
+        return images
+    return np.stack([fit(image, size, channels) for image in images])
+
+
+def crop(pixels: Pixels, size: int) -> UInt8[np.ndarray, "cut_height cut_width channels"]:
+    """The centre square of `size` pixels; the whole of an image that is no larger."""
+    top, left = (max(0, (side - size) // 2) for side in pixels.shape[:2])
+    return pixels[top : top + size, left : left + size]
+
+
 def is_grey(path: Path) -> bool:
     """Whether an image file is grey, read from its header.
 
@@ -47,8 +63,12 @@ def is_grey(path: Path) -> bool:
         return image.mode in _GREY
 
 
-def decode(path: Path) -> Pixels:
+def decode(path: Path, data: bytes | None = None) -> Pixels:
     """Pixels of an image file, upright; what is transparent becomes white.
+
+    Args:
+        path: The file, or the name of where `data` come from.
+        data: Bytes of the file, such as a member of an archive; read from `path` if left out.
 
     Returns:
         Shape (height, width, 1) of a grey image, else (height, width, 3).
@@ -58,7 +78,7 @@ def decode(path: Path) -> Pixels:
     """
     from PIL import Image, ImageOps
 
-    with _opened(path) as image:
+    with _opened(path, data) as image:
         if image.mode in _MANY_BITS:
             raise ValueError(f"mode {image.mode}, not 8 bits per channel")
         mode = "L" if image.mode in _GREY else "RGB"
@@ -71,14 +91,14 @@ def decode(path: Path) -> Pixels:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _opened(path: Path, data: bytes | None = None) -> Iterator[Any]:
     """Open with Pillow; every way in which that or the body fails becomes one ValueError."""
     from PIL import Image
 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as image:
+            with Image.open(path if data is None else BytesIO(data)) as image:
                 yield image
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(

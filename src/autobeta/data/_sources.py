@@ -1,40 +1,77 @@
 """Where images(index) comes from: an array, a memory map, a bit-packed memory map."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import torch
 from jaxtyping import UInt8
+from torch import Tensor
 
 from autobeta.data._cache import remove_leftovers
 from autobeta.data._dataset import Images, Index
 from autobeta.data._factors import check_index
 
+_COPIED = 1 << 26  # bytes that are copied to a device at once
 
-def from_array(
-    images: UInt8[np.ndarray, "images height width channels"],
-) -> Callable[[Index], Images]:
+
+@dataclass(frozen=True, kw_only=True)
+class StoredImages:
+    """Images in one array: called with indices, it gives uint8 images 0..255.
+
+    Args:
+        table: A row an image: its pixels, or, packed, its bits.
+        image_shape: (height, width, channels).
+        packed: Whether a row has one bit a pixel, the first pixel in the highest bit.
+    """
+
+    table: UInt8[np.ndarray, "..."]
+    image_shape: tuple[int, int, int]
+    packed: bool
+
+    def __call__(self, index: Index) -> Images:
+        check_index(index, len(self.table))
+        rows = np.asarray(self.table[index])
+        if self.packed:
+            rows = np.unpackbits(rows, axis=1)
+            np.negative(rows, out=rows)  # 0 -> 0, 1 -> 255 in uint8
+        return rows.reshape(-1, *self.image_shape)
+
+    def on_device(self, device: torch.device) -> Callable[[Tensor], Tensor]:
+        """Copy the table to a device; the same images from indices that are there.
+
+        Returns:
+            Function from int64 indices, shape (batch,), to uint8 images (batch, height, width,
+            channels); no index is checked, since that would stop the device.
+        """
+        table = torch.empty(self.table.shape, dtype=torch.uint8, device=device)
+        rows = max(1, _COPIED * len(self.table) // self.table.nbytes)
+        for start in range(0, len(table), rows):
+            part = np.array(self.table[start : start + rows])
+            table[start : start + rows] = torch.from_numpy(part)
+        shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
+
+        def read(index: Tensor) -> Tensor:
+            found = table[index]
+            if self.packed:  # (B, bytes) -> (B, bytes, 8)
+                found = (found.unsqueeze(-1) >> shifts & 1) * 255
+            return found.reshape(-1, *self.image_shape)
+
+        return read
+
+
+def from_array(images: UInt8[np.ndarray, "images height width channels"]) -> StoredImages:
     """Images held in memory or in a memory map, 0..255."""
-
-    def read(index: Index) -> Images:
-        check_index(index, len(images))
-        return np.asarray(images[index])
-
-    return read
+    height, width, channels = images.shape[1:]
+    return StoredImages(table=images, image_shape=(height, width, channels), packed=False)
 
 
 def from_packed(
     packed: UInt8[np.ndarray, "images bytes"], image_shape: tuple[int, int, int]
-) -> Callable[[Index], Images]:
+) -> StoredImages:
     """Binary images of one bit a pixel, the first pixel in the highest bit; given as 0 and 255."""
-
-    def read(index: Index) -> Images:
-        check_index(index, len(packed))
-        pixels = np.unpackbits(packed[index], axis=1)
-        np.negative(pixels, out=pixels)  # 0 -> 0, 1 -> 255 in uint8
-        return np.asarray(pixels).reshape(-1, *image_shape)
-
-    return read
+    return StoredImages(table=packed, image_shape=image_shape, packed=True)
 
 
 def open_map(path: Path, shape: tuple[int, ...] | None = None) -> UInt8[np.ndarray, "..."]:

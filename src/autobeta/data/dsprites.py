@@ -41,6 +41,14 @@ CITATION = """@misc{dsprites17,
   year = {2017},
 }"""
 FACTORS = {"shape": 3, "scale": 6, "orientation": 40, "posX": 32, "posY": 32}
+KINDS = {
+    "shape": "categorical",
+    "scale": "ordinal",
+    "orientation": "cyclic",
+    "posX": "ordinal",
+    "posY": "ordinal",
+}
+DISK = "377 MB in the cache; 27 MB for the official file, which is not needed"
 OFFICIAL = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
 
 SPACE = FactorSpace(tuple(FACTORS), tuple(FACTORS.values()))

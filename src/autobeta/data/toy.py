@@ -28,6 +28,7 @@ SOURCE = "Rendered by autobeta."
 LICENSE = "Apache-2.0"
 CITATION = ""
 FACTORS = {"posX": 12, "posY": 12, "size": 4, "brightness": 4}
+KINDS = dict.fromkeys(FACTORS, "ordinal")
 
 SPACE = FactorSpace(tuple(FACTORS), tuple(FACTORS.values()))
 

@@ -1,0 +1,202 @@
+"""SmallNORB: 48,600 grey stereo photographs of toys; the left image of each, from five factors.
+
+Factors in order: category (animal, human, plane, truck, car), instance 0 to 9, elevation (30 to 70
+degrees), azimuth (0 to 340 in steps of 20), lighting. The six published files are binary matrices:
+dat (images of 96 x 96, two each), cat and info, for training (instances 4, 6, 7, 8, 9) and testing
+(0, 1, 2, 3, 5); each may be gzipped. The two parts stay apart: the test part is held out. Together
+they are the full factor grid, in a shuffled order. Scaling is bicubic with anti-aliasing.
+
+Options read: `path` (the folder), `image_size` (32, 64, 128), `channels` (1), `unofficial`.
+"""
+
+import gzip
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int
+
+from autobeta.data._cache import Report
+from autobeta.data._dataset import (
+    DEFAULT_OPTIONS,
+    DataOptions,
+    FactorDataset,
+    Images,
+    check_options,
+)
+from autobeta.data._download import OfficialFile
+from autobeta.data._factors import FactorSpace
+from autobeta.data._official import Conversion, open_converted, prepare_official
+from autobeta.data._pixels import fit_all
+
+SOURCE = "LeCun, Huang and Bottou, 2004, https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
+LICENSE = "for research purposes; it cannot be sold"
+CITATION = """@inproceedings{lecun2004learning,
+  title = {Learning Methods for Generic Object Recognition with Invariance to Pose and Lighting},
+  author = {LeCun, Yann and Huang, Fu Jie and Bottou, L{\\'e}on},
+  booktitle = {Conference on Computer Vision and Pattern Recognition},
+  year = {2004}
+}"""
+FACTORS = {"category": 5, "instance": 10, "elevation": 9, "azimuth": 18, "lighting": 6}
+KINDS = {
+    "category": "categorical",
+    "instance": "categorical",
+    "elevation": "ordinal",
+    "azimuth": "cyclic",
+    "lighting": "categorical",
+}
+DISK = "199 MB in the cache at 64 pixels; 263 MB of files"
+_TRAIN = "smallnorb-5x46789x9x18x6x2x96x96-training"
+_TEST = "smallnorb-5x01235x9x18x6x2x96x96-testing"
+FILES = {
+    "smallnorb-5x46789x9x18x6x2x96x96-training-dat.mat.gz": (
+        "5ffd6272a07d32695ee1082a26a41a93a37aab8c28da047f8c34ed348d214873",
+        131896188,
+    ),
+    "smallnorb-5x46789x9x18x6x2x96x96-training-cat.mat.gz": (
+        "2784e542c1922060691090952b6cd6278879a216c90f81476f0f00256d42cdaa",
+        348,
+    ),
+    "smallnorb-5x46789x9x18x6x2x96x96-training-info.mat.gz": (
+        "de7eb932ebe7a4ee16217fead60660d0eb3d23632c2f4d1c51f88c501c17bf32",
+        71052,
+    ),
+    "smallnorb-5x01235x9x18x6x2x96x96-testing-dat.mat.gz": (
+        "cf7104eed3e51174d2f65b66d1e5878b9da233b886f161b0d88f4510ba2c7474",
+        130799817,
+    ),
+    "smallnorb-5x01235x9x18x6x2x96x96-testing-cat.mat.gz": (
+        "ecaf6d5bb8c3bc5eab9cf0258f6d2198dd474e016e374836fc097f2e5ff509ff",
+        347,
+    ),
+    "smallnorb-5x01235x9x18x6x2x96x96-testing-info.mat.gz": (
+        "16adf314226327ee006d1a44db8cfef52773c06c829951d5653a9f6f310248a2",
+        10428,
+    ),
+}
+URL = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
+
+SPACE = FactorSpace(tuple(FACTORS), tuple(FACTORS.values()))
+_TYPES = {0x1E3D4C55: "u1", 0x1E3D4C54: "<i4", 0x1E3D4C56: "<i2", 0x1E3D4C51: "<f4"}
+_CHUNK = 256
+
+
+def load(root: Path, options: DataOptions = DEFAULT_OPTIONS) -> FactorDataset:
+    """Open SmallNORB; the first time the images are scaled into the cache folder.
+
+    Args:
+        root: Cache folder.
+        options: See the module.
+
+    Raises:
+        MissingDataError: If it was never prepared and the files are not at hand.
+        ValueError: If a file is damaged, or an option can't be honoured.
+    """
+    return open_converted(prepare(root, options), "smallnorb")
+
+
+def prepare(
+    root: Path, options: DataOptions = DEFAULT_OPTIONS, progress: Report | None = None
+) -> Path:
+    """Scale the images into the cache folder if that is not done; return the cache file.
+
+    Args:
+        root: Cache folder.
+        options: See the module.
+        progress: Called with (images done, images in all).
+
+    Raises:
+        MissingDataError: As for `load`.
+        ValueError: As for `load`.
+    """
+    check_options("smallnorb", options, channels=(1,))
+    return prepare_official(
+        root,
+        "smallnorb",
+        options,
+        progress,
+        files=official_files(options),
+        convert=lambda paths: _convert(paths, options),
+    )
+
+
+def official_files(options: DataOptions) -> list[OfficialFile]:
+    """The six published files: dat, cat and info, for training and testing."""
+    del options
+    return [
+        OfficialFile(name=name, url=f"{URL}{name}", checksum=f"sha256:{digest}", size=size)
+        for name, (digest, size) in FILES.items()
+    ]
+
+
+def read_matrix(path: Path) -> np.ndarray:
+    """A binary matrix as SmallNORB has them: magic number, axes, sizes, values.
+
+    The header has at least three sizes, of which a matrix of fewer axes uses the first.
+
+    Raises:
+        ValueError: If the magic number is unknown, or the values are too few or too many.
+    """
+    try:
+        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"`{path}` must be a whole gzip file; got {error}. Fetch it.") from error
+    header = np.frombuffer(data[: len(data[:8]) // 4 * 4], "<i4")
+    if len(header) < 2 or int(header[0]) not in _TYPES or not 1 <= header[1] <= 8:
+        raise ValueError(
+            f"`{path}` must begin with the magic number of a matrix and its axes; got "
+            f"{data[:8].hex()}. Fetch it again."
+        )
+    axes = int(header[1])
+    start = 8 + 4 * max(3, axes)
+    shape = tuple(np.frombuffer(data[8:start], "<i4")[:axes].tolist())
+    dtype = np.dtype(_TYPES[int(header[0])])
+    size = int(np.prod(shape)) * dtype.itemsize
+    if len(data) - start != size:
+        raise ValueError(
+            f"`{path}` must hold {size} bytes for its shape {shape}; got {len(data) - start}. "
+            "Fetch it again."
+        )
+    return np.frombuffer(data, dtype, offset=start).reshape(shape)
+
+
+def _convert(paths: list[Path], options: DataOptions) -> Conversion:
+    parts = [_part(*paths[:3]), _part(*paths[3:])]
+    factors = np.concatenate([part for _, part in parts])
+    index = SPACE.index(factors)
+    if len(np.unique(index)) != len(index):
+        raise ValueError(
+            f"`{paths[2].parent}` must have each combination of factors once; got some twice."
+        )
+    num_train, size = len(parts[0][1]), options.image_size
+    return Conversion(
+        shape=(len(factors), size, size, 1),
+        chunks=_scaled([images for images, _ in parts], size),
+        source="official files, left camera",
+        space=SPACE,
+        factors=factors,
+        splits={"train": np.arange(num_train), "test": np.arange(num_train, len(factors))},
+    )
+
+
+def _part(
+    images: Path, categories: Path, info: Path
+) -> tuple[Images, Int[np.ndarray, "images 5"]]:
+    """Left images, shape (num_images, 96, 96, 1), and factor values of one part."""
+    stereo, category, rest = (read_matrix(path) for path in (images, categories, info))
+    count = len(stereo)
+    if stereo.shape[1:] != (2, 96, 96) or category.shape != (count,) or rest.shape != (count, 4):
+        raise ValueError(
+            f"`{images}` and the files beside it must be of shape (N, 2, 96, 96), (N,) and "
+            f"(N, 4); got {stereo.shape}, {category.shape} and {rest.shape}."
+        )
+    instance, elevation, azimuth, lighting = rest.T.astype(np.int64)
+    values = [category.astype(np.int64), instance, elevation, azimuth // 2, lighting]
+    return stereo[:, 0, :, :, None], np.stack(values, axis=1)
+
+
+def _scaled(parts: list[Images], size: int) -> Iterator[Images]:
+    for images in parts:
+        for start in range(0, len(images), _CHUNK):
+            yield fit_all(images[start : start + _CHUNK], size, 1)
