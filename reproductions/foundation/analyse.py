@@ -1,8 +1,8 @@
 """Figures and numbers from the runs: `python analyse.py --runs DIR`; writes beside this file.
 
-`results.json` holds one entry per run, `tables.md` the main ones side by side. Averages at the end
-are over the last 500 steps. KL is compared with its target as the mean over 20 steps, after the
-first tenth of the run.
+`results.json` holds one entry per run, `tables.md` the main ones side by side; entries of runs that
+are not in DIR are kept. Averages at the end are over the last 500 steps. KL is compared with its
+target as the mean over 20 steps, after the first tenth of the run.
 """
 
 import argparse
@@ -174,7 +174,8 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, required=True, help="folder of the run folders")
     root = parser.parse_args().runs
     done = sorted(p.parent for p in root.glob("*/metrics.json"))
-    results = {run.name: summary(run) for run in load_runs(done)}
+    kept = folders.read_json(HERE / "results.json")["runs"]  # of runs that are not in the folder
+    results = dict(sorted({**kept, **{run.name: summary(run) for run in load_runs(done)}}.items()))
     environment = folders.read_json(done[0] / folders.ENVIRONMENT)
     environment.pop("commit")
     folders.write_json(HERE / "results.json", {"environment": environment, "runs": results})

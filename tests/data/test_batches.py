@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from autobeta.data import Batches, _sources, toy
+from autobeta.data import Batches, _batches, _sources, toy
 from autobeta.data._dataset import DataOptions
-from autobeta.data._sources import from_packed
+from autobeta.data._sources import StoredImages, from_packed
 
 
 def positions(batch):
@@ -139,6 +139,22 @@ def test_what_is_not_stored_cannot_be_moved(numbered):
     assert len(next(Batches(rendered, 4, seed=0))) == 4
     with pytest.raises(ValueError, match="`resident` must be left out for numbered"):
         Batches(rendered, 4, seed=0, resident=True)
+
+
+def test_every_image_is_asked_for_once_before_it_is_used(numbered, monkeypatch):
+    asked = []
+    monkeypatch.setattr(StoredImages, "read_ahead", lambda _, index: asked.extend(index.tolist()))
+    monkeypatch.setattr(_batches, "_AHEAD", 2)
+    batches = Batches(replace(numbered, splits={"train": np.arange(1, 10)}), 2, seed=0)
+    used = []
+    for _ in range(9):
+        used += positions(next(batches))
+        assert used == asked[: len(used)]
+        assert len(asked) in (min(len(used) + 4, 9), min(len(used) + 4, 18))
+    assert used == asked
+    batches.load_state_dict(batches.state_dict() | {"position": 4})
+    asked.clear()
+    assert positions(next(batches)) == asked[:2]
 
 
 @pytest.mark.gpu

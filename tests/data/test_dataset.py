@@ -82,6 +82,17 @@ def test_arrays_give_the_images_asked_for():
     assert np.array_equal(from_array(images)(np.array([3, 1])), images[[3, 1]])
 
 
+def test_reading_ahead_changes_no_image(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (50, 20, 30, 3), dtype=np.uint8)
+    np.save(tmp_path / "x.npy", images)
+    stored = from_array(open_map(tmp_path / "x.npy"))
+    index = np.array([49, 0, 17, 17])
+    stored.read_ahead(index)
+    stored.read_ahead(np.array([], np.int64))
+    assert np.array_equal(stored(index), images[index])
+    from_array(images).read_ahead(index)  # in memory already: nothing to do
+
+
 def test_a_damaged_cache_file_is_refused_with_the_way_out(tmp_path):
     path = tmp_path / "x.npy"
     np.save(path, np.zeros((8, 4), np.uint8))

@@ -11,6 +11,8 @@ from torch import Tensor
 from autobeta.data._dataset import FactorDataset
 from autobeta.data._sources import StoredImages
 
+_AHEAD = 8  # batches that the system is asked to read ahead of their use
+
 
 class Batches:
     """Endless shuffled batches (B, C, H, W), float32 in [0, 1], channels-last in memory.
@@ -101,7 +103,7 @@ class Batches:
             )
         self._generator.set_state(state["generator"])
         self._start_epoch()
-        self._position = position
+        self._position = self._asked = position
 
     def _make_resident(
         self, dataset: FactorDataset, resident: bool | None
@@ -129,9 +131,17 @@ class Batches:
     def _start_epoch(self) -> None:
         self._epoch_state = self._generator.get_state()
         self._order = torch.randperm(len(self._indices), generator=self._generator).numpy()
-        self._position = 0
+        self._position = self._asked = 0
 
     def _take(self, count: int) -> np.ndarray:
         chosen = self._order[self._position : self._position + count]
         self._position += len(chosen)
+        self._read_ahead()
         return chosen
+
+    def _read_ahead(self) -> None:
+        images = self._dataset.images
+        if self._on_device is None and isinstance(images, StoredImages):
+            end = self._position + _AHEAD * self._batch_size
+            images.read_ahead(self._indices[self._order[self._asked : end]])
+            self._asked = max(self._asked, end)

@@ -1,5 +1,6 @@
 """Where images(index) comes from: an array, a memory map, a bit-packed memory map."""
 
+import mmap
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,22 @@ class StoredImages:
             np.negative(rows, out=rows)  # 0 -> 0, 1 -> 255 in uint8
         return rows.reshape(-1, *self.image_shape)
 
+    def read_ahead(self, index: Index) -> None:
+        """Ask the system to bring images of a memory map into memory soon; it is not waited for.
+
+        Reading a page that is not there takes the disk's time, one after the other; asked for
+        ahead, many are read at once.
+        """
+        table, advice = self.table, getattr(mmap, "MADV_WILLNEED", None)
+        if advice is None or not isinstance(table, np.memmap):
+            return
+        file, row = table.base, table[:1].nbytes
+        if not isinstance(file, mmap.mmap):
+            return  # a part of a map
+        start = table.offset % mmap.ALLOCATIONGRANULARITY
+        for i in index.tolist():
+            file.madvise(advice, *whole_pages(start + i * row, row))
+
     def on_device(self, device: torch.device) -> Callable[[Tensor], Tensor]:
         """Copy the table to a device; the same images from indices that are there.
 
@@ -59,6 +76,17 @@ class StoredImages:
             return found.reshape(-1, *self.image_shape)
 
         return read
+
+
+def whole_pages(first: int, length: int) -> tuple[int, int]:
+    """Where the page of a first byte begins, and the length from there to the end.
+
+    Example:
+        >>> whole_pages(mmap.PAGESIZE + 100, 12) == (mmap.PAGESIZE, 112)
+        True
+    """
+    page = first - first % mmap.PAGESIZE
+    return page, first + length - page
 
 
 def from_array(images: UInt8[np.ndarray, "images height width channels"]) -> StoredImages:
