@@ -24,6 +24,7 @@ MAY_IMPORT = {
         {"registry"},
         {"numpy", "scipy", "sklearn", "joblib", "threadpoolctl", "lightgbm", "skimage"},
     ),
+    "control": ({"errors"}, {"numpy", "scipy"}),
     "models": ({"types"}, {"torch"}),
     "weighting": ({"types"}, {"torch"}),
     "objectives": ({"types", "models"}, {"torch"}),
@@ -42,7 +43,7 @@ MAY_IMPORT = {
         {"types", "runs", "assemble", "data", "evaluation", "models", "reports", "training"},
         {"numpy", "torch"},
     ),
-    "options": ({}, {"tyro"}),
+    "options": ({"control"}, {"tyro"}),
     "cli": (
         {
             "options",
@@ -50,6 +51,7 @@ MAY_IMPORT = {
             "runs",
             "api",
             "assemble",
+            "control",
             "data",
             "evaluation",
             "metrics",
@@ -60,7 +62,7 @@ MAY_IMPORT = {
     ),
     "__init__": ({"api", "assemble", "evaluation", "metrics", "training"}, set()),
 }
-TORCH_FREE = {"metrics", "reports", "runs", "registry", "errors"}
+TORCH_FREE = {"control", "metrics", "reports", "runs", "registry", "errors"}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 

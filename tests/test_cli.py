@@ -282,7 +282,7 @@ def test_damaged_model_is_named(run, tmp_path):
 def test_unknown_method_lists_what_exists_and_the_nearest_name(capsys):
     assert call("train", "dynamicvea", "--out", "x") == 1
     error = capsys.readouterr().err
-    assert "it has betavae, controlvae" in error
+    assert "it has annealedvae, betatcvae, betavae, controlvae" in error
     assert "Did you mean 'dynamicvae'?" in error
 
 
@@ -372,3 +372,12 @@ def test_unknown_public_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = autobeta.nothing
     assert autobeta.RunConfig is RunConfig
+
+
+def test_beta_is_converted_between_conventions(capsys):
+    options = ["--origin.distortion", "squared_error", "--origin.pixels", "mean"]
+    options += ["--target.distortion", "half_squared_error", "--channels", "3"]
+    assert call("convert", "0.00025", *options) == 0
+    assert capsys.readouterr().out.strip() == "1.536"
+    assert call("convert", "1", "--origin.distortion", "squared_error") == 1
+    assert "must both have bce, or both a squared error" in capsys.readouterr().err

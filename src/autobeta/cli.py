@@ -20,6 +20,7 @@ from rich.table import Table
 from autobeta import __version__, registry, runs
 from autobeta.options import (
     Cite,
+    Convert,
     DataName,
     DataPrepare,
     DataVerify,
@@ -395,6 +396,19 @@ def _parse(command: type, name: str, args: Sequence[str]) -> Any:  # noqa: ANN40
     return tyro.cli(command, prog=f"autobeta {name}", args=list(args))
 
 
+def _convert(command: Convert) -> None:
+    from autobeta.control import convert_beta
+
+    beta = convert_beta(
+        command.beta,
+        command.origin,
+        command.target,
+        num_values=command.image_size**2 * command.channels,
+        num_latents=command.num_latents,
+    )
+    print(f"{beta:.6g}")
+
+
 def _with(command: type, run: Callable[[Any], None], name: str) -> Callable[[Sequence[str]], None]:
     return lambda args: run(_parse(command, name, args))
 
@@ -409,6 +423,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
     "score": ("metrics of any codes and factors", _with(Score, _score, "score")),
     "udr": ("rank runs by their agreement, without factors", _with(Udr, _udr, "udr")),
     "data": ("list, info, prepare, verify", _data),
+    "convert": ("beta of another convention of the loss", _with(Convert, _convert, "convert")),
     "cite": ("BibTeX of a method", _with(Cite, _cite, "cite")),
 }
 

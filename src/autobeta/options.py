@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from autobeta.control.conventions import OURS, Convention
+
 
 @dataclass(frozen=True, kw_only=True)
 class TrainOptions:
@@ -171,6 +173,24 @@ class List:
 
     what: tyro.conf.Positional[Literal["all", "methods", "data", "metrics"]] = "all"
     """What to list."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convert:
+    """Convert beta from one convention of the loss to another; ours is the default of both."""
+
+    beta: tyro.conf.Positional[float]
+    """Weight of the KL where it comes from."""
+    origin: Convention = OURS
+    """Convention that it was stated in."""
+    target: Convention = OURS
+    """Convention that it is wanted in."""
+    image_size: int = 64
+    """Height and width of the images."""
+    channels: int = 1
+    """1 for grey, 3 for RGB."""
+    num_latents: int = 10
+    """Number of latents."""
 
 
 @dataclass(frozen=True, kw_only=True)

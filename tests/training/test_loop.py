@@ -4,13 +4,13 @@ import math
 import pytest
 import torch
 
-from autobeta import runs
+from autobeta import registry, runs
 from autobeta.errors import DivergedError
 from autobeta.training import TrainConfig, fit
 from autobeta.training.loop import _update
 from autobeta.training.stopping import InterruptedRunError
 
-METHODS = ["vae", "dynamicvae", "controlvae", "sigmavae", "lvae", "mdlvae"]
+METHODS = registry.available("methods")
 
 
 def tensors(state):
@@ -163,3 +163,17 @@ def test_weighting_has_its_own_learning_rate(make_run):
 def test_bad_setting_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         TrainConfig(**settings)
+
+
+def test_an_adversary_is_trained_beside_the_model_and_logged(make_run):
+    config, state = make_run("factorvae", steps=4)
+    before = [p.clone() for p in state.objective.parameters()]
+    owned = {id(p) for group in state.optimizer.param_groups for p in group["params"]}
+    assert not owned & {id(p) for p in state.objective.parameters()}
+    log = fit(state, config.train)
+    moved = [
+        not torch.equal(a, b) for a, b in zip(before, state.objective.parameters(), strict=True)
+    ]
+    assert all(moved)
+    assert log[-1]["state"]["objective.discriminator_loss"] == pytest.approx(math.log(2), abs=0.1)
+    assert log[-1]["weights"]["total_correlation"] == pytest.approx(10.0)

@@ -1,5 +1,6 @@
 """Networks and distributions: posterior, likelihood, encoders, decoders, VAE."""
 
+from autobeta.models.discriminator import Discriminator
 from autobeta.models.likelihood import (
     AbstractLikelihood,
     Bernoulli,
@@ -7,7 +8,7 @@ from autobeta.models.likelihood import (
     LearnedSigmaGaussian,
     OptimalSigmaGaussian,
 )
-from autobeta.models.posterior import DiagonalGaussian
+from autobeta.models.posterior import DiagonalGaussian, log_normal
 from autobeta.models.vae import VAE, VAEOutput
 
 __all__ = [
@@ -15,8 +16,10 @@ __all__ = [
     "AbstractLikelihood",
     "Bernoulli",
     "DiagonalGaussian",
+    "Discriminator",
     "Gaussian",
     "LearnedSigmaGaussian",
     "OptimalSigmaGaussian",
     "VAEOutput",
+    "log_normal",
 ]

@@ -42,5 +42,12 @@ class DiagonalGaussian:
 
     def log_density(self, z: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch latent"]:
         """Log density of `z` per image and latent, in nats."""
-        square = (z - self.mean).square() * torch.exp(-self.logvar)
-        return -0.5 * (square + self.logvar + _LOG_2PI)
+        return log_normal(z, self.mean, self.logvar)
+
+
+def log_normal(
+    z: Float[Tensor, "*samples"], mean: Float[Tensor, "*means"], logvar: Float[Tensor, "*means"]
+) -> Float[Tensor, "..."]:
+    """Log density of normal distributions, in nats; shapes are broadcast."""
+    square = (z - mean).square() * torch.exp(-logvar)
+    return -0.5 * (square + logvar + _LOG_2PI)

@@ -2,16 +2,33 @@
 
 from abc import abstractmethod
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from autobeta.models import VAEOutput
-from autobeta.types import Terms
+from autobeta.types import Scalar, Terms
 
 
 class AbstractObjective(nn.Module):
-    """Interface: (x, output) to terms, each a cost in nats per image, unweighted."""
+    """Interface: (x, output) to terms, each a cost, unweighted.
+
+    "reconstruction" and "kl" are always among them, in nats per image; so are the others unless
+    they state another unit.
+    """
 
     @abstractmethod
     def forward(self, x: Float[Tensor, "batch channel height width"], output: VAEOutput) -> Terms:
         """Terms of one batch: summed over pixels and latents, averaged over the batch."""
+
+
+class AbstractAdversarialObjective(AbstractObjective):
+    """Interface of an objective with a network of its own that is trained against the model."""
+
+    @abstractmethod
+    def adversary_optimizer(self) -> torch.optim.Optimizer:
+        """A new optimiser of the adversary's parameters."""
+
+    @abstractmethod
+    def adversary_loss(self, output: VAEOutput) -> Scalar:
+        """Loss of the adversary on the same batch; it sends no gradient to the model."""

@@ -9,6 +9,8 @@ from typing import Any
 import torch
 
 from autobeta import runs
+from autobeta.models import VAEOutput
+from autobeta.objectives import AbstractAdversarialObjective
 from autobeta.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
 from autobeta.training.config import TrainConfig
 from autobeta.training.monitor import check_finite, log_row
@@ -73,6 +75,8 @@ def _update(state: TrainState, config: TrainConfig) -> dict[str, Any] | None:
     state.optimizer.zero_grad()
     loss.backward()
     state.optimizer.step()
+    if state.adversary is not None:
+        _update_adversary(state, output)
     state.kl_sum += terms["kl"].detach().sum()
     state.step += 1
     if not logging:
@@ -81,6 +85,15 @@ def _update(state: TrainState, config: TrainConfig) -> dict[str, Any] | None:
     since = (state.step - 1) % config.log_every + 1
     row["kl_average"] = row.pop("kl_sum") / since
     return row
+
+
+def _update_adversary(state: TrainState, output: VAEOutput) -> None:
+    """One update of the objective's own network, on the codes of the same batch."""
+    assert isinstance(state.objective, AbstractAdversarialObjective)
+    assert state.adversary is not None
+    state.adversary.zero_grad()  # of what the model's loss has left there
+    state.objective.adversary_loss(output).backward()
+    state.adversary.step()
 
 
 def _precision(config: TrainConfig) -> AbstractContextManager[object]:

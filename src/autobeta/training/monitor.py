@@ -74,7 +74,8 @@ def _row(state: TrainState, values: dict[str, float], per_latent: list[float]) -
         "kl_per_latent": per_latent,
         "state": part("state."),
     }
-    target = row["state"].get("weighting.controller.target")
+    names = ("weighting.controller.target", "weighting.target")
+    target = next((row["state"][name] for name in names if name in row["state"]), None)
     return row if target is None else {**row, "target": target}
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from autobeta.data import Batches
 from autobeta.models import VAE
-from autobeta.objectives import AbstractObjective
+from autobeta.objectives import AbstractAdversarialObjective, AbstractObjective
 from autobeta.training.config import TrainConfig
 from autobeta.training.seeding import random_states, restore_random_states
 from autobeta.weighting import AbstractWeighting
@@ -26,6 +26,7 @@ class TrainState:
         batches: Where the images come from.
         step: Number of updates done.
         kl_sum: Sum of the KL over the steps since the last line of the log, nats.
+        adversary: Optimiser of the objective's own network; None where there is none.
     """
 
     model: VAE
@@ -35,6 +36,7 @@ class TrainState:
     batches: Batches
     step: int
     kl_sum: Tensor
+    adversary: torch.optim.Optimizer | None = None
 
     def modules(self) -> dict[str, nn.Module]:
         """The modules by the name that their tensors have in logs and checkpoints."""
@@ -44,14 +46,20 @@ class TrainState:
             "weighting": self.weighting,
         }
 
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """The optimisers by the name that their tensors have in checkpoints."""
+        found = {"optimizer": self.optimizer}
+        return found if self.adversary is None else {**found, "adversary": self.adversary}
+
     def tensors(self) -> dict[str, Tensor]:
         """All tensors but the model's: a flat dictionary, as a checkpoint keeps them."""
         flat = {"kl_sum": self.kl_sum, "batches.generator": self.batches.state_dict()["generator"]}
         for name in ("objective", "weighting"):
             state = self.modules()[name].state_dict()
             flat |= {f"{name}.{key}": value for key, value in state.items()}
-        for i, entry in self.optimizer.state_dict()["state"].items():
-            flat |= {f"optimizer.{i}.{key}": value for key, value in entry.items()}
+        for name, optimizer in self.optimizers().items():
+            for i, entry in optimizer.state_dict()["state"].items():
+                flat |= {f"{name}.{i}.{key}": value for key, value in entry.items()}
         return flat | random_states()
 
     def load_tensors(self, flat: dict[str, Tensor], counts: dict[str, Any]) -> None:
@@ -62,14 +70,19 @@ class TrainState:
         self.batches.load_state_dict({"generator": generator, "position": position})
         for name in ("objective", "weighting"):
             self.modules()[name].load_state_dict(_below(flat, f"{name}."))
-        parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
-        entries: dict[int, dict[str, Tensor]] = {}
-        for key, value in _below(flat, "optimizer.").items():
-            i, name = key.split(".", 1)
-            entries.setdefault(int(i), {})[name] = _laid_out_like(parameters[int(i)], value)
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": entries, "param_groups": groups})
+        for name, optimizer in self.optimizers().items():
+            _load_optimizer(optimizer, _below(flat, f"{name}."))
         restore_random_states(flat)
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, flat: dict[str, Tensor]) -> None:
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    entries: dict[int, dict[str, Tensor]] = {}
+    for key, value in flat.items():
+        i, name = key.split(".", 1)
+        entries.setdefault(int(i), {})[name] = _laid_out_like(parameters[int(i)], value)
+    groups = optimizer.state_dict()["param_groups"]
+    optimizer.load_state_dict({"state": entries, "param_groups": groups})
 
 
 def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
@@ -116,4 +129,7 @@ def make_state(
         groups.append({"params": learned, "lr": weighting_lr or config.lr})
     optimizer = torch.optim.Adam(groups, lr=config.lr, fused=True)
     kl_sum = torch.zeros((), device=config.device)
-    return TrainState(model, objective, weighting, optimizer, batches, 0, kl_sum)
+    adversary = None
+    if isinstance(objective, AbstractAdversarialObjective):
+        adversary = objective.adversary_optimizer()
+    return TrainState(model, objective, weighting, optimizer, batches, 0, kl_sum, adversary)

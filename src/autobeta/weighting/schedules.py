@@ -39,6 +39,35 @@ def linear(start: float, end: float, *, steps: int) -> Schedule:
     return schedule
 
 
+def cyclical(end: float, *, period: float, rising: float) -> Schedule:
+    """From 0 to `end` in a straight line over a part of each period, then held to its end.
+
+    Args:
+        end: Value at which each cycle is held.
+        period: Steps of a cycle.
+        rising: Fraction of the period that the rise takes.
+
+    Raises:
+        ValueError: If `period` is below 1 or `rising` is not in (0, 1].
+
+    Source:
+        Fu et al., Cyclical Annealing Schedule, 2019, eq. 6 and 7, https://arxiv.org/abs/1903.10145
+
+    Example:
+        >>> [cyclical(1.0, period=100.0, rising=0.5)(step) for step in (0, 25, 50, 99, 100)]
+        [0.0, 0.5, 1.0, 1.0, 0.0]
+    """
+    if period < 1:
+        raise ValueError(f"`period` must be at least 1 step; got {period}. Use fewer cycles.")
+    if not 0 < rising <= 1:
+        raise ValueError(f"`rising` must be in (0, 1]; got {rising}.")
+
+    def schedule(step: int) -> float:
+        return end * min(step % period / period / rising, 1.0)
+
+    return schedule
+
+
 def staircase(start: float, end: float, *, increment: float, period: int) -> Schedule:
     """Up by `increment` after every `period` steps, until `end` is reached.
 

@@ -1,0 +1,24 @@
+"""What a controlled run does and will do: the loop's linear analysis, numbers from run logs."""
+
+from autobeta.control.conventions import Convention, convert_beta
+from autobeta.control.loop import (
+    Loop,
+    damping,
+    gain_margin,
+    is_stable,
+    overshoot,
+    poles,
+    step_response,
+)
+
+__all__ = [
+    "Convention",
+    "Loop",
+    "convert_beta",
+    "damping",
+    "gain_margin",
+    "is_stable",
+    "overshoot",
+    "poles",
+    "step_response",
+]

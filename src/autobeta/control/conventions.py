@@ -1,0 +1,110 @@
+"""beta from one convention of the loss to another.
+
+Ours is the sum over pixels and latents, in nats per image, with the binary cross-entropy, or half
+the squared error of a Gaussian with sigma 1. Papers and programs average over pixels, over
+latents, over both, leave the half out, or have another sigma; then their beta is another number
+for the same loss. Multiplying a loss by a constant changes nothing but what a learning rate means,
+so what counts is the ratio of the two terms.
+"""
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Distortion = Literal["bce", "half_squared_error", "squared_error", "gaussian"]
+Reduction = Literal["sum", "mean"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convention:
+    """How a loss distortion + beta * KL counts its terms.
+
+    Args:
+        distortion: "bce" (binary cross-entropy), "half_squared_error", "squared_error", or
+            "gaussian" (squared error over 2 sigma^2).
+        pixels: Whether the distortion is summed or averaged over pixels and channels.
+        latents: Whether the KL is summed or averaged over latents.
+        sigma: Standard deviation of a pixel, for "gaussian" only.
+
+    Raises:
+        ValueError: If a choice is unknown, `sigma` is not positive, or another distortion has one.
+    """
+
+    distortion: Distortion = "bce"
+    pixels: Reduction = "sum"
+    latents: Reduction = "sum"
+    sigma: float = 1.0
+
+    def __post_init__(self) -> None:
+        choices = {"distortion": Distortion, "pixels": Reduction, "latents": Reduction}
+        for name, kind in choices.items():
+            if getattr(self, name) not in get_args(kind):
+                raise ValueError(
+                    f"`{name}` must be one of {', '.join(get_args(kind))}; got "
+                    f"{getattr(self, name)!r}."
+                )
+        if not self.sigma > 0:
+            raise ValueError(f"`sigma` must be positive; got {self.sigma}.")
+        if self.sigma != 1 and self.distortion != "gaussian":
+            raise ValueError(
+                f"`sigma` must be left out unless `distortion` is gaussian; got {self.sigma} and "
+                f"{self.distortion}."
+            )
+
+
+OURS = Convention()
+
+
+def convert_beta(
+    beta: float,
+    origin: Convention,
+    target: Convention = OURS,
+    *,
+    num_values: int,
+    num_latents: int,
+) -> float:
+    """The beta that makes the target's loss a multiple of the origin's.
+
+    Args:
+        beta: Weight of the KL where it comes from, at least 0.
+        origin: Convention that it was stated in.
+        target: Convention that it is wanted in; left out, ours.
+        num_values: Pixels times channels of an image.
+        num_latents: Number of latents.
+
+    Raises:
+        ValueError: If beta is negative, a number below 1, or one convention has the cross-entropy
+            and the other a squared error, which are no multiples of each other.
+
+    Example:
+        >>> mean_squared = Convention(distortion="squared_error", pixels="mean")
+        >>> gaussian = Convention(distortion="half_squared_error")
+        >>> convert_beta(0.00025, mean_squared, gaussian, num_values=64 * 64 * 3, num_latents=10)
+        1.536
+    """
+    if beta < 0 or num_values < 1 or num_latents < 1:
+        raise ValueError(
+            "`beta` must be at least 0, and `num_values` and `num_latents` at least 1; got "
+            f"{beta}, {num_values} and {num_latents}."
+        )
+    if (origin.distortion == "bce") != (target.distortion == "bce"):
+        raise ValueError(
+            f"`origin` and `target` must both have bce, or both a squared error; got "
+            f"{origin.distortion} and {target.distortion}. There is no common beta: compare "
+            "runs by the squared error of the mean image."
+        )
+    ours = beta * _ratio(origin, num_values, num_latents)
+    return ours / _ratio(target, num_values, num_latents)
+
+
+def _ratio(convention: Convention, num_values: int, num_latents: int) -> float:
+    """Beta of the summed loss (bce, or half the squared error) for each unit of this one."""
+    distortion = {
+        "bce": 1.0,
+        "half_squared_error": 1.0,
+        "squared_error": 2.0,
+        "gaussian": convention.sigma**-2,
+    }[convention.distortion]
+    if convention.pixels == "mean":
+        distortion /= num_values
+    kl = 1 / num_latents if convention.latents == "mean" else 1.0
+    return kl / distortion

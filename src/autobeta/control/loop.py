@@ -1,0 +1,181 @@
+"""Linear analysis of the loop that holds KL at a set point: poles, margin, damping, overshoot.
+
+The plant is the network: near an operating point its KL follows the controlled variable u (log
+beta for LogPI, beta for the others) with a gain b and a first-order lag,
+
+    y_(k+1) = y_k + a (c - b u_k - y_k),   a = 1 - exp(-1 / lag)
+
+The controller sees the error e of the mean of the last T values of y and does
+
+    u_k = u_(k-1) + kp (e_(k-1) - e_k) - ki e_k
+
+which is `LogPI` itself, and `IncrementalPI` and `PositionalPI` near e = 0, where their sigmoid has
+the slope -1/4. In the backward shift q the closed loop has the characteristic polynomial
+
+    (1 - q) (1 - (1 - a) q) + a b q (kp (1 - q) + ki) (1 + q + ... + q^(T-1)) / T
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Complex, Float
+
+_LARGEST = 1e9  # a margin above this is called infinite
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loop:
+    """Plant and controller near an operating point.
+
+    Args:
+        gain: b, nats of KL lost for each unit of the controlled variable, positive.
+        lag: Time constant of the KL's answer, steps; 0 for none.
+        kp: Proportional gain per nat: `kp` of LogPI, a quarter of that of IncrementalPI and
+            PositionalPI.
+        ki: Integral gain per nat and step, as a positive number.
+        window: T, the number of values in the moving average; 1 for PositionalPI.
+
+    Raises:
+        ValueError: If a number breaks its rule.
+
+    Example:
+        >>> round(damping(Loop(gain=7.0, lag=50.0, kp=0.2, ki=0.004, window=5)), 2)
+        1.0
+    """
+
+    gain: float
+    lag: float
+    kp: float
+    ki: float
+    window: int = 1
+
+    def __post_init__(self) -> None:
+        if not self.gain > 0 or not self.ki > 0:
+            raise ValueError(
+                f"`gain` and `ki` must be positive; got {self.gain} and {self.ki}. "
+                "Without an integral KL does not reach its target."
+            )
+        if self.lag < 0 or self.kp < 0 or self.window < 1:
+            raise ValueError(
+                "`lag` and `kp` must be at least 0, and `window` at least 1; got "
+                f"{self.lag}, {self.kp} and {self.window}."
+            )
+
+    @property
+    def follow(self) -> float:
+        """a, the share of the distance to rest that the plant covers in a step."""
+        return 1 - math.exp(-1 / self.lag) if self.lag > 0 else 1.0
+
+
+def poles(loop: Loop) -> Complex[np.ndarray, " poles"]:
+    """Poles of the closed loop in the z-plane, the slowest (largest) first.
+
+    Source:
+        Ours; for T = 1 and no lag it is the analysis by Jury's test of z^2 - (1 - p - q) z - p
+        with p = b kp, q = b ki.
+
+    Example:
+        >>> poles(Loop(gain=10.0, lag=0.0, kp=0.0, ki=0.05)).round(2) + 0
+        array([0.5+0.j, 0. +0.j])
+    """
+    found = np.roots(_characteristic(loop)).astype(complex)
+    return found[np.argsort(-np.abs(found))]
+
+
+def is_stable(loop: Loop) -> bool:
+    """Whether every disturbance dies out: all poles within the unit circle."""
+    return bool(np.abs(poles(loop)).max() < 1)
+
+
+def gain_margin(loop: Loop) -> float:
+    """By what factor the plant's gain may grow before the loop is unstable.
+
+    Below 1 it is unstable already; infinite if no gain makes it so. Of a plant of known gain it is
+    the factor that both of the controller's gains may grow by.
+    """
+    low, high = 0.0, 1.0
+    while is_stable(_scaled(loop, high)):
+        low, high = high, 2 * high
+        if high > _LARGEST:
+            return math.inf
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if is_stable(_scaled(loop, middle)) else (low, middle)
+    return low
+
+
+def damping(loop: Loop) -> float:
+    """Damping ratio of the least damped pair of poles: 1 or more is none that swings, 0 the edge.
+
+    A pole z is that of a second-order system with s = log z, whose ratio is -Re s / |s|. Negative
+    if the loop is unstable. Poles that die out within two steps are left out.
+    """
+    found = poles(loop)
+    slow = found[np.abs(found) > math.exp(-0.5)]
+    if not len(slow):
+        return 1.0
+    logs = np.log(slow)
+    sizes = np.maximum(np.abs(logs), np.finfo(float).tiny)
+    return float((-logs.real / sizes).min())
+
+
+def step_response(loop: Loop, num_steps: int) -> Float[np.ndarray, " steps"]:
+    """KL over the steps after its set point rose from 0 to 1, by the linear loop.
+
+    Args:
+        loop: At rest before.
+        num_steps: Length of the answer.
+    """
+    y, u, last = 0.0, 0.0, 0.0
+    recent = np.zeros(loop.window)
+    found = np.empty(num_steps)
+    for k in range(num_steps):
+        found[k] = y
+        recent[k % loop.window] = y
+        error = 1.0 - recent.mean()
+        u += loop.kp * (last - error) - loop.ki * error
+        last = error
+        y += loop.follow * (-loop.gain * u - y)
+    return found
+
+
+def overshoot(loop: Loop, num_steps: int | None = None) -> float:
+    """Largest excess over the set point after a step of it, as a fraction of the step.
+
+    Args:
+        loop: At rest before the step.
+        num_steps: Steps to look at; left out, as many as the slowest pole needs to die out, at
+            most 20,000.
+
+    Returns:
+        0 if KL never exceeds the set point; infinite if the loop is unstable.
+    """
+    if not is_stable(loop):
+        return math.inf
+    if num_steps is None:
+        slowest = max(float(np.abs(poles(loop)).max()), 1e-3)
+        num_steps = int(min(20_000, 50 + loop.window + 8 / -math.log(slowest)))
+    return max(0.0, float(step_response(loop, num_steps).max()) - 1)
+
+
+def _characteristic(loop: Loop) -> Float[np.ndarray, " coefficients"]:
+    """Coefficients of the characteristic polynomial, highest power of z first."""
+    a = loop.follow
+    plant = np.convolve([1.0, -1.0], [1.0, a - 1.0])
+    controller = a * loop.gain * np.array([0.0, loop.kp + loop.ki, -loop.kp])
+    feedback = np.convolve(controller, np.full(loop.window, 1 / loop.window))
+    total = np.zeros(max(len(plant), len(feedback)))
+    total[: len(plant)] += plant
+    total[: len(feedback)] += feedback
+    return total
+
+
+def _scaled(loop: Loop, factor: float) -> Loop:
+    return Loop(
+        gain=loop.gain * max(factor, np.finfo(float).tiny),
+        lag=loop.lag,
+        kp=loop.kp,
+        ki=loop.ki,
+        window=loop.window,
+    )

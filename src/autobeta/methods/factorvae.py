@@ -1,0 +1,70 @@
+"""FactorVAE: the total correlation of the codes, told by a discriminator, is penalised.
+
+    loss = reconstruction + kl + gamma * TC,   TC ~ mean of D(z)[0] - D(z)[1]
+
+The discriminator learns beside the network from codes and shuffled codes, which it sees detached
+(`objectives/density_ratio.py`); Adam 1e-4 with betas (0.5, 0.9).
+
+Deviations:
+    The shuffled codes come from the second half of the batch, not from a second batch.
+"""
+
+from dataclasses import dataclass
+
+from autobeta.methods._base import LikelihoodName, Recipe, make_likelihood
+from autobeta.objectives import DensityRatio
+from autobeta.weighting import ScheduledWeights
+
+SOURCE = "Kim & Mnih, Disentangling by Factorising, ICML 2018, https://arxiv.org/abs/1802.05983"
+CITATION = """@inproceedings{kim2018disentangling,
+  title = {Disentangling by Factorising},
+  author = {Kim, Hyunjik and Mnih, Andriy},
+  booktitle = {International Conference on Machine Learning},
+  year = {2018}
+}"""
+ADAPTS = "nothing: the weight of the total correlation is fixed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of FactorVAE."""
+
+    gamma: float = 10.0
+    """Weight of the total correlation; disentanglement_lib's study has 10 to 100."""
+    discriminator_lr: float = 1e-4
+    """Learning rate of the discriminator."""
+    likelihood: LikelihoodName = "bernoulli"
+    """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
+
+
+PRESETS: dict[str, dict[str, object]] = {
+    "dsprites": {"gamma": 6.4},
+    "chairs3d": {"gamma": 3.2},
+    "celeba": {"gamma": 6.4, "discriminator_lr": 1e-5},
+}
+
+
+def build(
+    config: Config,
+    *,
+    num_latents: int,
+    num_train: int,
+    image_shape: tuple[int, int, int],
+    num_steps: int,
+) -> Recipe:
+    """Objects of FactorVAE.
+
+    Raises:
+        ValueError: If `gamma` is negative or the learning rate not positive.
+    """
+    del num_train, image_shape, num_steps
+    if config.gamma < 0 or not config.discriminator_lr > 0:
+        raise ValueError(
+            "`gamma` must be at least 0 and `discriminator_lr` positive; got "
+            f"{config.gamma} and {config.discriminator_lr}."
+        )
+    return Recipe(
+        likelihood=make_likelihood(config.likelihood),
+        objective=DensityRatio(num_latents, lr=config.discriminator_lr),
+        weighting=ScheduledWeights({"total_correlation": config.gamma}),
+    )

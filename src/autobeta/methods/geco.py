@@ -1,0 +1,72 @@
+"""GECO: the reconstruction is held at a target by a multiplier, and the KL is what it takes.
+
+    loss = kl + lambda_t * (reconstruction - target)
+
+lambda grows while the moving average of the reconstruction is above the target, and falls below it
+(`weighting/lagrangian.py`). beta is 1 / lambda.
+
+Deviations:
+    The constraint is on the reconstruction term in nats, for a Gaussian of sigma 1 half the
+    squared error, not on the squared error less kappa squared. `target` depends on data and
+    likelihood; its default is for dSprites with bernoulli.
+"""
+
+from dataclasses import dataclass
+
+from autobeta.methods._base import LikelihoodName, Recipe, make_likelihood
+from autobeta.objectives import Elbo
+from autobeta.weighting import ReconstructionConstraint
+
+SOURCE = "Rezende & Viola, Taming VAEs, 2018, https://arxiv.org/abs/1810.00597"
+CITATION = """@article{rezende2018taming,
+  title = {Taming {VAEs}},
+  author = {Rezende, Danilo Jimenez and Viola, Fabio},
+  journal = {arXiv preprint arXiv:1810.00597},
+  year = {2018}
+}"""
+ADAPTS = "beta, controlled so that the reconstruction reaches a target"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config:
+    """Settings of GECO."""
+
+    target: float = 60.0
+    """Reconstruction to hold, nats per image."""
+    decay: float = 0.99
+    """Of the moving average of the constraint."""
+    rate: float = 1e-4
+    """Change of log lambda per nat and step."""
+    max_change: float = 0.01
+    """Largest change of log lambda in a step."""
+    likelihood: LikelihoodName = "bernoulli"
+    """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
+
+
+PRESETS: dict[str, dict[str, object]] = {}
+
+
+def build(
+    config: Config,
+    *,
+    num_latents: int,
+    num_train: int,
+    image_shape: tuple[int, int, int],
+    num_steps: int,
+) -> Recipe:
+    """Objects of GECO.
+
+    Raises:
+        ValueError: If a setting of the multiplier breaks its rule.
+    """
+    del num_latents, num_train, image_shape, num_steps
+    return Recipe(
+        likelihood=make_likelihood(config.likelihood),
+        objective=Elbo(),
+        weighting=ReconstructionConstraint(
+            config.target,
+            decay=config.decay,
+            rate=config.rate,
+            max_change=config.max_change,
+        ),
+    )

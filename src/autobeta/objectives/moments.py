@@ -1,0 +1,56 @@
+"""Penalties on the covariance of the codes: DIP-VAE I and II."""
+
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from autobeta.models import DiagonalGaussian, VAEOutput
+from autobeta.objectives._base import AbstractObjective
+from autobeta.types import Terms
+
+Matrix = Float[Tensor, "latent latent"]
+
+
+def covariance(posterior: DiagonalGaussian, kind: Literal["i", "ii"]) -> Matrix:
+    """Covariance over a batch, divided by its size: of the means (I), or of q(z) (II).
+
+    That of q(z) is the means' covariance plus the mean of the posteriors' variances.
+
+    Example:
+        >>> covariance(DiagonalGaussian(torch.tensor([[-1.0], [1.0]]), torch.zeros(2, 1)), "ii")
+        tensor([[2.]])
+    """
+    centred = posterior.mean - posterior.mean.mean(dim=0)
+    of_means = centred.T @ centred / len(centred)
+    return of_means if kind == "i" else of_means + posterior.logvar.exp().mean(dim=0).diag()
+
+
+class CovariancePenalty(AbstractObjective):
+    """Terms reconstruction, kl, and the squared distance of the covariance from the identity.
+
+    `off_diagonal` is the sum of squared covariances between latents, `diagonal` that of their
+    variances less 1. They are in units of the codes, not nats.
+
+    Args:
+        kind: "i" penalises the covariance of the means, "ii" that of q(z).
+
+    Source:
+        Kumar et al., DIP-VAE, 2018, eq. 6 and 7, https://arxiv.org/abs/1711.00848
+    """
+
+    def __init__(self, kind: Literal["i", "ii"]) -> None:
+        super().__init__()
+        self._kind = kind
+
+    def forward(self, x: Float[Tensor, "batch channel height width"], output: VAEOutput) -> Terms:
+        """Terms of one batch."""
+        matrix = covariance(output.posterior, self._kind)
+        diagonal = torch.diagonal(matrix)
+        return {
+            "reconstruction": output.likelihood.nll(output.outputs, x).mean(),
+            "kl": output.posterior.kl().sum(dim=1).mean(),
+            "off_diagonal": (matrix - diagonal.diag()).square().sum(),
+            "diagonal": (diagonal - 1).square().sum(),
+        }

@@ -1,0 +1,151 @@
+"""The three parts of the KL: index-code mutual information, total correlation, dimension-wise KL.
+
+    E_x KL(q(z|x) || p(z)) = I(x; z) + KL(q(z) || prod_d q(z_d)) + sum_d KL(q(z_d) || p(z_d))
+
+q(z) is the mixture of the posteriors of all N training images. A batch of M images sees M of them,
+so each is weighed in the sum that stands for the mixture.
+"""
+
+import math
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from autobeta.models import DiagonalGaussian, VAEOutput, log_normal
+from autobeta.objectives._base import AbstractObjective
+from autobeta.types import Terms
+
+ESTIMATORS = ("weighted", "stratified", "strided")
+
+
+class Parts(NamedTuple):
+    """Parts of the KL of one batch, nats per image; estimates may be negative.
+
+    Args:
+        mutual_information: Between an image's index and its latents.
+        total_correlation: Dependence between the latents.
+        dimension_kl: Of each latent's marginal to the prior, summed.
+    """
+
+    mutual_information: Float[Tensor, ""]
+    total_correlation: Float[Tensor, ""]
+    dimension_kl: Float[Tensor, ""]
+
+
+def log_weights(batch: int, num_train: int, estimator: str) -> Float[Tensor, "batch batch"]:
+    """Log weight of posterior j in the mixture at the sample of image i.
+
+    - "weighted": 1 / (N M) for all (minibatch weighted sampling). The mixture is too small by a
+      factor of up to M, so mutual information is too high.
+    - "stratified": 1 / N for the image's own posterior, the rest in equal parts but for one, so
+      that the mixture is right on average.
+    - "strided": the matrix of the authors' code and its many copies, for reproduction only. It
+      was meant as "stratified", but its strides fill the first two columns in place of the
+      diagonal, so that the samples' own posteriors are weighed as others.
+
+    Args:
+        batch: M, the number of images in the batch.
+        num_train: N, the number of training images.
+        estimator: One of these names.
+
+    Raises:
+        ValueError: If there is no such estimator, or a batch can't be a part of the training set.
+
+    Source:
+        Chen et al., Isolating Sources of Disentanglement in VAEs, 2018, appendix C.1 and C.2,
+        https://arxiv.org/abs/1802.04942; the strided matrix after vae_quant.py of
+        rtqichen/beta-tcvae.
+
+    Example:
+        >>> log_weights(3, 100, "stratified").exp().sum(dim=1)
+        tensor([1., 1., 1.])
+    """
+    if estimator not in ESTIMATORS:
+        raise ValueError(f"`estimator` must be one of {', '.join(ESTIMATORS)}; got {estimator!r}.")
+    if not 1 < batch <= num_train:
+        raise ValueError(
+            f"`batch` must be from 2 to the {num_train} training images; got {batch}. "
+            "Change the batch size."
+        )
+    if estimator == "weighted":
+        return torch.full((batch, batch), -math.log(num_train * batch))
+    others = batch - 1
+    last = (num_train - others) / (num_train * others)
+    weights = torch.full((batch, batch), 1 / others)
+    if estimator == "stratified":
+        rows = torch.arange(batch)
+        weights[rows, rows] = 1 / num_train
+        weights[rows, (rows + 1) % batch] = last
+    else:
+        weights[:, 0] = 1 / num_train
+        weights[:, 1] = last
+        weights[others - 1, 0] = last
+    return weights.log()
+
+
+def split_kl(
+    posterior: DiagonalGaussian,
+    z: Float[Tensor, "batch latent"],
+    num_train: int,
+    estimator: str = "stratified",
+) -> Parts:
+    """Estimate the parts of the KL from one sample of each posterior of a batch.
+
+    They add up to the mean of log q(z|x) - log p(z), whatever the estimator of the mixture.
+
+    Args:
+        posterior: Of the batch.
+        z: One sample of it each.
+        num_train: Number of training images.
+        estimator: See `log_weights`.
+
+    Raises:
+        ValueError: As for `log_weights`.
+
+    Source:
+        Chen et al. 2018, eq. 2 and appendix C.
+
+    Deviations:
+        The estimators are defined for log q(z). For each latent's log q(z_d) the same weights are
+        used, as in the authors' code.
+    """
+    logs = log_weights(len(z), num_train, estimator).to(z)
+    density = log_normal(z[:, None], posterior.mean, posterior.logvar)  # (sample, image, latent)
+    own = posterior.log_density(z).sum(dim=1)
+    joint = torch.logsumexp(density.sum(dim=2) + logs, dim=1)
+    marginal = torch.logsumexp(density + logs[..., None], dim=1).sum(dim=1)
+    prior = log_normal(z, torch.zeros_like(z), torch.zeros_like(z)).sum(dim=1)
+    return Parts((own - joint).mean(), (joint - marginal).mean(), (marginal - prior).mean())
+
+
+class SplitKL(AbstractObjective):
+    """Terms reconstruction, kl (in closed form), and the parts of it that a method weighs.
+
+    Args:
+        num_train: Number of training images.
+        estimator: See `log_weights`.
+        parts: Names of the parts that become terms.
+    """
+
+    def __init__(
+        self,
+        num_train: int,
+        estimator: str = "stratified",
+        parts: tuple[str, ...] = ("total_correlation",),
+    ) -> None:
+        super().__init__()
+        log_weights(2, max(num_train, 2), estimator)
+        self._num_train = num_train
+        self._estimator = estimator
+        self._parts = parts
+
+    def forward(self, x: Float[Tensor, "batch channel height width"], output: VAEOutput) -> Terms:
+        """Terms of one batch."""
+        found = split_kl(output.posterior, output.z, self._num_train, self._estimator)
+        return {
+            "reconstruction": output.likelihood.nll(output.outputs, x).mean(),
+            "kl": output.posterior.kl().sum(dim=1).mean(),
+            **{name: getattr(found, name) for name in self._parts},
+        }

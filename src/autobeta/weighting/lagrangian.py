@@ -1,0 +1,95 @@
+"""A multiplier that holds the reconstruction at a target: GECO."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from autobeta.types import Scalar, Terms
+from autobeta.weighting._base import AbstractWeighting
+
+
+class ReconstructionConstraint(AbstractWeighting):
+    """loss = kl + lambda * (reconstruction - target), with lambda growing while it is violated.
+
+        c_t          = reconstruction_t - target
+        m_t          = decay m_(t-1) + (1 - decay) c_t,   m_0 = c_0
+        log lambda_t = log lambda_(t-1) + rate m_t, the increment bounded by max_change
+
+    The gradient is that of the current batch. beta, the KL's weight over the reconstruction's, is
+    1 / lambda.
+
+    Args:
+        target: Reconstruction to reach, nats per image.
+        decay: Of the moving average, in [0, 1).
+        rate: Change of log lambda per nat and step.
+        max_change: Largest change of log lambda in a step.
+        beta_min: Lower bound of 1 / lambda.
+        beta_max: Upper bound of 1 / lambda.
+
+    Raises:
+        ValueError: If a setting breaks its rule.
+
+    Source:
+        Rezende & Viola, Taming VAEs, 2018, algorithm 1, https://arxiv.org/abs/1810.00597
+
+    Deviations:
+        The paper's constraint is a squared error less a tolerance; here it is the reconstruction
+        term in nats, half the squared error for a Gaussian of sigma 1. The increment and lambda
+        are bounded, as in public code. The loss leaves `lambda * target` out, a constant.
+
+    Example:
+        >>> weighting = ReconstructionConstraint(50.0)
+        >>> terms = {"reconstruction": torch.tensor(80.0), "kl": torch.tensor(20.0)}
+        >>> float(weighting(terms, step=0)) > 100
+        True
+    """
+
+    log_lambda: Tensor
+    violation: Tensor
+    num_seen: Tensor
+
+    def __init__(
+        self,
+        target: float,
+        *,
+        decay: float = 0.99,
+        rate: float = 1e-4,
+        max_change: float = 0.01,
+        beta_min: float = 1e-4,
+        beta_max: float = 1e4,
+    ) -> None:
+        super().__init__()
+        if not 0 <= decay < 1:
+            raise ValueError(f"`decay` must be in [0, 1); got {decay}. The paper has 0.99.")
+        if not rate > 0 or not max_change > 0:
+            raise ValueError(
+                f"`rate` and `max_change` must be positive; got {rate} and {max_change}."
+            )
+        if not 0 < beta_min < beta_max:
+            raise ValueError(
+                f"`beta_min` must be in (0, `beta_max`); got {beta_min} and {beta_max}."
+            )
+        self.target = target
+        self._decay, self._rate, self._max_change = decay, rate, max_change
+        self._bounds = (-math.log(beta_max), -math.log(beta_min))
+        self.register_buffer("log_lambda", torch.zeros(()))
+        self.register_buffer("violation", torch.zeros(()))
+        self.register_buffer("num_seen", torch.zeros((), dtype=torch.int64))
+
+    def forward(self, terms: Terms, step: int) -> Scalar:
+        """Loss of this step, with the multiplier that this step's reconstruction gives."""
+        del step
+        if self.training:
+            self._update(terms["reconstruction"].detach())
+        weight = self.log_lambda.exp().to(terms["reconstruction"].dtype)
+        return terms["kl"].sum() + weight * terms["reconstruction"]
+
+    @torch.no_grad()
+    def _update(self, reconstruction: Tensor) -> None:
+        violated = reconstruction.to(self.violation.dtype) - self.target
+        decay = torch.where(self.num_seen == 0, 0.0, self._decay)
+        self.violation.copy_(decay * self.violation + (1 - decay) * violated)
+        self.num_seen.add_(1)
+        change = (self._rate * self.violation).clamp(-self._max_change, self._max_change)
+        self.log_lambda.copy_((self.log_lambda + change).clamp(*self._bounds))
