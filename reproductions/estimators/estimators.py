@@ -3,8 +3,8 @@
 The data set is Gaussian: posterior means are drawn once from N(0, S) for `num_train` images, and
 every posterior has the variance s in each latent. For endlessly many images all three parts are
 known; for these images they are summed over all of them at 2,000 samples ("all images"). Each
-estimator sees batches. Writes `estimators.json` and `estimators.md` beside this file, and the figure
-of docs/estimators.md.
+estimator sees batches. Writes `estimators.json` and `estimators.md` beside this file, and the
+figure of docs/estimators.md.
 """
 
 import argparse
