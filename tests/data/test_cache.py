@@ -1,11 +1,15 @@
 import os
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
 import platformdirs
 import pytest
 
-from autobeta.data import data_root
+from autobeta.data import _cache, data_root
 from autobeta.data._cache import fingerprint, write_array
 
 
@@ -70,6 +74,37 @@ def test_chunks_that_do_not_make_up_the_array_are_refused(tmp_path, left_in, chu
     with pytest.raises(ValueError, match=message):
         write_array(tmp_path / "x.npy", (3, 2), [chunk])
     assert left_in(tmp_path) == []
+
+
+def test_what_does_not_read_back_is_refused(tmp_path, left_in, monkeypatch):
+    chunk = np.arange(12, dtype=np.uint8).reshape(4, 3)
+
+    def damaged(path, **_):
+        array = np.lib.format.open_memmap(path)
+        array[3, 1] ^= 1
+        return array
+
+    monkeypatch.setattr(_cache.np, "load", damaged)
+    with pytest.raises(OSError, match="must read back as it was written; row 3 does not"):
+        write_array(tmp_path / "x.npy", (4, 3), [chunk])
+    assert left_in(tmp_path) == []
+
+
+def test_a_killed_process_leaves_no_cache_file(tmp_path):
+    """A real one, while it renders; what it left does not hinder the next."""
+    code = "import sys, pathlib; from autobeta.data import DataOptions, prepare_data; "
+    code += "prepare_data('scenes3d', DataOptions(image_size=32), pathlib.Path(sys.argv[1]))"
+    process = subprocess.Popen([sys.executable, "-c", code, tmp_path])
+    folder, deadline = tmp_path / "scenes3d", time.monotonic() + 120
+    while not any(f.stat().st_size > 1 << 16 for f in folder.glob("*.tmp")):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    process.kill()
+    assert process.wait(60) == -signal.SIGKILL
+    assert not list(folder.glob("*.npy"))
+    write_array(folder / "images-32.npy", (1, 2), [np.ones((1, 2), np.uint8)])
+    assert np.load(folder / "images-32.npy").tolist() == [[1, 1]]
 
 
 def test_the_fingerprint_changes_with_file_and_options(tmp_path):

@@ -17,6 +17,7 @@ from rich.progress import Progress
 Report = Callable[[int, int], object]
 
 _STALE_SECONDS = 120.0
+_COMPARED = 100  # rows, about, that are read back
 
 
 def data_root() -> Path:
@@ -45,6 +46,8 @@ def write_array(
     It is written beside its place, flushed to disk and renamed in one go, so a process that is
     killed leaves no file under `path`; what it leaves beside is removed later.
 
+    Before it is renamed, the last row of some chunks is read back and compared.
+
     Args:
         path: The file; its folder is made.
         shape: Shape of the whole array.
@@ -54,6 +57,7 @@ def write_array(
 
     Raises:
         ValueError: If the chunks don't add up to `shape`.
+        OSError: If what is read back is not what was written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path)
@@ -62,20 +66,38 @@ def write_array(
     try:
         with beside.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
-            done = 0
+            done, kept = 0, dict[int, np.ndarray]()
             for chunk in _reported(chunks, shape[0], f"Preparing {path.parent.name}", progress):
                 if chunk.shape[1:] != shape[1:]:
                     raise ValueError(f"chunks must be parts of {shape}; got {chunk.shape}.")
                 file.write(np.ascontiguousarray(chunk).data)
                 done += len(chunk)
+                if len(chunk) and done >= len(kept) * shape[0] // _COMPARED:
+                    kept[done - 1] = chunk[-1].copy()
             if done != shape[0]:
                 raise ValueError(f"chunks must have {shape[0]} rows in all; got {done}.")
             file.flush()
             os.fsync(file.fileno())
+        _compare(beside, kept)
         beside.replace(path)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def _compare(path: Path, rows: dict[int, np.ndarray]) -> None:
+    """Read some rows back from a file.
+
+    Raises:
+        OSError: If one is not as given.
+    """
+    array = np.load(path, mmap_mode="r", allow_pickle=False)
+    for i, row in rows.items():
+        if not np.array_equal(array[i], row):
+            raise OSError(
+                f"`{path}` must read back as it was written; row {i} does not. Check the disk, "
+                "then prepare the data again."
+            )
 
 
 def remove_leftovers(path: Path) -> None:
