@@ -37,7 +37,7 @@ MAY_IMPORT = {
         {"types", "errors", "runs", "data", "models", "metrics"},
         {"numpy", "torch"},
     ),
-    "reports": ({"errors", "runs"}, {"numpy", "matplotlib", "PIL"}),
+    "reports": ({"control", "errors", "runs"}, {"numpy", "matplotlib", "PIL"}),
     "assemble": ({"errors", "registry", "data", "models", "methods", "training"}, {"torch"}),
     "api": (
         {"types", "runs", "assemble", "data", "evaluation", "models", "reports", "training"},

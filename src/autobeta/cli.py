@@ -293,20 +293,26 @@ def _list(command: List) -> None:
     for folder in ("methods", "data", "metrics"):
         if command.what not in ("all", folder):
             continue
-        columns = ["name", "what it is", "source"]
-        more = {"methods": ["adapts", "presets"], "metrics": ["range", "default", "variants"]}.get(
-            folder, []
-        )
-        table = Table(*columns, *more, title=folder)
+        columns = {
+            "methods": ["adapts", "settings", "presets", "source"],
+            "data": ["doc", "source"],
+            "metrics": ["doc", "range", "default", "variants", "source"],
+        }[folder]
+        table = Table(title=folder)
+        for column in ["name", *columns]:
+            table.add_column("what it is" if column == "doc" else column, overflow="fold")
         for name in registry.available(folder):
-            facts = registry.describe(folder, name)
-            row = [name, str(facts["doc"]).split("\n")[0], str(facts.get("SOURCE", ""))]
-            table.add_row(*row, *(_shown(facts.get(column.upper(), "")) for column in more))
+            facts = {key.lower(): fact for key, fact in registry.describe(folder, name).items()}
+            table.add_row(name, *(_shown(column, facts.get(column, "")) for column in columns))
         Console().print(table)
 
 
-def _shown(fact: object) -> str:
-    """A fact as a table's cell: names of presets, ends of a range, yes or no, or text."""
+def _shown(column: str, fact: Any) -> str:  # noqa: ANN401 - any literal
+    """A fact as a table's cell."""
+    if column == "doc":
+        return str(fact).split("\n")[0]
+    if column == "settings":
+        return ", ".join(f"{name}={default}" for name, default in fact.items())
     if isinstance(fact, bool):
         return "yes" if fact else "no"
     return ", ".join(map(str, fact)) if isinstance(fact, dict | tuple | list) else str(fact)

@@ -50,7 +50,8 @@ def describe(folder: str, name: str) -> dict[str, object]:
 
     Returns:
         The literal values assigned to UPPER_CASE names (the keys of a dictionary that is not
-        literal throughout), and "doc", the docstring.
+        literal throughout), "doc", the docstring, and "SETTINGS", the fields of a class `Config`
+        with their defaults as they are written, where there is one.
 
     Example:
         >>> describe("methods", "vae")["doc"].splitlines()[0]
@@ -63,7 +64,18 @@ def describe(folder: str, name: str) -> dict[str, object]:
             target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
             if isinstance(target, ast.Name) and target.id.isupper():
                 facts[target.id] = _literal(node.value)
+        elif isinstance(node, ast.ClassDef) and node.name == "Config":
+            facts["SETTINGS"] = _fields(node)
     return facts
+
+
+def _fields(node: ast.ClassDef) -> dict[str, str]:
+    """Annotated names of a class body, and the text of their defaults."""
+    return {
+        field.target.id: ast.unparse(field.value) if field.value else ""
+        for field in node.body
+        if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+    }
 
 
 def _literal(node: ast.expr) -> object:

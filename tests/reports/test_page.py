@@ -113,3 +113,23 @@ def test_reports_are_made_without_torch_and_without_pyplot():
         "assert not {'torch', 'matplotlib.pyplot', 'PIL.GifImagePlugin'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_controlled_runs_have_a_table_of_their_tracking_and_advice(make_run, tmp_path, log_rows):
+    def lines(kl, **target):
+        return [{**row, "kl_average": kl} for row in log_rows(**target)]
+
+    runs = [
+        make_run("held", log=lines(20.1, target=20.0)),
+        make_run("lagging", log=lines(17.0, target=20.0)),
+        make_run("free", log=lines(17.0)),
+    ]
+    page = write_report(runs, tmp_path / "report.html").read_text("utf-8")
+    table = page.split("How well KL followed its set point")[1].split("</table>")[0]
+    assert "held" in table
+    assert "free" not in table
+    assert "100.0%" in table.split("lagging")[0]
+    assert "0.0%" in table.split("lagging")[1]
+    assert "<b>lagging</b>: KL lags by up to 3.00 nats" in page
+    assert "<b>held</b>: KL" not in page
+    assert "How well KL followed" not in write_report(runs[2:], tmp_path / "b.html").read_text()

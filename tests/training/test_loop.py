@@ -41,7 +41,7 @@ def test_resumed_run_is_bit_identical(make_run, tmp_path, method):
     found = tensors(second)
     assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
     # kl_sum was logged away at step 3, so only kl_average of step 4 may differ
-    drop = {"kl_average"}
+    drop = {"kl_average", "tracking_error"}
     strip = [{k: v for k, v in row.items() if k not in drop} for row in resumed]
     assert strip == [{k: v for k, v in row.items() if k not in drop} for row in log]
 
@@ -55,6 +55,7 @@ def test_log_holds_terms_weights_and_state(make_run, tmp_path):
     assert row["weights"]["reconstruction"] == 1.0
     assert row["beta"] == pytest.approx(row["state"]["weighting.controller.beta"])
     assert row["target"] == row["state"]["weighting.controller.target"]
+    assert row["tracking_error"] == row["kl_average"] - row["target"]
     total = row["terms"]["reconstruction"] + row["beta"] * row["terms"]["kl"]
     assert row["loss"] == pytest.approx(total, rel=1e-5)
     assert sum(row["kl_per_latent"]) == pytest.approx(row["terms"]["kl"], rel=1e-4)

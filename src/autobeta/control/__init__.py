@@ -10,10 +10,13 @@ from autobeta.control.loop import (
     poles,
     step_response,
 )
+from autobeta.control.tracking import Tracking, advice, tracking
 
 __all__ = [
     "Convention",
     "Loop",
+    "Tracking",
+    "advice",
     "convert_beta",
     "damping",
     "gain_margin",
@@ -21,4 +24,5 @@ __all__ = [
     "overshoot",
     "poles",
     "step_response",
+    "tracking",
 ]

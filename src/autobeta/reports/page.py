@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from autobeta import runs as folder
+from autobeta.control import advice
 from autobeta.reports import figures, pictures, tables
 from autobeta.reports._load import Run, curve, flatten, load_runs, missing
 from autobeta.reports._style import png_uri, svg_uri
@@ -45,6 +46,10 @@ _LOSSES = (
     "Nats of different likelihoods do not compare; MSE, PSNR and BCE of the mean image do."
 )
 _SEEDS = "Mean ± standard deviation over runs that differ only by seed."
+_CONTROL = (
+    "How well KL followed its set point after the first tenth of each run, as means between two "
+    "lines of the log. Settling: steps after a rise of the set point until KL is within 0.25 nats."
+)
 _SCORES = "Disentanglement scores, as mean ± standard deviation where there are several seeds."
 
 
@@ -132,6 +137,21 @@ def _numbers(runs: Sequence[Run]) -> Iterator[str]:
         few = len(kept) <= len(names)
         yield _table(tables.transposed(by_method, "score") if few else by_method, _SCORES)
     yield every_run
+    if controlled := tables.control_rows(runs):
+        yield _table(tables.table(controlled), _CONTROL)
+        yield _advice(runs)
+
+
+def _advice(runs: Sequence[Run]) -> str:
+    """What to try where a run tracked badly."""
+    found = [(run, tables.tracked(run)) for run in runs]
+    items = [
+        f"<li><b>{html.escape(run.name)}</b>: {html.escape(sentence)}</li>"
+        for run, tracks in found
+        if tracks is not None
+        for sentence in advice(tracks, beta_min=tables.beta_min(run))
+    ]
+    return f"<ul>{''.join(items)}</ul>\n" if items else ""
 
 
 def _losses(rows: Sequence[tables.Row], left_out: set[str]) -> tables.Table:

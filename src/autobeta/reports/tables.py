@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from autobeta.control import Tracking, tracking
 from autobeta.reports._load import Run
 
 HELD_OUT = ", held-out"
@@ -51,6 +52,15 @@ _COLUMNS = {
     "active_latents": _Column("active latents", ".3g"),
     "beta": _Column("final β", ".3g"),
     "equivalent_beta": _Column("equivalent β", ".3g"),
+    "near": _Column("within 0.5 nats", ".1%"),
+    "error": _Column("rms error (nats)", ".2f"),
+    "excess": _Column("largest excess (nats)", ".2f"),
+    "lack": _Column("largest lack (nats)", ".2f"),
+    "overshoot": _Column("overshoot", ".1%"),
+    "settling": _Column("settling (steps)", ".0f"),
+    "at_bound": _Column("β at a bound", ".1%"),
+    "swing": _Column("swing (nats)", ".2f"),
+    "period": _Column("its period (steps)", ".0f"),
 }
 _SCORE = ".3f"
 _LOSSES = ("reconstruction", "kl", "mse", "psnr", "ssim", "bce", "active_latents")
@@ -95,6 +105,23 @@ def seed_rows(runs: Sequence[Run]) -> list[Row]:
         }
         rows.append(row | {key: _spread([n.get(key) for n in numbers]) for key in keys})
     return rows
+
+
+def control_rows(runs: Sequence[Run]) -> list[Row]:
+    """One row per run that has a set point: how well its KL followed it."""
+    found = [(run, tracked(run)) for run in runs]
+    return [{"run": run.name, **tracks._asdict()} for run, tracks in found if tracks is not None]
+
+
+def tracked(run: Run) -> Tracking | None:
+    """How well the KL of a run followed its set point; None where it has none."""
+    bounds = {"beta_min": beta_min(run)} if beta_min(run) else {}
+    return tracking(run.log, **bounds) if run.log else None
+
+
+def beta_min(run: Run) -> float:
+    """The controller's lower bound of beta, 0 where there is none."""
+    return float((run.config.get("method_config") or {}).get("beta_min") or 0.0)
 
 
 def scores(run: Run) -> dict[str, float | int | None]:

@@ -84,6 +84,8 @@ def _update(state: TrainState, config: TrainConfig) -> dict[str, Any] | None:
     row = log_row(state, output, terms, loss, weights)
     since = (state.step - 1) % config.log_every + 1
     row["kl_average"] = row.pop("kl_sum") / since
+    if "target" in row:
+        row["tracking_error"] = row["kl_average"] - row["target"]
     return row
 
 

@@ -1,0 +1,160 @@
+"""How well the KL of a run followed its set point, from the run's log."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+WARMUP = 0.1  # of the run, left out
+NEAR = 0.5  # nats
+_SETTLED = 0.25  # nats
+_STAYS = 5  # log lines for which a settled KL stays so
+_RESTS = 3  # log lines that a set point must rest at least
+_SMOOTH = 25  # log lines of the moving average that swings are counted from
+_SWINGS = -0.4  # autocorrelation at half a period from which a run is said to swing
+
+
+class Tracking(NamedTuple):
+    """KL against its set point, after the first tenth of a run.
+
+    Each value is of the log's means over the steps between two lines, so that swings shorter than
+    that are not seen; log more often to see them.
+
+    Args:
+        near: Fraction of the lines within 0.5 nats of the set point.
+        error: Root mean square distance, nats.
+        excess: Largest KL above the set point, nats.
+        lack: Largest KL below it, nats.
+        overshoot: Largest KL over the largest set point, less 1; at least 0.
+        settling: Median steps after a rise of the set point until KL is within 0.25 nats for
+            five lines, or for as long as the set point rests; None where it never rests for
+            three lines after a rise, infinite where KL does not settle.
+        at_bound: Fraction of the lines with beta at a bound.
+        period: Steps of a swing; None if the error has none.
+        swing: Standard deviation of the error about its own moving average, nats.
+    """
+
+    near: float
+    error: float
+    excess: float
+    lack: float
+    overshoot: float
+    settling: float | None
+    at_bound: float
+    period: float | None
+    swing: float
+
+
+def tracking(
+    log: Sequence[Mapping[str, Any]], *, beta_min: float = 0.0, beta_max: float = np.inf
+) -> Tracking | None:
+    """Numbers of a run's log; None if it has no set point or fewer than four lines.
+
+    Args:
+        log: Lines with `step`, `kl_average`, `target` and `beta`.
+        beta_min: The controller's lower bound.
+        beta_max: Its upper bound.
+
+    Example:
+        >>> lines = [
+        ...     {"step": 20 * (i + 1), "kl_average": 5.1, "target": 5.0, "beta": 2.0}
+        ...     for i in range(50)
+        ... ]
+        >>> found = tracking(lines)
+        >>> found.near, round(found.error, 3), found.settling
+        (1.0, 0.1, None)
+    """
+    rows = [row for row in log if row["step"] > WARMUP * log[-1]["step"]]
+    if len(rows) < 4 or any(row.get("target") is None for row in rows):
+        return None
+    step, kl, target, beta = (
+        np.array([row[name] for row in rows], float)
+        for name in ("step", "kl_average", "target", "beta")
+    )
+    error = kl - target
+    ripple = error - _moving_average(error)
+    period = _period(ripple)
+    return Tracking(
+        near=float(np.mean(np.abs(error) < NEAR)),
+        error=float(np.sqrt(np.mean(error**2))),
+        excess=float(max(0.0, error.max())),
+        lack=float(max(0.0, -error.min())),
+        overshoot=float(max(0.0, kl.max() / target.max() - 1)) if target.max() > 0 else 0.0,
+        settling=_settling(step, error, target),
+        at_bound=float(np.mean((beta <= 1.001 * beta_min) | (beta >= 0.999 * beta_max))),
+        period=None if period is None else period * float(np.median(np.diff(step))),
+        swing=float(ripple.std()),
+    )
+
+
+def advice(found: Tracking, *, beta_min: float) -> list[str]:
+    """What to try where a run tracked badly, a sentence each; none if it tracked well.
+
+    Args:
+        found: From `tracking`.
+        beta_min: The controller's lower bound, named in the sentence about it.
+    """
+    said: list[str] = []
+    if found.near >= 0.9 and found.overshoot < 0.1 and found.at_bound < 0.05:
+        return said
+    if found.at_bound >= 0.05:
+        said.append(
+            f"beta sat at a bound in {found.at_bound:.0%} of the run: the network can't hold that "
+            f"many nats yet. Lower the set point, let it rise more slowly, or lower beta_min "
+            f"({beta_min:g})."
+        )
+    if found.period is not None and found.swing > NEAR / 2:
+        said.append(
+            f"KL swings with a period of about {found.period:.0f} steps, {found.swing:.2f} nats "
+            "about its mean: the gains are too large for this network. Halve them."
+        )
+    elif found.lack > found.excess:
+        said.append(
+            f"KL lags by up to {found.lack:.2f} nats: the set point rises faster than the network "
+            "learns. Raise `rising`, or train longer."
+        )
+    elif found.excess > NEAR:
+        said.append(
+            f"KL runs ahead by up to {found.excess:.2f} nats: beta falls too late. Start beta "
+            "higher, or raise the integral gain."
+        )
+    return said
+
+
+def _moving_average(values: Float[np.ndarray, " lines"]) -> Float[np.ndarray, " lines"]:
+    """Mean over the lines around each, fewer at the ends."""
+    width = min(_SMOOTH, len(values))
+    ones = np.ones(width)
+    counts = np.convolve(np.ones(len(values)), ones, "same")
+    return np.convolve(values, ones, "same") / counts
+
+
+def _period(ripple: Float[np.ndarray, " lines"]) -> float | None:
+    """Lines of a swing: twice the lag at which a ripple is most unlike itself."""
+    power = float(ripple @ ripple)
+    if power == 0:
+        return None
+    lags = range(1, min(_SMOOTH, len(ripple) - 1))
+    alike = np.array([float(ripple[lag:] @ ripple[:-lag]) / power for lag in lags])
+    # the moving average alone makes lines unlike their neighbours' neighbours, but less
+    if not len(alike) or alike.min() > _SWINGS:
+        return None
+    return 2.0 * (int(alike.argmin()) + 1)
+
+
+def _settling(
+    step: Float[np.ndarray, " lines"],
+    error: Float[np.ndarray, " lines"],
+    target: Float[np.ndarray, " lines"],
+) -> float | None:
+    """Median steps from the end of a rise until the error stays small while the target rests."""
+    found = []
+    edges = (np.flatnonzero(np.diff(target)) + 1).tolist()  # first line of another set point
+    for begin, end in zip(edges, [*edges[1:], len(target)], strict=False):
+        if end - begin < _RESTS or target[begin] <= target[begin - 1]:
+            continue
+        small = np.abs(error[begin:end]) < _SETTLED
+        settled = [i for i in range(len(small) - _RESTS + 1) if small[i : i + _STAYS].all()]
+        found.append(step[begin + settled[0]] - step[begin] if settled else np.inf)
+    return float(np.median(found)) if found else None

@@ -1,0 +1,92 @@
+"""Diagnostics of controlled runs on logs with known faults."""
+
+import numpy as np
+import pytest
+
+from autobeta.control import Tracking, advice, tracking
+
+EVERY = 20
+
+
+def log(kl, target, beta=2.0):
+    kl = np.asarray(kl, float)
+    target, beta = (np.broadcast_to(np.asarray(v, float), kl.shape) for v in (target, beta))
+    return [
+        {"step": EVERY * (i + 1), "kl_average": k, "target": t, "beta": b}
+        for i, (k, t, b) in enumerate(zip(kl, target, beta, strict=True))
+    ]
+
+
+NOISE = 0.1 * np.random.default_rng(0).standard_normal(400)
+
+
+def test_a_run_that_tracks_needs_no_advice():
+    found = tracking(log(20 + NOISE, 20.0), beta_min=0.1)
+    assert found.near == 1.0
+    assert found.error == pytest.approx(0.1, rel=0.1)
+    assert found.period is None
+    assert found.at_bound == 0
+    assert advice(found, beta_min=0.1) == []
+
+
+def test_runs_without_a_set_point_or_with_few_lines_have_none():
+    lines = log(20 + NOISE, 20.0)
+    assert tracking(lines[:3]) is None
+    assert tracking([{**line, "target": None} for line in lines]) is None
+
+
+def test_the_first_tenth_is_left_out():
+    kl = 20 + NOISE
+    kl[:39] = 0.0
+    assert tracking(log(kl, 20.0)).near == 1.0
+
+
+def test_a_lag_is_told_and_a_slower_rise_proposed():
+    target = np.linspace(0.5, 20, 400)
+    found = tracking(log(target - 1.2 + NOISE, target))
+    assert found.near < 0.1
+    assert found.lack == pytest.approx(1.4, abs=0.2)
+    assert found.excess == 0
+    assert "KL lags by up to 1." in advice(found, beta_min=0.1)[0]
+
+
+def test_running_ahead_is_told():
+    found = tracking(log(11 + NOISE, 10.0))
+    assert found.overshoot == pytest.approx(0.12, abs=0.02)
+    assert "KL runs ahead" in advice(found, beta_min=0.1)[0]
+
+
+@pytest.mark.parametrize("period", [6, 12, 20])
+def test_swings_are_found_with_their_period(period):
+    kl = 20 + np.sin(2 * np.pi * np.arange(400) / period) + NOISE
+    found = tracking(log(kl, 20.0))
+    assert found.period == pytest.approx(period * EVERY, abs=EVERY)
+    assert found.swing == pytest.approx(np.sqrt(0.5), rel=0.2)
+    assert f"period of about {found.period:.0f} steps" in advice(found, beta_min=0.1)[0]
+
+
+def test_noise_is_no_swing():
+    for seed in range(20):
+        noise = np.random.default_rng(seed).standard_normal(400)
+        assert tracking(log(20 + noise, 20.0)).period is None
+
+
+def test_time_at_a_bound_is_counted():
+    beta = np.full(400, 2.0)
+    beta[300:] = 0.1
+    found = tracking(log(20 + NOISE, 20.0, beta), beta_min=0.1)
+    assert found.at_bound == pytest.approx(100 / 360, abs=0.01)
+    assert "beta_min (0.1)" in advice(found, beta_min=0.1)[0]
+
+
+def test_settling_is_counted_from_each_rise():
+    target = np.repeat(np.arange(1.0, 21.0), 20)
+    kl = target - np.tile(0.8 ** np.arange(20), 20)  # within 0.25 after 7 lines
+    assert tracking(log(kl, target)).settling == 7 * EVERY
+    assert tracking(log(target - 0.3, target)).settling == np.inf
+
+
+def test_fields_are_plain_numbers():
+    found = tracking(log(20 + NOISE, 20.0))
+    assert isinstance(found, Tracking)
+    assert all(value is None or isinstance(value, float) for value in found)
