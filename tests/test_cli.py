@@ -381,3 +381,11 @@ def test_beta_is_converted_between_conventions(capsys):
     assert capsys.readouterr().out.strip() == "1.536"
     assert call("convert", "1", "--origin.distortion", "squared_error") == 1
     assert "must both have bce, or both a squared error" in capsys.readouterr().err
+
+
+def test_training_ends_with_how_well_kl_followed_its_set_point(tmp_path, capsys):
+    often = [*SMALL, "--log-every", "1", "--out", tmp_path / "run"]
+    assert call("train", "dynamicvae", *often, "--method.target", "5") == 0
+    assert "of its set point in " in capsys.readouterr().out
+    assert call("train", "vae", *SMALL, "--out", tmp_path / "vae") == 0
+    assert "set point" not in capsys.readouterr().out

@@ -44,3 +44,23 @@ def test_quickstart_writes_a_report_and_does_nothing_twice(tmp_path, capsys):
     for method in ("vae", "dynamicvae", "lvae"):
         timing = tmp_path / f"{method}-toy-3" / "timing.jsonl"
         assert len(timing.read_text().splitlines()) == 3
+
+
+LOOPS = {"plain": ("steps", 60), "lightning": ("epochs", 8), "accelerate": ("steps", 60)}
+
+
+@pytest.mark.filterwarnings("ignore")  # of the other libraries, about each other
+@pytest.mark.parametrize("name", LOOPS)
+def test_loops_of_others_hold_the_controller_and_resume(name, tmp_path, monkeypatch):
+    if name != "plain":
+        pytest.importorskip(name)
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    monkeypatch.chdir(tmp_path)
+    main = runpy.run_path(str(ROOT / "examples" / f"{name}_loop.py"))["main"]
+    length, whole = LOOPS[name]
+    betas = main(tmp_path / "whole", **{length: whole})
+    first = main(tmp_path / "parts", **{length: whole // 2})
+    second = main(tmp_path / "parts", **{length: whole})
+    assert first + second == betas
+    assert len(second) == len(first) > 20
+    assert betas[-1] < betas[0] < 50  # KL is below its target, so beta falls

@@ -148,6 +148,24 @@ def _run_training(
     else:
         print(f"{out} is finished.")
     _print_results(runs.read_json(run.folder / runs.METRICS))
+    _print_tracking(runs.read_jsonl(run.folder / runs.LOG), api.controller_of(config))
+
+
+def _print_tracking(log: list[dict[str, Any]], controller: Any) -> None:  # noqa: ANN401
+    """How well KL followed its set point, and what to try if it did not."""
+    from autobeta.control import advice, tracking
+
+    if controller is None:
+        return
+    found = tracking(log, beta_min=controller.beta_min, beta_max=controller.beta_max)
+    if found is None:
+        return
+    print(
+        f"KL was within 0.5 nats of its set point in {found.near:.0%} of the log's lines after "
+        "the first tenth."
+    )
+    for sentence in advice(found, beta_min=controller.beta_min):
+        print(f"warning: {sentence}", file=sys.stderr)
 
 
 def _chosen(options: TrainOptions | TrainAgain) -> str:
