@@ -1,8 +1,10 @@
 """The main job through the command line: train, evaluate, encode, traverse, report, score."""
 
 import json
+import math
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -389,3 +391,30 @@ def test_training_ends_with_how_well_kl_followed_its_set_point(tmp_path, capsys)
     assert "of its set point in " in capsys.readouterr().out
     assert call("train", "vae", *SMALL, "--out", tmp_path / "vae") == 0
     assert "set point" not in capsys.readouterr().out
+
+
+def test_the_loop_of_a_controlled_run_is_told(run, tmp_path, capsys):
+    """A log made up: KL follows -7 log beta with a lag of 50 steps, through 10 rises of 1 nat."""
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    level, rows = 0.0, []
+    for step in range(1, 4001):
+        target = float(step // 400)
+        level += (1 - math.exp(-1 / 50)) * (target - level)
+        if step % 10 == 0:
+            row = {"step": step, "kl_average": level, "beta": math.exp(-target / 7)}
+            rows.append({**row, "target": target})
+    runs.write_jsonl(folder / runs.LOG, rows)
+    assert call("control", folder) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"gain +│ (6\.[5-9]|7\.[0-5])\d? nats for each e-fold", out)
+    assert re.search(r"lag +│ (4\d|5\d) steps", out)
+    assert "gains that would suit it" in out
+
+
+def test_a_loop_that_cannot_be_told_says_why(run, tmp_path, capsys):
+    assert call("control", run) == 1
+    assert "must have a set point that rises three times" in capsys.readouterr().err
+    assert call("train", "vae", *SMALL, "--out", tmp_path / "vae") == 0
+    assert call("control", tmp_path / "vae") == 1
+    assert "`run` must be a controlled run; got one of vae" in capsys.readouterr().err

@@ -20,6 +20,7 @@ from rich.table import Table
 from autobeta import __version__, registry, runs
 from autobeta.options import (
     Cite,
+    Control,
     Convert,
     DataName,
     DataPrepare,
@@ -420,6 +421,43 @@ def _parse(command: type, name: str, args: Sequence[str]) -> Any:  # noqa: ANN40
     return tyro.cli(command, prog=f"autobeta {name}", args=list(args))
 
 
+def _control(command: Control) -> None:
+    from autobeta import api
+    from autobeta.assemble import RunConfig
+
+    config = RunConfig.from_json(runs.read_config(command.run))
+    controller: Any = api.controller_of(config)
+    if controller is None:
+        raise ValueError(f"`run` must be a controlled run; got one of {config.method}.")
+    log = runs.read_jsonl(command.run / runs.LOG)
+    _print_tracking(log, controller)
+    _print_loop(log, controller.near_target())
+
+
+def _print_loop(log: list[dict[str, Any]], gains: Any) -> None:  # noqa: ANN401 - Gains
+    """The plant found from a log, what its loop does, and gains that would suit it."""
+    from autobeta.control import Loop, damping, gain_margin, identify, overshoot, suggest_gains
+
+    plant = identify(log)
+    beta = float(np.median([row["beta"] for row in log[-len(log) // 4 :]]))
+    gain = plant.gain if gains.logarithmic else plant.gain / beta
+    loop = Loop(gain=gain, lag=plant.lag, kp=gains.kp, ki=gains.ki, window=gains.window)
+    kp, ki = suggest_gains(gain, plant.lag, settling=max(50.0, plant.lag))
+    scale = 1 if gains.logarithmic else 4  # of the sigmoid, whose slope is a quarter
+    table = Table("", "value", title=f"from {plant.num_rises} rises of the set point")
+    for name, text in {
+        "gain": f"{plant.gain:.2f} nats for each e-fold of beta",
+        "lag": f"{plant.lag:.0f} steps",
+        "explained": f"{plant.explained:.0%} of what KL did after the rises",
+        "gain margin": f"{gain_margin(loop):.1f} (unstable with a gain so many times larger)",
+        "damping": f"{damping(loop):.2f} (1: no swing)",
+        "overshoot": f"{overshoot(loop):.0%} of a rise",
+        "gains that would suit it": f"kp {scale * kp:.3g}, ki {-ki:.3g}",
+    }.items():
+        table.add_row(name, text)
+    Console().print(table)
+
+
 def _convert(command: Convert) -> None:
     from autobeta.control import convert_beta
 
@@ -447,6 +485,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
     "score": ("metrics of any codes and factors", _with(Score, _score, "score")),
     "udr": ("rank runs by their agreement, without factors", _with(Udr, _udr, "udr")),
     "data": ("list, info, prepare, verify", _data),
+    "control": ("tracking, gain, lag and margin of a run", _with(Control, _control, "control")),
     "convert": ("beta of another convention of the loss", _with(Convert, _convert, "convert")),
     "cite": ("BibTeX of a method", _with(Cite, _cite, "cite")),
 }

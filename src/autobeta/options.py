@@ -176,6 +176,14 @@ class List:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Control:
+    """Tell how a controlled run tracked, and how its loop answers: gain, lag, margin, damping."""
+
+    run: tyro.conf.Positional[Path]
+    """Run folder."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Convert:
     """Convert beta from one convention of the loss to another; ours is the default of both."""
 

@@ -16,6 +16,7 @@ from autobeta.control import (
     overshoot,
     poles,
     step_response,
+    suggest_gains,
 )
 from autobeta.weighting import IncrementalPI, LogPI, PositionalPI
 
@@ -172,3 +173,29 @@ def test_damping_and_overshoot_are_those_of_a_second_order_system(lag, ki):
 def test_what_breaks_a_rule_is_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         Loop(**({"gain": 1.0, "lag": 1.0, "kp": 0.1, "ki": 0.1} | settings))
+
+
+@given(lag=st.floats(2.0, 300.0), gain=st.floats(0.5, 50.0), share=st.floats(0.5, 5.0))
+def test_suggested_gains_make_a_loop_of_first_order(lag, gain, share):
+    kp, ki = suggest_gains(gain, lag, settling=share * lag)
+    loop = Loop(gain=gain, lag=lag, kp=kp, ki=ki)
+    assert overshoot(loop, 2000) < 1e-9
+    steps = np.arange(200)
+    assert np.allclose(step_response(loop, 200), 1 - (1 - 1 / (share * lag)) ** steps)
+
+
+def test_gains_of_nothing_are_refused():
+    with pytest.raises(ValueError, match="`gain`, `lag` and `settling` must be positive; got 0"):
+        suggest_gains(0.0, 1.0, settling=1.0)
+
+
+@pytest.mark.parametrize(
+    ("controller", "expected"),
+    [
+        (IncrementalPI(kp=0.01, ki=-0.005, window=7), (0.0025, 0.005, 7, False)),
+        (PositionalPI(kp=0.01, ki=-0.001), (0.0025, 0.001, 1, False)),
+        (LogPI(kp=0.2, ki=-0.004, window=5), (0.2, 0.004, 5, True)),
+    ],
+)
+def test_controllers_tell_their_gains_near_the_target(controller, expected):
+    assert controller.near_target() == expected

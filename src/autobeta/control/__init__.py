@@ -9,20 +9,25 @@ from autobeta.control.loop import (
     overshoot,
     poles,
     step_response,
+    suggest_gains,
 )
+from autobeta.control.plant import Plant, identify
 from autobeta.control.tracking import Tracking, advice, tracking
 
 __all__ = [
     "Convention",
     "Loop",
+    "Plant",
     "Tracking",
     "advice",
     "convert_beta",
     "damping",
     "gain_margin",
+    "identify",
     "is_stable",
     "overshoot",
     "poles",
     "step_response",
+    "suggest_gains",
     "tracking",
 ]

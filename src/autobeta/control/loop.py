@@ -68,6 +68,37 @@ class Loop:
         return 1 - math.exp(-1 / self.lag) if self.lag > 0 else 1.0
 
 
+def suggest_gains(gain: float, lag: float, *, settling: float) -> tuple[float, float]:
+    """Kp and ki for which a plant's KL follows its set point without overshoot.
+
+    kp / ki = (1 - a) / a cancels the plant's lag, so that the loop is of first order with the time
+    constant 1 / (gain * ki).
+
+    Args:
+        gain: b, nats for each unit of the controlled variable.
+        lag: Of the plant, steps.
+        settling: Time constant that is wanted of the loop, steps; not much below the lag, or the
+            noise of the batches moves beta more than the set point does.
+
+    Returns:
+        kp and ki, both positive.
+
+    Raises:
+        ValueError: If a number is not positive.
+
+    Example:
+        >>> kp, ki = suggest_gains(7.0, 50.0, settling=50.0)
+        >>> overshoot(Loop(gain=7.0, lag=50.0, kp=kp, ki=ki))
+        0.0
+    """
+    if not min(gain, lag, settling) > 0:
+        raise ValueError(
+            f"`gain`, `lag` and `settling` must be positive; got {gain}, {lag} and {settling}."
+        )
+    ki = 1 / (gain * settling)
+    return ki / math.expm1(1 / lag), ki
+
+
 def poles(loop: Loop) -> Complex[np.ndarray, " poles"]:
     """Poles of the closed loop in the z-plane, the slowest (largest) first.
 

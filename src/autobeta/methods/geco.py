@@ -37,7 +37,7 @@ class Config:
     """Of the moving average of the constraint."""
     rate: float = 1e-4
     """Change of log lambda per nat and step."""
-    max_change: float = 0.01
+    max_change: float = 0.001
     """Largest change of log lambda in a step."""
     likelihood: LikelihoodName = "bernoulli"
     """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""

@@ -7,6 +7,7 @@ from autobeta.weighting.learned import LearnedWeights, fixed_point
 from autobeta.weighting.pid import (
     AbstractController,
     ControlledKL,
+    Gains,
     IncrementalPI,
     LogPI,
     PositionalPI,
@@ -18,6 +19,7 @@ __all__ = [
     "AbstractWeighting",
     "CapacityKL",
     "ControlledKL",
+    "Gains",
     "IncrementalPI",
     "LearnedWeights",
     "LogPI",

@@ -55,7 +55,7 @@ class ReconstructionConstraint(AbstractWeighting):
         *,
         decay: float = 0.99,
         rate: float = 1e-4,
-        max_change: float = 0.01,
+        max_change: float = 0.001,
         beta_min: float = 1e-4,
         beta_max: float = 1e4,
     ) -> None:

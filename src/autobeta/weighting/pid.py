@@ -7,6 +7,7 @@ authors' code: too little KL (a positive error) lowers beta.
 import math
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -17,6 +18,24 @@ from autobeta.weighting._base import AbstractWeighting, weighted_sum
 from autobeta.weighting.schedules import Schedule
 
 Number = float | int | Float[Tensor, ""]
+
+
+class Gains(NamedTuple):
+    """A controller near its target, where it is linear.
+
+        u_t = u_(t-1) + kp (e_(t-1) - e_t) - ki e_t
+
+    Args:
+        kp: Proportional gain per nat.
+        ki: Integral gain per nat and step, at least 0.
+        window: KLs in the mean that e is taken from.
+        logarithmic: Whether u is log beta, not beta.
+    """
+
+    kp: float
+    ki: float
+    window: int
+    logarithmic: bool
 
 
 class AbstractController(nn.Module):
@@ -53,6 +72,10 @@ class AbstractController(nn.Module):
                 self.target.fill_(target)  # a number: no copy that a device must wait for
             self.beta.copy_(self._update(measured, self.target))
         return self.beta.clone()
+
+    @abstractmethod
+    def near_target(self) -> Gains:
+        """Gains of the linear controller that it is near its target."""
 
     @abstractmethod
     def _update(self, kl: Float[Tensor, ""], target: Float[Tensor, ""]) -> Float[Tensor, ""]:
@@ -152,6 +175,10 @@ class IncrementalPI(AbstractController):
         self.register_buffer("last_error", torch.zeros(()))
         self.register_buffer("recent", torch.zeros(window))
 
+    def near_target(self) -> Gains:
+        """The sigmoid's slope at 0 is -1/4."""
+        return Gains(self.kp / 4, -self.ki, self.recent.numel(), logarithmic=False)
+
     def _update(self, kl: Float[Tensor, ""], target: Float[Tensor, ""]) -> Float[Tensor, ""]:
         self.recent.copy_(torch.cat([self.recent[1:], kl.reshape(1)]))
         error = target - self.recent.mean()
@@ -212,6 +239,10 @@ class PositionalPI(AbstractController):
         self.antiwindup = antiwindup
         self.register_buffer("raw", torch.tensor(float(beta_min)))
         self.register_buffer("integral", torch.zeros(()))
+
+    def near_target(self) -> Gains:
+        """The sigmoid's slope at 0 is -1/4."""
+        return Gains(self.kp / 4, -self.ki, 1, logarithmic=False)
 
     def _update(self, kl: Float[Tensor, ""], target: Float[Tensor, ""]) -> Float[Tensor, ""]:
         error = target - kl
@@ -282,6 +313,10 @@ class LogPI(AbstractController):
         self.register_buffer("last_error", torch.zeros(()))
         self.register_buffer("recent", torch.zeros(window))
         self.register_buffer("num_seen", torch.zeros((), dtype=torch.int64))
+
+    def near_target(self) -> Gains:
+        """It is linear everywhere."""
+        return Gains(self.kp, -self.ki, self.recent.numel(), logarithmic=True)
 
     def _update(self, kl: Float[Tensor, ""], target: Float[Tensor, ""]) -> Float[Tensor, ""]:
         self.recent.copy_(torch.cat([self.recent[1:], kl.reshape(1)]))
