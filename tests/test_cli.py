@@ -418,3 +418,16 @@ def test_a_loop_that_cannot_be_told_says_why(run, tmp_path, capsys):
     assert call("train", "vae", *SMALL, "--out", tmp_path / "vae") == 0
     assert call("control", tmp_path / "vae") == 1
     assert "`run` must be a controlled run; got one of vae" in capsys.readouterr().err
+
+
+def test_data_info_tells_the_factors_of_a_variant_before_anything_is_fetched(capsys):
+    assert call("data", "info", "mpi3d") == 0
+    assert "object_color 4 categorical" in capsys.readouterr().out
+    assert call("data", "info", "mpi3d", "--variant", "real") == 0
+    out = capsys.readouterr().out
+    assert "object_color 6 categorical" in out
+    assert "mpi3d_real.npz" in out
+    assert "CC BY 4.0" in out
+    assert "12.7 GB" in out
+    assert call("data", "info", "mpi3d", "--variant", "unreal") == 1
+    assert "`variant` must be one of real_complex" in capsys.readouterr().err

@@ -378,6 +378,9 @@ def _data_info(command: DataName) -> None:
         print(module.__doc__)
         kinds = getattr(module, "KINDS", {})
         sizes = module.FACTORS.items()
+        if hasattr(module, "space_of"):  # a set of several variants
+            space = module.space_of(command.variant or module.VARIANTS[0])
+            sizes = zip(space.names, space.sizes, strict=True)
         facts = {
             "source": module.SOURCE,
             "licence": module.LICENSE,

@@ -136,7 +136,12 @@ def official_files(options: DataOptions) -> list[OfficialFile]:
 
 
 def space_of(variant: str) -> FactorSpace:
-    """Factors of a variant."""
+    """Factors of a variant.
+
+    Raises:
+        ValueError: If there is none of that name.
+    """
+    check_variant("mpi3d", DataOptions(variant=variant), VARIANTS)
     return COMPLEX if variant == "real_complex" else SIMPLE
 
 
