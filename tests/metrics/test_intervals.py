@@ -95,8 +95,15 @@ def test_too_few_points_for_a_half_are_refused(sample):
         intervals(codes, factors, metrics=["mig"])
 
 
-FAST = ["mig", "mcc"]
-SLOW = ["irs", "dcimig", "modularity", "factorvae[num_train=300,num_eval=300]", "explicitness"]
+FAST = ["mcc"]
+SLOW = [
+    "mig",
+    "irs",
+    "dcimig",
+    "modularity",
+    "factorvae[num_train=300,num_eval=300]",
+    "explicitness",
+]
 
 
 @pytest.mark.parametrize("name", [*FAST, *(pytest.param(n, marks=pytest.mark.slow) for n in SLOW)])
