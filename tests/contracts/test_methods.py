@@ -168,3 +168,12 @@ def test_unknown_likelihood_is_refused():
 def test_warmup_as_long_as_the_run_is_refused(method):
     with pytest.raises(ValueError, match="`warmup` must be below the run's 1000 steps; got 1000"):
         make(method, warmup=1000)
+
+
+@pytest.mark.parametrize("method", ["lvae", "mdlvae"])
+def test_learned_weights_on_a_cross_entropy_of_colours_are_warned_of(method):
+    module = registry.load("methods", method)
+    sizes = {"num_latents": 4, "num_train": 100, "image_shape": (32, 32, 3), "num_steps": 1000}
+    with pytest.warns(UserWarning, match="Use --method.likelihood gaussian"):
+        module.build(module.Config(), **sizes)
+    module.build(module.Config(likelihood="gaussian"), **sizes)

@@ -10,9 +10,11 @@ Deviations:
     The published loss, start and optimiser are not known to us. What stands here follows from the
     paper's abstract (two learned weights adapted from uncertainty weighting, one regulariser);
     the defaults were chosen by an experiment: `reproductions/foundation/`.
-    The reconstruction carries no additive constant, since the weights would see it.
+    The reconstruction carries no additive constant, since the weights would see it. A Bernoulli
+    of colours or greys does, the images' own entropy; colours are warned of.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Literal
 
@@ -69,6 +71,17 @@ def check_warmup(warmup: int, num_steps: int) -> None:
         )
 
 
+def warn_of_entropy(likelihood: str, image_shape: tuple[int, int, int]) -> None:
+    """Warn that a cross-entropy of colours holds the images' own entropy, seen by the weights."""
+    if likelihood == "bernoulli" and image_shape[2] == 3:
+        warnings.warn(
+            "`likelihood` bernoulli on colours counts the images' own entropy, thousands of nats "
+            "that no network can lower, and the learned weights see it: the KL's becomes too "
+            "large. Use --method.likelihood gaussian.",
+            stacklevel=3,
+        )
+
+
 def build(
     config: Config,
     *,
@@ -84,6 +97,7 @@ def build(
     """
     del num_latents, num_train
     check_warmup(config.warmup, num_steps)
+    warn_of_entropy(config.likelihood, image_shape)
     height, width, channels = image_shape
     unit = float(height * width * channels) if config.unit == "pixel" else 1.0
     return Recipe(

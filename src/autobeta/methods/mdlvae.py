@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from autobeta.methods._base import LikelihoodName, Recipe, make_likelihood
-from autobeta.methods.lvae import check_warmup
+from autobeta.methods.lvae import check_warmup, warn_of_entropy
 from autobeta.objectives import Elbo
 from autobeta.weighting import LearnedWeights
 
@@ -67,6 +67,7 @@ def build(
     """
     del num_train
     check_warmup(config.warmup, num_steps)
+    warn_of_entropy(config.likelihood, image_shape)
     height, width, channels = image_shape
     unit = float(height * width * channels) if config.unit == "pixel" else 1.0
     return Recipe(
