@@ -44,9 +44,11 @@ MAY_IMPORT = {
         {"numpy", "torch"},
     ),
     "options": ({"control"}, {"tyro"}),
+    "printing": ({"control", "registry"}, {"rich"}),
     "cli": (
         {
             "options",
+            "printing",
             "registry",
             "runs",
             "api",
@@ -58,7 +60,7 @@ MAY_IMPORT = {
             "reports",
         }
         | {"training"},
-        {"numpy", "torch", "tyro", "rich"},
+        {"numpy", "torch", "tyro"},
     ),
     "__init__": ({"api", "assemble", "evaluation", "metrics", "training"}, set()),
 }

@@ -30,7 +30,10 @@ PAGES = [
 def test_python_blocks_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AUTOBETA_DATA", str(tmp_path / "data"))
-    exec(compile(script_of(page), str(page), "exec"), {"__name__": "example"})
+    names = {"__name__": "example"}
+    exec(compile(script_of(page), str(page), "exec"), names)
+    modules = [str(getattr(value, "__module__", value)) for value in names.values()]
+    assert any("autobeta" in module for module in modules), "the page shows nothing of autobeta"
 
 
 def test_quickstart_writes_a_report_and_does_nothing_twice(tmp_path, capsys):

@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image
 
 from autobeta import runs as folders
+from autobeta.control import tracking
 from autobeta.reports import load_runs
 from autobeta.reports.figures import beta_over_steps, kl_over_steps
 
@@ -36,10 +37,8 @@ def summary(run):
         "evaluation": run.evaluation["train"],
         "metrics": run.metrics["metrics"],
     }
-    late = [row for row in run.log if row["step"] > run.log[-1]["step"] / 10]
-    if "target" in late[0]:
-        off = np.array([row["kl_average"] - row["target"] for row in late])
-        entry["within_half_a_nat"] = float(np.mean(np.abs(off) < 0.5))
+    if (found := tracking(run.log)) is not None:
+        entry["within_half_a_nat"] = found.near
     return entry
 
 

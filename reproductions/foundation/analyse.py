@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from autobeta import control
 from autobeta import runs as folders
 from autobeta.reports import Run, load_runs
 from autobeta.reports.figures import beta_over_steps, kl_over_steps, rate_distortion
@@ -44,19 +45,18 @@ def beta_fixed_point(run: Run, reconstruction: float, kl: float) -> float:
 
 def tracking(run: Run) -> dict[str, float]:
     """How well KL followed its set point after the first tenth of the run."""
-    steps, target = series(run, "step"), series(run, "target")
-    kl, beta = series(run, "kl_average"), series(run, "beta")
-    late = steps > steps[-1] / 10
-    error = (kl - target)[late]
+    found = control.tracking(run.log)
+    assert found is not None
+    steps, target, beta = (series(run, name) for name in ("step", "target", "beta"))
     floor = run.config["method_config"]["beta_min"]
     key = "weighting.controller.last_error"  # of the controller's own average, 5 steps
-    own = np.array([row["state"].get(key, math.nan) for row in run.log])[late]
+    own = np.array([row["state"].get(key, math.nan) for row in run.log])[steps > steps[-1] / 10]
     return {
-        "within_half_a_nat": float(np.mean(np.abs(error) < 0.5)),
+        "within_half_a_nat": found.near,
         "within_half_a_nat_own_average": float(np.mean(np.abs(own) < 0.5)),
-        "largest_excess_nats": float(error.max()),
-        "largest_lack_nats": float(error.min()),
-        "overshoot_of_last_target": float(max(0.0, kl[late].max() / target.max() - 1)),
+        "largest_excess_nats": found.excess,
+        "largest_lack_nats": -found.lack,
+        "overshoot_of_last_target": found.overshoot,
         "last_target": float(target[-1]),
         "final_beta_over_floor": float(beta[steps > steps[-1] - END].mean() / floor),
         "smallest_beta_over_floor": float(beta.min() / floor),

@@ -6,7 +6,6 @@ Imports stand inside the commands, so that help and lists need not wait for torc
 import dataclasses
 import difflib
 import json
-import math
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -14,10 +13,8 @@ from typing import Annotated, Any
 
 import numpy as np
 import tyro
-from rich.console import Console
-from rich.table import Table
 
-from autobeta import __version__, registry, runs
+from autobeta import __version__, printing, registry, runs
 from autobeta.options import (
     Cite,
     Control,
@@ -134,8 +131,9 @@ def _run_training(
             raise ValueError(f"`threads` must be at least 1; got {threads}.")
         torch.set_num_threads(threads)
     finished = (out / runs.METRICS).exists()
+    controller = api.controller_of(config)
     try:
-        with Progress(config.train, api.controller_of(config)) as progress:
+        with Progress(config.train, controller) as progress:
             run = api.train(config, out, extend=extend, evaluation=evaluation, report=progress)
     except InterruptedRunError as stop:
         print(
@@ -148,25 +146,8 @@ def _run_training(
         print(f"{out} is finished already; nothing was done.")
     else:
         print(f"{out} is finished.")
-    _print_results(runs.read_json(run.folder / runs.METRICS))
-    _print_tracking(runs.read_jsonl(run.folder / runs.LOG), api.controller_of(config))
-
-
-def _print_tracking(log: list[dict[str, Any]], controller: Any) -> None:  # noqa: ANN401
-    """How well KL followed its set point, and what to try if it did not."""
-    from autobeta.control import advice, tracking
-
-    if controller is None:
-        return
-    found = tracking(log, beta_min=controller.beta_min, beta_max=controller.beta_max)
-    if found is None:
-        return
-    print(
-        f"KL was within 0.5 nats of its set point in {found.near:.0%} of the log's lines after "
-        "the first tenth."
-    )
-    for sentence in advice(found, beta_min=controller.beta_min):
-        print(f"warning: {sentence}", file=sys.stderr)
+    printing.results(runs.read_json(run.folder / runs.METRICS))
+    printing.tracking(runs.read_jsonl(run.folder / runs.LOG), controller)
 
 
 def _chosen(options: TrainOptions | TrainAgain) -> str:
@@ -175,29 +156,6 @@ def _chosen(options: TrainOptions | TrainAgain) -> str:
     return metrics + (
         f" --num-points {options.num_points}" if options.num_points != 10_000 else ""
     )
-
-
-def _print_results(result: dict[str, Any]) -> None:
-    table = Table("", *result["evaluation"], title=f"{result['num_points']} images")
-    for name in next(iter(result["evaluation"].values())):
-        table.add_row(name, *(f"{part[name]:.4g}" for part in result["evaluation"].values()))
-    Console().print(table)
-    if result["metrics"]:
-        _print_scores(result["metrics"], {})
-
-
-def _print_scores(scores: dict[str, Any], ends: dict[str, Any]) -> None:
-    """A table of scores, one row for each part of those that have parts."""
-    table = Table("metric", "value", *(["95 % interval"] if ends else []))
-    for name, value in scores.items():
-        parts = value.items() if isinstance(value, dict) else [("", value)]
-        for part, number in parts:
-            row = [f"{name} {part}".strip(), f"{number:.4f}"]
-            if ends:
-                low, high = ends[name][part] if part else ends[name]
-                row.append(f"{low:.4f} to {high:.4f}")
-            table.add_row(*row)
-    Console().print(table, markup=False)
 
 
 def _evaluate(command: Evaluate) -> None:
@@ -211,7 +169,7 @@ def _evaluate(command: Evaluate) -> None:
         n_jobs=command.jobs,
         seed=command.seed,
     )
-    _print_results(evaluate(run.model, run.dataset, run.folder, config))
+    printing.results(evaluate(run.model, run.dataset, run.folder, config))
 
 
 def _encode(command: Encode) -> None:
@@ -265,28 +223,9 @@ def _score(command: Score) -> None:
     else:
         scores = score(arrays["codes"], **inputs)
     if command.json:
-        print(json.dumps(_as_json(scores, ends), indent=2, allow_nan=False))
+        print(json.dumps(printing.as_json(scores, ends), indent=2, allow_nan=False))
     else:
-        _print_scores(scores, ends)
-
-
-def _as_json(scores: dict[str, Any], ends: dict[str, Any]) -> dict[str, Any]:
-    """Scores, with intervals where there are any; null for what is not finite."""
-    found: dict[str, Any] = {}
-    for name, value in scores.items():
-        if isinstance(value, dict):
-            found[name] = _as_json(value, ends.get(name, {}))
-        elif name in ends:
-            low, high = ends[name]
-            numbers = {"value": value, "low": low, "high": high}
-            found[name] = {key: _finite(number) for key, number in numbers.items()}
-        else:
-            found[name] = _finite(value)
-    return found
-
-
-def _finite(number: float) -> float | None:
-    return number if math.isfinite(number) else None
+        printing.scores(scores, ends)
 
 
 def _udr(command: Udr) -> None:
@@ -305,36 +244,13 @@ def _udr(command: Udr) -> None:
     if command.json:
         print(json.dumps(named, indent=2))
     else:
-        _print_scores(dict(sorted(named.items(), key=lambda item: -item[1])), {})
+        printing.scores(dict(sorted(named.items(), key=lambda item: -item[1])), {})
 
 
 def _list(command: List) -> None:
     for folder in ("methods", "data", "metrics"):
-        if command.what not in ("all", folder):
-            continue
-        columns = {
-            "methods": ["adapts", "settings", "presets", "source"],
-            "data": ["doc", "source"],
-            "metrics": ["doc", "range", "default", "variants", "source"],
-        }[folder]
-        table = Table(title=folder)
-        for column in ["name", *columns]:
-            table.add_column("what it is" if column == "doc" else column, overflow="fold")
-        for name in registry.available(folder):
-            facts = {key.lower(): fact for key, fact in registry.describe(folder, name).items()}
-            table.add_row(name, *(_shown(column, facts.get(column, "")) for column in columns))
-        Console().print(table)
-
-
-def _shown(column: str, fact: Any) -> str:  # noqa: ANN401 - any literal
-    """A fact as a table's cell."""
-    if column == "doc":
-        return str(fact).split("\n")[0]
-    if column == "settings":
-        return ", ".join(f"{name}={default}" for name, default in fact.items())
-    if isinstance(fact, bool):
-        return "yes" if fact else "no"
-    return ", ".join(map(str, fact)) if isinstance(fact, dict | tuple | list) else str(fact)
+        if command.what in ("all", folder):
+            printing.listing(folder)
 
 
 def _cite(command: Cite) -> None:
@@ -374,29 +290,7 @@ def _data_options(command: DataName) -> Any:  # noqa: ANN401 - DataOptions, impo
 
 def _data_info(command: DataName) -> None:
     if command.name in registry.available("data"):
-        module = registry.load("data", command.name)
-        print(module.__doc__)
-        kinds = getattr(module, "KINDS", {})
-        sizes = module.FACTORS.items()
-        if hasattr(module, "space_of"):  # a set of several variants
-            space = module.space_of(command.variant or module.VARIANTS[0])
-            sizes = zip(space.names, space.sizes, strict=True)
-        facts = {
-            "source": module.SOURCE,
-            "licence": module.LICENSE,
-            "disk": getattr(module, "DISK", ""),
-            "factors": ", ".join(f"{name} {size} {kinds.get(name, '')}" for name, size in sizes),
-            "by hand": getattr(module, "BY_HAND", ""),
-        }
-        for name, fact in facts.items():
-            if fact:
-                print(f"{name}: {fact}")
-        if hasattr(module, "official_files"):
-            for file in module.official_files(_data_options(command)):
-                size = f", {file.size:,} bytes" if file.size else ""
-                print(f"file: {file.name}{size}, {file.url or 'no address'} {file.checksum}")
-            print("Addresses were not tried when this version was made.")
-        print(f"\n{module.CITATION}")
+        printing.data_info(command.name, _data_options(command))
         return
     from autobeta.data import load_data
 
@@ -427,38 +321,16 @@ def _parse(command: type, name: str, args: Sequence[str]) -> Any:  # noqa: ANN40
 def _control(command: Control) -> None:
     from autobeta import api
     from autobeta.assemble import RunConfig
+    from autobeta.control import analyse
 
     config = RunConfig.from_json(runs.read_config(command.run))
     controller: Any = api.controller_of(config)
     if controller is None:
         raise ValueError(f"`run` must be a controlled run; got one of {config.method}.")
     log = runs.read_jsonl(command.run / runs.LOG)
-    _print_tracking(log, controller)
-    _print_loop(log, controller.near_target())
-
-
-def _print_loop(log: list[dict[str, Any]], gains: Any) -> None:  # noqa: ANN401 - Gains
-    """The plant found from a log, what its loop does, and gains that would suit it."""
-    from autobeta.control import Loop, damping, gain_margin, identify, overshoot, suggest_gains
-
-    plant = identify(log)
-    beta = float(np.median([row["beta"] for row in log[-len(log) // 4 :]]))
-    gain = plant.gain if gains.logarithmic else plant.gain / beta
-    loop = Loop(gain=gain, lag=plant.lag, kp=gains.kp, ki=gains.ki, window=gains.window)
-    kp, ki = suggest_gains(gain, plant.lag, settling=max(50.0, plant.lag))
-    scale = 1 if gains.logarithmic else 4  # of the sigmoid, whose slope is a quarter
-    table = Table("", "value", title=f"from {plant.num_rises} rises of the set point")
-    for name, text in {
-        "gain": f"{plant.gain:.2f} nats for each e-fold of beta",
-        "lag": f"{plant.lag:.0f} steps",
-        "explained": f"{plant.explained:.0%} of what KL did after the rises",
-        "gain margin": f"{gain_margin(loop):.1f} (unstable with a gain so many times larger)",
-        "damping": f"{damping(loop):.2f} (1: no swing)",
-        "overshoot": f"{overshoot(loop):.0%} of a rise",
-        "gains that would suit it": f"kp {scale * kp:.3g}, ki {-ki:.3g}",
-    }.items():
-        table.add_row(name, text)
-    Console().print(table)
+    printing.tracking(log, controller)
+    gains = controller.near_target()
+    printing.loop(analyse(log, **gains._asdict()))
 
 
 def _convert(command: Convert) -> None:

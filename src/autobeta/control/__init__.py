@@ -12,14 +12,17 @@ from autobeta.control.loop import (
     suggest_gains,
 )
 from autobeta.control.plant import Plant, identify
+from autobeta.control.report import LoopReport, analyse
 from autobeta.control.tracking import Tracking, advice, tracking
 
 __all__ = [
     "Convention",
     "Loop",
+    "LoopReport",
     "Plant",
     "Tracking",
     "advice",
+    "analyse",
     "convert_beta",
     "damping",
     "gain_margin",

@@ -5,6 +5,7 @@ devices are not followed. A member is refused before it is read if it claims mor
 file of a data set has, and cut off if it turns out to have more than it claims.
 """
 
+import gzip
 import tarfile
 import zipfile
 import zlib
@@ -98,6 +99,18 @@ def open_archive(place: Path) -> Archive:
         raise ValueError(
             f"`{place}` must be a whole .zip or .tar archive, or a folder; got {error}."
         ) from error
+
+
+def read_unzipped(path: Path) -> bytes:
+    """Bytes of a file, unzipped if its name ends in .gz.
+
+    Raises:
+        ValueError: If it is no whole gzip file.
+    """
+    try:
+        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise ValueError(f"`{path}` must be a whole gzip file; got {error}. Fetch it.") from error
 
 
 def _open_file(path: Path) -> tuple[Any, int]:

@@ -59,14 +59,11 @@ def write_array(
         ValueError: If the chunks don't add up to `shape`.
         OSError: If what is read back is not what was written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    remove_leftovers(path)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-    try:
+    with written_whole(path) as beside:
+        done, kept = 0, dict[int, np.ndarray]()
         with beside.open("wb") as file:
             np.lib.format.write_array_header_1_0(file, header)
-            done, kept = 0, dict[int, np.ndarray]()
             for chunk in _reported(chunks, shape[0], f"Preparing {path.parent.name}", progress):
                 if chunk.shape[1:] != shape[1:]:
                     raise ValueError(f"chunks must be parts of {shape}; got {chunk.shape}.")
@@ -79,9 +76,23 @@ def write_array(
             file.flush()
             os.fsync(file.fileno())
         _compare(beside, kept)
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A path beside `path` to write to, which takes its place at the end; gone if that fails.
+
+    What a killed process left there is removed.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path)
+    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        yield beside
         beside.replace(path)
     except BaseException:
-        beside.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            beside.unlink()
         raise
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +29,14 @@ class OfficialFile:
     url: str = ""
     checksum: str = ""
     size: int = 0
+
+
+def published(files: Mapping[str, tuple[str, str, int]]) -> list[OfficialFile]:
+    """The `FILES` of a data set's module: address, checksum and size by name."""
+    return [
+        OfficialFile(name=name, url=url, checksum=checksum, size=size)
+        for name, (url, checksum, size) in files.items()
+    ]
 
 
 def fetch(folder: Path, files: Iterable[OfficialFile], by_hand: str = "") -> None:

@@ -1,17 +1,15 @@
 """Sets of four IDX files, as MNIST and Fashion-MNIST are published."""
 
-import gzip
 import hashlib
-import os
 import shutil
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int, UInt8
 
-from autobeta.data._cache import Report, write_array
+from autobeta.data._archives import read_unzipped
+from autobeta.data._cache import Report, write_array, written_whole
 from autobeta.data._dataset import DataOptions, FactorDataset, Index, check_options
 from autobeta.data._factors import FactorSpace, check_index
 from autobeta.data._pixels import fit_all
@@ -97,10 +95,7 @@ def read_idx(path: Path, num_axes: int) -> UInt8[np.ndarray, "..."]:
     Raises:
         ValueError: If the magic number, the axes or the number of bytes is wrong.
     """
-    try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"`{path}` must be a whole gzip file; got {error}. Fetch it.") from error
+    data = read_unzipped(path)
     magic = 0x800 + num_axes
     start = 4 + 4 * num_axes
     found = int.from_bytes(data[:4], "big")
@@ -143,6 +138,5 @@ def _keep(files: list[Path], folder: Path) -> None:
     """Copy the files into the cache folder where it has none of that name."""
     for name, file in zip(NAMES, files, strict=True):
         if not (folder / name).exists() and not (folder / f"{name}.gz").exists():
-            beside = folder / f"{file.name}.{os.getpid()}.tmp"
-            shutil.copyfile(file, beside)
-            beside.replace(folder / file.name)
+            with written_whole(folder / file.name) as beside:
+                shutil.copyfile(file, beside)

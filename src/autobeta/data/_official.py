@@ -1,9 +1,7 @@
 """Official files: found, and converted once into the cache folder."""
 
 import json
-import os
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +9,7 @@ import numpy as np
 from jaxtyping import Int, UInt8
 
 from autobeta.data._archives import Archive, open_archive
-from autobeta.data._cache import Report, fingerprint, write_array
+from autobeta.data._cache import Report, fingerprint, write_array, written_whole
 from autobeta.data._dataset import DataOptions, FactorDataset, Index
 from autobeta.data._download import OfficialFile, check_file
 from autobeta.data._factors import FactorSpace, check_index
@@ -51,14 +49,15 @@ def convert_once(
     """
     if not cache.exists():
         found = convert()
-        cache.parent.mkdir(parents=True, exist_ok=True)
         arrays = {f"split_{name}": part for name, part in (found.splits or {}).items()}
         if found.factors is not None:
             arrays["factors"] = found.factors.astype(np.int32)
         space = found.space and dict(zip(found.space.names, found.space.sizes, strict=True))
         facts = json.dumps({"source": found.source, "factors": space}, ensure_ascii=False)
-        _write_beside(_facts(cache), lambda path: path.write_text(facts, "utf-8"))
-        _write_beside(_tables(cache), lambda path: _save(path, arrays))
+        with written_whole(_facts(cache)) as beside:
+            beside.write_text(facts, "utf-8")
+        with written_whole(_tables(cache)) as beside, beside.open("wb") as file:
+            np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
         write_array(cache, found.shape, found.chunks, progress=progress)
     return cache
 
@@ -279,19 +278,3 @@ def _facts(cache: Path) -> Path:
 
 def _tables(cache: Path) -> Path:
     return cache.with_suffix(".npz")
-
-
-def _save(path: Path, arrays: dict[str, np.ndarray]) -> None:
-    with path.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
-
-
-def _write_beside(path: Path, write: Callable[[Path], object]) -> None:
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    try:
-        write(beside)
-        beside.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            beside.unlink()
-        raise

@@ -20,7 +20,7 @@ from jaxtyping import UInt8
 from autobeta.data._archives import Archive
 from autobeta.data._cache import Report
 from autobeta.data._dataset import DEFAULT_OPTIONS, DataOptions, FactorDataset, check_options
-from autobeta.data._download import OfficialFile
+from autobeta.data._download import OfficialFile, published
 from autobeta.data._factors import FactorSpace
 from autobeta.data._official import Conversion, open_converted, prepare_archive
 from autobeta.data._pixels import fit_all
@@ -89,10 +89,7 @@ def prepare(
 def official_files(options: DataOptions) -> list[OfficialFile]:
     """The one published file."""
     del options
-    return [
-        OfficialFile(name=name, url=url, checksum=checksum, size=size)
-        for name, (url, checksum, size) in FILES.items()
-    ]
+    return published(FILES)
 
 
 def _convert(archive: Archive, options: DataOptions) -> Conversion:

@@ -11,13 +11,12 @@ Options read: `path` (the folder), `image_size` (32, 64, 128), `channels` (1, 3)
 (takes a part of the images).
 """
 
-import gzip
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
 
-from autobeta.data._archives import open_archive
+from autobeta.data._archives import open_archive, read_unzipped
 from autobeta.data._cache import Report, fingerprint
 from autobeta.data._dataset import DEFAULT_OPTIONS, DataOptions, FactorDataset, check_options
 from autobeta.data._download import OfficialFile, check_file
@@ -153,8 +152,8 @@ def read_table(path: Path) -> dict[str, list[str]]:
 
     Commas count as spaces, so the forms .txt and .csv are read alike; headers name no image.
     """
-    data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    rows = (line.replace(",", " ").split() for line in data.decode().splitlines())
+    lines = read_unzipped(path).decode().splitlines()
+    rows = (line.replace(",", " ").split() for line in lines)
     return {row[0].split(".")[0]: row[1:] for row in rows if row and row[0].endswith(".jpg")}
 
 

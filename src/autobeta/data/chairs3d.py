@@ -18,7 +18,7 @@ import numpy as np
 from autobeta.data._archives import Archive
 from autobeta.data._cache import Report
 from autobeta.data._dataset import DEFAULT_OPTIONS, DataOptions, FactorDataset, check_options
-from autobeta.data._download import OfficialFile
+from autobeta.data._download import OfficialFile, published
 from autobeta.data._factors import FactorSpace
 from autobeta.data._official import Conversion, open_converted, prepare_archive
 from autobeta.data._pixels import crop, decode, fit
@@ -92,10 +92,7 @@ def prepare(
 def official_files(options: DataOptions) -> list[OfficialFile]:
     """The one published file."""
     del options
-    return [
-        OfficialFile(name=name, url=url, checksum=checksum, size=size)
-        for name, (url, checksum, size) in FILES.items()
-    ]
+    return published(FILES)
 
 
 def _convert(archive: Archive, options: DataOptions) -> Conversion:

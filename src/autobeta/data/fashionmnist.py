@@ -12,7 +12,7 @@ from pathlib import Path
 
 from autobeta.data._cache import Report
 from autobeta.data._dataset import DEFAULT_OPTIONS, DataOptions, FactorDataset
-from autobeta.data._download import OfficialFile
+from autobeta.data._download import OfficialFile, published
 from autobeta.data._factors import FactorSpace
 from autobeta.data._idx import load_idx, prepare_idx
 
@@ -87,7 +87,4 @@ def prepare(
 def official_files(options: DataOptions) -> list[OfficialFile]:
     """The four published files."""
     del options
-    return [
-        OfficialFile(name=name, url=url, checksum=checksum, size=size)
-        for name, (url, checksum, size) in FILES.items()
-    ]
+    return published(FILES)

@@ -22,7 +22,7 @@ from autobeta.data._dataset import (
     check_options,
     check_variant,
 )
-from autobeta.data._download import OfficialFile
+from autobeta.data._download import OfficialFile, published
 from autobeta.data._factors import FactorSpace
 from autobeta.data._npy import open_arrays
 from autobeta.data._official import Conversion, open_converted, prepare_official
@@ -130,9 +130,7 @@ def prepare(
 def official_files(options: DataOptions) -> list[OfficialFile]:
     """The one file of a variant."""
     variant = check_variant("mpi3d", options, VARIANTS)
-    name = list(FILES)[VARIANTS.index(variant)]
-    url, checksum, size = FILES[name]
-    return [OfficialFile(name=name, url=url, checksum=checksum, size=size)]
+    return [published(FILES)[VARIANTS.index(variant)]]
 
 
 def space_of(variant: str) -> FactorSpace:

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 
 from autobeta.data._cache import Report
 from autobeta.data._dataset import DEFAULT_OPTIONS, DataOptions, FactorDataset, check_options
-from autobeta.data._download import OfficialFile
+from autobeta.data._download import OfficialFile, published
 from autobeta.data._factors import FactorSpace
 from autobeta.data._hdf5 import open_hdf5
 from autobeta.data._official import Conversion, open_converted, prepare_official
@@ -102,10 +102,7 @@ def prepare(
 def official_files(options: DataOptions) -> list[OfficialFile]:
     """The one published file."""
     del options
-    return [
-        OfficialFile(name=name, url=url, checksum=checksum, size=size)
-        for name, (url, checksum, size) in FILES.items()
-    ]
+    return published(FILES)
 
 
 def classes_of(

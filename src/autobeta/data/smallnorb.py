@@ -9,14 +9,13 @@ they are the full factor grid, in a shuffled order. Scaling is bicubic with anti
 Options read: `path` (the folder), `image_size` (32, 64, 128), `channels` (1), `unofficial`.
 """
 
-import gzip
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
 
+from autobeta.data._archives import read_unzipped
 from autobeta.data._cache import Report
 from autobeta.data._dataset import (
     DEFAULT_OPTIONS,
@@ -138,10 +137,7 @@ def read_matrix(path: Path) -> np.ndarray:
     Raises:
         ValueError: If the magic number is unknown, or the values are too few or too many.
     """
-    try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"`{path}` must be a whole gzip file; got {error}. Fetch it.") from error
+    data = read_unzipped(path)
     header = np.frombuffer(data[: len(data[:8]) // 4 * 4], "<i4")
     if len(header) < 2 or int(header[0]) not in _TYPES or not 1 <= header[1] <= 8:
         raise ValueError(

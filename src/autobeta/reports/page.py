@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from autobeta import runs as folder
-from autobeta.control import advice
+from autobeta.control import Tracking, advice
 from autobeta.reports import figures, pictures, tables
 from autobeta.reports._load import Run, curve, flatten, load_runs, missing
 from autobeta.reports._style import png_uri, svg_uri
@@ -137,19 +137,17 @@ def _numbers(runs: Sequence[Run]) -> Iterator[str]:
         few = len(kept) <= len(names)
         yield _table(tables.transposed(by_method, "score") if few else by_method, _SCORES)
     yield every_run
-    if controlled := tables.control_rows(runs):
-        yield _table(tables.table(controlled), _CONTROL)
-        yield _advice(runs)
+    if tracks := [(run, found) for run in runs if (found := tables.tracked(run)) is not None]:
+        yield _table(tables.table(tables.control_rows(tracks)), _CONTROL)
+        yield _advice(tracks)
 
 
-def _advice(runs: Sequence[Run]) -> str:
+def _advice(tracks: Sequence[tuple[Run, Tracking]]) -> str:
     """What to try where a run tracked badly."""
-    found = [(run, tables.tracked(run)) for run in runs]
     items = [
         f"<li><b>{html.escape(run.name)}</b>: {html.escape(sentence)}</li>"
-        for run, tracks in found
-        if tracks is not None
-        for sentence in advice(tracks, beta_min=tables.beta_min(run))
+        for run, found in tracks
+        for sentence in advice(found, beta_min=tables.beta_min(run))
     ]
     return f"<ul>{''.join(items)}</ul>\n" if items else ""
 

@@ -107,10 +107,9 @@ def seed_rows(runs: Sequence[Run]) -> list[Row]:
     return rows
 
 
-def control_rows(runs: Sequence[Run]) -> list[Row]:
+def control_rows(tracks: Sequence[tuple[Run, Tracking]]) -> list[Row]:
     """One row per run that has a set point: how well its KL followed it."""
-    found = [(run, tracked(run)) for run in runs]
-    return [{"run": run.name, **tracks._asdict()} for run, tracks in found if tracks is not None]
+    return [{"run": run.name, **found._asdict()} for run, found in tracks]
 
 
 def tracked(run: Run) -> Tracking | None:

@@ -1,0 +1,65 @@
+"""The loop of a controlled run, analysed from its log."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autobeta.control.loop import Loop, damping, gain_margin, overshoot, suggest_gains
+from autobeta.control.plant import Plant, identify
+
+_SETTLING = 50.0  # steps, the least time constant that gains are proposed for
+_SLOPE = 4  # kp of IncrementalPI and PositionalPI over that of their linear form
+
+
+class LoopReport(NamedTuple):
+    """What a run's loop does, by the linear analysis, and gains that would suit its network.
+
+    Args:
+        plant: Gain and lag that were found.
+        margin: See `gain_margin`.
+        damping: See `damping`.
+        overshoot: See `overshoot`.
+        kp: Proportional gain that would suit, as the controller takes it.
+        ki: Integral gain that would suit, as the controller takes it: negative.
+    """
+
+    plant: Plant
+    margin: float
+    damping: float
+    overshoot: float
+    kp: float
+    ki: float
+
+
+def analyse(
+    log: Sequence[Mapping[str, Any]], *, kp: float, ki: float, window: int, logarithmic: bool
+) -> LoopReport:
+    """Identify the plant of a run, and close the loop with a controller's linear gains.
+
+    Args:
+        log: Lines of the run's log; see `identify`.
+        kp: Proportional gain near the target, per nat; these are the fields of
+            `AbstractController.near_target()`.
+        ki: Integral gain there, positive.
+        window: Values in the controller's average.
+        logarithmic: Whether it moves log beta; else the plant's gain is that at the median beta
+            of the last quarter of the log.
+
+    Raises:
+        ValueError: As for `identify`.
+    """
+    plant = identify(log)
+    gain = plant.gain
+    if not logarithmic:
+        gain /= float(np.median([row["beta"] for row in log[-len(log) // 4 :]]))
+    loop = Loop(gain=gain, lag=plant.lag, kp=kp, ki=ki, window=window)
+    suited_kp, suited_ki = suggest_gains(gain, plant.lag, settling=max(_SETTLING, plant.lag))
+    return LoopReport(
+        plant=plant,
+        margin=gain_margin(loop),
+        damping=damping(loop),
+        overshoot=overshoot(loop),
+        kp=suited_kp if logarithmic else _SLOPE * suited_kp,
+        ki=-suited_ki,
+    )
