@@ -40,7 +40,8 @@ MAY_IMPORT = {
     "reports": ({"control", "errors", "runs"}, {"numpy", "matplotlib", "PIL"}),
     "assemble": ({"errors", "registry", "data", "models", "methods", "training"}, {"torch"}),
     "api": (
-        {"types", "runs", "assemble", "data", "evaluation", "models", "reports", "training"},
+        {"types", "runs", "assemble", "data", "evaluation", "metrics", "models", "reports"}
+        | {"training"},
         {"numpy", "torch"},
     ),
     "options": ({"control"}, {"tyro"}),
@@ -60,7 +61,7 @@ MAY_IMPORT = {
             "reports",
         }
         | {"training"},
-        {"numpy", "torch", "tyro"},
+        {"torch", "tyro"},
     ),
     "__init__": ({"api", "assemble", "evaluation", "metrics", "training"}, set()),
 }

@@ -21,6 +21,7 @@ from autobeta.evaluation import (
     sample_index,
     traverse,
 )
+from autobeta.metrics import udr, udr_spearman
 from autobeta.models import VAE
 from autobeta.reports import save_montage, save_traversal_gif, save_traversal_grid
 from autobeta.training.checkpoint import read_tensors, write_tensors
@@ -109,6 +110,32 @@ def controller_of(config: RunConfig) -> object:
     dataset = load_dataset(config)
     recipe = build_recipe(config, dataset.image_shape, len(dataset.splits["train"]))
     return getattr(recipe.weighting, "controller", None)
+
+
+def rank_runs(folders: Sequence[Path], *, spearman: bool = False) -> dict[str, float]:
+    """UDR of runs that differ by their seed, the best first; without any factors.
+
+    Args:
+        folders: Run folders, evaluated on the same images.
+        spearman: Whether latents are compared by rank correlation, not by a lasso.
+
+    Returns:
+        Score by folder.
+
+    Raises:
+        ValueError: If they were not evaluated on the same images.
+    """
+    parts = [runs.read_npz(folder / runs.REPRESENTATION) for folder in folders]
+    for folder, part in zip(folders, parts, strict=True):
+        if not np.array_equal(part["index"], parts[0]["index"]):
+            raise ValueError(
+                f"`runs` must be evaluated on the same images; {folder} and {folders[0]} "
+                "differ. Evaluate them with the same --num-points and data."
+            )
+    rank = udr_spearman if spearman else udr
+    scores = rank([(part["codes"], part["logvars"]) for part in parts])
+    named = dict(zip(map(str, folders), scores.tolist(), strict=True))
+    return dict(sorted(named.items(), key=lambda item: -item[1]))
 
 
 def is_trained(folder: Path) -> bool:

@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
-import numpy as np
 import tyro
 
 from autobeta import __version__, printing, registry, runs
@@ -153,9 +152,7 @@ def _run_training(
 def _chosen(options: TrainOptions | TrainAgain) -> str:
     """Flags of the evaluation that a resumed run must be given again."""
     metrics = "" if options.metrics is None else f" --metrics {' '.join(options.metrics)}"
-    return metrics + (
-        f" --num-points {options.num_points}" if options.num_points != 10_000 else ""
-    )
+    return metrics + (f" --num-points {n}" if (n := options.num_points) != 10_000 else "")
 
 
 def _evaluate(command: Evaluate) -> None:
@@ -229,22 +226,13 @@ def _score(command: Score) -> None:
 
 
 def _udr(command: Udr) -> None:
-    from autobeta.metrics import udr, udr_spearman
+    from autobeta import api
 
-    parts = [runs.read_npz(folder / runs.REPRESENTATION) for folder in command.runs]
-    for folder, part in zip(command.runs, parts, strict=True):
-        if not np.array_equal(part["index"], parts[0]["index"]):
-            raise ValueError(
-                f"`runs` must be evaluated on the same images; {folder} and {command.runs[0]} "
-                "differ. Evaluate them with the same --num-points and data."
-            )
-    rank = udr_spearman if command.spearman else udr
-    scores = rank([(part["codes"], part["logvars"]) for part in parts])
-    named = dict(zip(map(str, command.runs), scores.tolist(), strict=True))
+    named = api.rank_runs(command.runs, spearman=command.spearman)
     if command.json:
         print(json.dumps(named, indent=2))
     else:
-        printing.scores(dict(sorted(named.items(), key=lambda item: -item[1])), {})
+        printing.scores(named, {})
 
 
 def _list(command: List) -> None:
@@ -260,6 +248,9 @@ def _cite(command: Cite) -> None:
     print(registry.describe(known[command.name], command.name).get("CITATION", ""))
 
 
+_DATA_USAGE = "list | info NAME | prepare NAME [--from PATH] | verify NAME [--against FILE]"
+
+
 def _data(args: Sequence[str]) -> None:
     actions: dict[str, Callable[[Sequence[str]], None]] = {
         "list": lambda rest: _list(List(what="data")),
@@ -268,10 +259,7 @@ def _data(args: Sequence[str]) -> None:
         "verify": lambda rest: _data_verify(_parse(DataVerify, "data verify", rest)),
     }
     if not args or args[0] not in actions:
-        print(
-            "usage: autobeta data list | info NAME | prepare NAME [--from PATH] "
-            "| verify NAME [--against FILE]"
-        )
+        print(f"usage: autobeta data {_DATA_USAGE}")
         raise SystemExit(0 if set(args) & {"-h", "--help"} else 2)
     actions[args[0]](args[1:])
 
