@@ -1,16 +1,9 @@
-"""The runs behind this folder's results: `python run.py --runs DIR`.
+"""The runs behind this folder's results.
 
-Each is one call of `autobeta train`. A run that was stopped is resumed, a finished one is skipped,
-so the script can be started again at any time. Two processes with one thread each use a machine of
-two cores best.
+`python -m reproductions.foundation.run --runs DIR`
 """
 
-import argparse
-import fnmatch
-import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from reproductions.launch import launch
 
 COMMON = "--data dsprites --architecture burgess --precision bfloat16 --threads 1 --log-every 20"
 QUICK = "--metrics mig"
@@ -61,28 +54,5 @@ def plan() -> dict[str, str]:
     return runs
 
 
-def train(folder: Path, arguments: str) -> int:
-    """Train, or resume, one run; its messages go to a log beside its folder."""
-    command = [sys.executable, "-m", "autobeta.cli", "train", *arguments.split()]
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with folder.with_name(f"{folder.name}.log").open("a") as log:
-        done = subprocess.run([*command, "--out", str(folder)], stdout=log, stderr=log)
-    print(f"{folder.name}: exit {done.returncode}", flush=True)
-    return done.returncode
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, required=True, help="folder for the run folders")
-    parser.add_argument("--jobs", type=int, default=2, help="runs at a time")
-    parser.add_argument("--only", nargs="*", default=["*"], help="patterns of names, in order")
-    options = parser.parse_args()
-    planned = plan()
-    chosen = {n: planned[n] for p in options.only for n in planned if fnmatch.fnmatch(n, p)}
-    with ThreadPoolExecutor(options.jobs) as pool:
-        codes = pool.map(lambda item: train(options.runs / item[0], item[1]), chosen.items())
-    return max(codes, default=0)
-
-
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(launch(plan(), __doc__))
