@@ -40,8 +40,8 @@ MAY_IMPORT = {
     "reports": ({"control", "errors", "runs"}, {"numpy", "matplotlib", "PIL"}),
     "assemble": ({"errors", "registry", "data", "models", "methods", "training"}, {"torch"}),
     "api": (
-        {"types", "runs", "assemble", "data", "evaluation", "metrics", "models", "reports"}
-        | {"training"},
+        {"types", "runs", "assemble", "control", "data", "evaluation", "metrics", "models"}
+        | {"reports", "training"},
         {"numpy", "torch"},
     ),
     "options": ({"control"}, {"tyro"}),

@@ -431,3 +431,58 @@ def test_data_info_tells_the_factors_of_a_variant_before_anything_is_fetched(cap
     assert "12.7 GB" in out
     assert call("data", "info", "mpi3d", "--variant", "unreal") == 1
     assert "`variant` must be one of real_complex" in capsys.readouterr().err
+
+
+PILOT = [
+    *("--data", "toy", "--image-size", "32", "--architecture", "mlp", "--batch-size", "16"),
+    *("--steps", "160", "--log-every", "1", "--lr", "0.002", "--planned-steps", "1000"),
+    *("--threads", "1"),
+]
+
+
+@pytest.fixture(scope="module")
+def pilot(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pilot") / "pilot"
+    assert call("suggest", *PILOT, "--out", folder) == 0
+    return folder
+
+
+def test_suggestion_is_written_with_its_figure(pilot):
+    found = runs.read_json(pilot / runs.SUGGESTION)
+    log = runs.read_jsonl(pilot / runs.LOG)
+    assert found["settings"]["dynamicvae"]["target"] == found["target"]
+    assert found["target"] < max(row["kl_average"] for row in log)
+    assert found["num_steps"] == 1000
+    with Image.open(pilot / runs.SUGGESTION_FIGURE) as picture:
+        assert picture.format == "PNG"
+
+
+def test_suggested_commands_train_with_the_suggested_settings(pilot, capsys, tmp_path):
+    assert call("suggest", *PILOT, "--out", pilot) == 0
+    said = capsys.readouterr()
+    found = runs.read_json(pilot / runs.SUGGESTION)
+    assert f"Set point {found['target']:g} nats" in said.out
+    assert "collapsed" not in said.err  # as a pilot must, in the end
+    commands = [line.split() for line in said.out.splitlines() if line.startswith("autobeta")]
+    assert [command[2] for command in commands] == ["dynamicvae", "controlvae", "annealedvae"]
+    for command in commands:
+        out = tmp_path / command[2]
+        assert command[-2:] == ["--out", "RUN"]
+        small = ["--steps", "2", "--num-points", "50", "--metrics", "mig"]
+        assert call(*command[1:-1], out, *small) == 0
+        config = runs.read_config(out)
+        assert config["model"]["architecture"] == "mlp"
+        assert config["train"]["lr"] == 0.002
+        settings = found["settings"][command[2]]
+        assert {name: config["method_config"][name] for name in settings} == settings
+
+
+@pytest.mark.parametrize("method", ["vae", "dynamicvae"])
+def test_only_a_pilot_gives_a_suggestion(method, tmp_path):
+    with pytest.raises(ValueError, match=f"must be of the method pilot; got '{method}'"):
+        api.suggest(RunConfig(method=method, data="toy"), tmp_path)
+
+
+def test_suggestion_is_for_a_run_of_some_steps(tmp_path):
+    with pytest.raises(ValueError, match="`num_steps` must be at least 1; got 0"):
+        api.suggest(RunConfig(method="pilot", data="toy"), tmp_path, num_steps=0)

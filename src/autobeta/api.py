@@ -3,7 +3,7 @@
 import platform
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,8 @@ import torch
 
 from autobeta import runs
 from autobeta.assemble import RunConfig, build_model, build_recipe, build_state, load_dataset
+from autobeta.control import Suggestion
+from autobeta.control import suggest as read_suggestion
 from autobeta.data import DataOptions, FactorDataset, load_data, read_image
 from autobeta.evaluation import (
     EvaluationConfig,
@@ -23,7 +25,12 @@ from autobeta.evaluation import (
 )
 from autobeta.metrics import udr, udr_spearman
 from autobeta.models import VAE
-from autobeta.reports import save_montage, save_traversal_gif, save_traversal_grid
+from autobeta.reports import (
+    save_montage,
+    save_suggestion,
+    save_traversal_gif,
+    save_traversal_grid,
+)
 from autobeta.training.checkpoint import read_tensors, write_tensors
 from autobeta.training.loop import Report, fit
 from autobeta.training.seeding import seed_everything
@@ -103,6 +110,39 @@ def train(
         if not (folder / runs.METRICS).exists():
             evaluate(run.model, dataset, folder, evaluation)
     return run
+
+
+def suggest(
+    config: RunConfig, out: Path | str, *, num_steps: int = 20_000, report: Report | None = None
+) -> Suggestion:
+    """Propose a KL set point, a schedule and bounds of beta for a data set.
+
+    Trains a pilot, or goes on with it, and writes `suggestion.json` and `suggestion.png` beside
+    its log.
+
+    Args:
+        config: A run of the method `pilot` with the data, network and batches that the proposal
+            is for. 2,000 steps with a line of the log every 2 are usual.
+        out: The pilot's run folder.
+        num_steps: Length of the run that the proposal is for.
+        report: Called with each new line of the log and images per second.
+
+    Raises:
+        ValueError: If the configuration is not a pilot's, or its log shows no curve to read from;
+            see `autobeta.control.suggest`.
+    """
+    if config.method != "pilot":
+        raise ValueError(f"`config` must be of the method pilot; got {config.method!r}.")
+    if num_steps < 1:
+        raise ValueError(f"`num_steps` must be at least 1; got {num_steps}.")
+    folder = Path(out)
+    train(config, folder, evaluation=EvaluationConfig(metrics=(), num_points=1000), report=report)
+    log = runs.read_jsonl(folder / runs.LOG)
+    found = read_suggestion(log)
+    settings = {"num_steps": num_steps, "settings": found.settings(num_steps)}
+    runs.write_json(folder / runs.SUGGESTION, {**asdict(found), **settings})
+    save_suggestion(folder / runs.SUGGESTION_FIGURE, log, found)
+    return found
 
 
 def controller_of(config: RunConfig) -> object:

@@ -25,7 +25,9 @@ from autobeta.options import (
     Evaluate,
     List,
     Report,
+    RunOptions,
     Score,
+    Suggest,
     TrainAgain,
     TrainOptions,
     Traverse,
@@ -86,7 +88,7 @@ def _preset(
     return {}
 
 
-def _run_config(method: str, method_config: object, options: TrainOptions) -> Any:  # noqa: ANN401
+def _run_config(method: str, method_config: object, options: RunOptions) -> Any:  # noqa: ANN401
     from autobeta.assemble import ModelConfig, RunConfig
     from autobeta.data import DataOptions
     from autobeta.training import TrainConfig
@@ -115,20 +117,15 @@ def _run_training(
     config: Any,  # noqa: ANN401 - RunConfig, whose module is imported late
     options: TrainOptions | TrainAgain,
 ) -> None:
-    import torch
-
     from autobeta import api
     from autobeta.evaluation import EvaluationConfig
     from autobeta.training.progress import Progress
     from autobeta.training.stopping import InterruptedRunError
 
-    out, threads = options.out, options.threads
+    out = options.out
     extend = isinstance(options, TrainOptions) and options.extend
     evaluation = EvaluationConfig(metrics=options.metrics, num_points=options.num_points)
-    if threads is not None:
-        if threads < 1:
-            raise ValueError(f"`threads` must be at least 1; got {threads}.")
-        torch.set_num_threads(threads)
+    _set_threads(options.threads)
     finished = (out / runs.METRICS).exists()
     controller = api.controller_of(config)
     try:
@@ -149,10 +146,41 @@ def _run_training(
     printing.tracking(runs.read_jsonl(run.folder / runs.LOG), controller)
 
 
+def _set_threads(threads: int | None) -> None:
+    import torch
+
+    if threads is not None:
+        if threads < 1:
+            raise ValueError(f"`threads` must be at least 1; got {threads}.")
+        torch.set_num_threads(threads)
+
+
 def _chosen(options: TrainOptions | TrainAgain) -> str:
     """Flags of the evaluation that a resumed run must be given again."""
     metrics = "" if options.metrics is None else f" --metrics {' '.join(options.metrics)}"
     return metrics + (f" --num-points {n}" if (n := options.num_points) != 10_000 else "")
+
+
+def _suggest(command: Suggest) -> None:
+    from autobeta import api
+    from autobeta.training.progress import Progress
+    from autobeta.training.stopping import InterruptedRunError
+
+    pilot = registry.load("methods", "pilot").Config(likelihood=command.likelihood)
+    config = _run_config("pilot", pilot, command)
+    _set_threads(command.threads)
+    try:
+        # a pilot collapses in the end, as it should
+        with Progress(config.train, grace=command.steps + 1) as progress:
+            found = api.suggest(
+                config, command.out, num_steps=command.planned_steps, report=progress
+            )
+    except InterruptedRunError as stop:
+        again = "Give the same command again to go on."
+        print(f"Stopped at step {stop.step}; the checkpoint is written. {again}", file=sys.stderr)
+        raise SystemExit(128 + stop.signal_number) from stop
+    printing.suggestion(found, command)
+    print(f"\nFigure: {command.out / runs.SUGGESTION_FIGURE}")
 
 
 def _evaluate(command: Evaluate) -> None:
@@ -341,6 +369,7 @@ def _with(command: type, run: Callable[[Any], None], name: str) -> Callable[[Seq
 COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
     "list": ("list methods, data sets and metrics", _with(List, _list, "list")),
     "train": ("train a method on data; resume a run", _train),
+    "suggest": ("set point, schedule, bounds from a pilot", _with(Suggest, _suggest, "suggest")),
     "evaluate": ("losses, metrics, traversals of a run", _with(Evaluate, _evaluate, "evaluate")),
     "encode": ("codes of images under a run", _with(Encode, _encode, "encode")),
     "traverse": ("pictures of traversals and samples", _with(Traverse, _traverse, "traverse")),

@@ -8,10 +8,12 @@ import tyro
 
 from autobeta.control.conventions import OURS, Convention
 
+LikelihoodName = Literal["bernoulli", "gaussian"]
+
 
 @dataclass(frozen=True, kw_only=True)
-class TrainOptions:
-    """Settings of `autobeta train` that all methods share."""
+class RunOptions:
+    """Settings of a run that all methods share."""
 
     out: Path
     """Run folder; one that holds a run of the same settings is resumed."""
@@ -55,6 +57,12 @@ class TrainOptions:
     """Held-out part of data without a full factor grid."""
     split_seed: int = 0
     """Seed of the held-out part."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions(RunOptions):
+    """Settings of `autobeta train` that all methods share."""
+
     preset: str | None = None
     """Settings of the method published for some data; `autobeta list methods` names them."""
     extend: bool = False
@@ -63,6 +71,20 @@ class TrainOptions:
     """Metrics at the end; all that the data allow if not given."""
     num_points: int = 10_000
     """Images of the evaluation at the end."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suggest(RunOptions):
+    """Propose a KL set point, a schedule and bounds of beta, from a short pilot run."""
+
+    steps: int = 2000
+    """Updates of the pilot."""
+    log_every: int = 2
+    """Steps between two lines of the pilot's log, from which the curve is read."""
+    planned_steps: int = 20_000
+    """Updates of the run that the proposal is for."""
+    likelihood: LikelihoodName = "bernoulli"
+    """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,13 +2,14 @@
 
 import math
 import sys
+from dataclasses import fields
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
 from autobeta import registry
-from autobeta.control import LoopReport, advice
+from autobeta.control import LoopReport, Suggestion, advice
 from autobeta.control import tracking as tracked
 
 
@@ -139,3 +140,46 @@ def data_info(name: str, options: Any) -> None:  # noqa: ANN401 - DataOptions
             print(f"file: {file.name}{size}, {file.url or 'no address'} {file.checksum}")
         print("Addresses were not tried when this version was made.")
     print(f"\n{module.CITATION}")
+
+
+def suggestion(found: Suggestion, options: Any) -> None:  # noqa: ANN401 - options.Suggest
+    """A proposal with its reasons, and the commands that follow it."""
+    num_steps = options.planned_steps
+    rising = found.rising(num_steps)
+    print(
+        f"Set point {found.target:g} nats: there beta, the slope of the rate-distortion curve, is "
+        f"1, as at the ELBO's optimum. Measured slope {found.slope:.1f}, standard error "
+        f"{found.error:.1f}."
+    )
+    table = Table("KL", "reconstruction", "a nat less costs", title="smaller set points")
+    for point in found.choices:
+        row = (f"{point.kl:.1f}", f"{point.reconstruction:.1f}", f"{point.beta:g} nats")
+        table.add_row(*row)
+    Console().print(table)
+    print(
+        f"Schedule: the pilot had learned enough for that many nats after {found.learned} steps; "
+        f"the set point rises 15 times as slowly, in {found.rise:,} steps, but at most in half of "
+        f"the run: {rising:.0%} of {num_steps:,} steps.\n"
+        f"Bounds of beta: {found.beta_initial:g}, where the pilot's KL is the first set point, "
+        f"{found.target_start:g} nats; {found.beta_hold:g}, where it is a fifth above the last, "
+        f"for the set point to wait at; floor {found.beta_min:g} below that. AnnealedVAE's gamma "
+        "is twice the largest slope that it must hold against.\n"
+    )
+    for method, settings in found.settings(num_steps).items():
+        flags = [f"--method.{name.replace('_', '-')} {v:g}" for name, v in settings.items()]
+        if options.likelihood != "bernoulli":
+            flags.append(f"--method.likelihood {options.likelihood}")
+        given = f"--steps {num_steps} {_given(options)}"
+        print(f"autobeta train {method} {given} {' '.join(flags)} --out RUN")
+
+
+def _given(options: Any) -> str:  # noqa: ANN401 - options.Suggest
+    """Flags of the pilot that its follower needs too: those that are not the defaults."""
+    own = {"out", "steps", "log_every", "planned_steps", "likelihood", "num_points"}
+    flags = [f"--data {options.data}"]
+    for field in fields(options):
+        value = getattr(options, field.name)
+        if field.name not in own and value != field.default and field.name != "data":
+            flag = f"--{field.name.replace('_', '-')}"
+            flags.append(flag if value is True else f"{flag} {value}")
+    return " ".join(flags)

@@ -26,6 +26,8 @@ REPRESENTATION = "representation.npz"
 RECONSTRUCTIONS = "reconstructions.npz"
 TRAVERSALS = "traversals.npz"
 METRICS = "metrics.json"
+SUGGESTION = "suggestion.json"
+SUGGESTION_FIGURE = "suggestion.png"
 LOCK = ".lock"
 
 

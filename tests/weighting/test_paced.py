@@ -7,13 +7,14 @@ import pytest
 import torch
 
 from autobeta.methods.rateanneal import Config, PacedKL, build
-from autobeta.weighting import LogPI
+from autobeta.weighting import LogPI, schedules
 
 GAIN, LAG, RATE = 2.0, 12.0, 0.002  # nats per e-fold of beta, steps, nats per step
 
 
 def make(**options):
-    return PacedKL(LogPI(kp=0.05, ki=-0.004, beta_min=1.0), **{"rate": RATE, **options})
+    floor = options.pop("floor", schedules.constant(1.0))
+    return PacedKL(LogPI(kp=0.05, ki=-0.004), floor, **{"rate": RATE, **options})
 
 
 def anneal(weighting, num_steps, most=math.inf):
@@ -37,7 +38,7 @@ def test_kl_grows_at_the_rate_and_the_predicted_distance_behind_the_pacemaker():
     assert (pacemaker - kl)[free] == pytest.approx(RATE / (GAIN * 0.004), rel=0.05)
 
 
-def test_run_ends_at_beta_one_and_stays_there():
+def test_run_at_its_floor_stays_there():
     kl, beta, pacemaker = anneal(make(), 8000)
     assert beta[-1000:] == pytest.approx(1.0, abs=1e-6)
     assert kl[-1] == pytest.approx(8.0, abs=1e-3)  # what beta 1 gives, and nobody set
@@ -74,3 +75,19 @@ def test_growth_must_be_positive():
     shape = {"num_latents": 10, "num_train": 100, "image_shape": (64, 64, 1), "num_steps": 100}
     with pytest.raises(ValueError, match="`growth` must be positive, nats per run; got -1"):
         build(Config(growth=-1.0), **shape)
+
+
+@pytest.mark.parametrize("parts", [(0.9, 0.2), (-0.1, 0.2)])
+def test_fractions_must_fit_the_run(parts):
+    shape = {"num_latents": 10, "num_train": 100, "image_shape": (64, 64, 1), "num_steps": 100}
+    growing, returning = parts
+    with pytest.raises(ValueError, match=f"at most 1 together; got {growing} and {returning}"):
+        build(Config(growing=growing, returning=returning), **shape)
+
+
+def test_whole_run_goes_below_one_and_returns_to_it():
+    shape = {"num_latents": 10, "num_train": 100, "image_shape": (64, 64, 1), "num_steps": 10_000}
+    kl, beta, _ = anneal(build(Config(growth=20.0), **shape).weighting, 10_000)
+    assert beta.min() < 0.3
+    assert beta[8100:] == pytest.approx(1.0, abs=1e-4)
+    assert kl[-1] == pytest.approx(8.0, abs=0.05)

@@ -13,6 +13,7 @@ from autobeta.control.loop import (
 )
 from autobeta.control.plant import Plant, identify
 from autobeta.control.report import LoopReport, analyse
+from autobeta.control.suggestion import Point, Suggestion, suggest
 from autobeta.control.tracking import Tracking, advice, tracking
 
 __all__ = [
@@ -20,6 +21,8 @@ __all__ = [
     "Loop",
     "LoopReport",
     "Plant",
+    "Point",
+    "Suggestion",
     "Tracking",
     "advice",
     "analyse",
@@ -31,6 +34,7 @@ __all__ = [
     "overshoot",
     "poles",
     "step_response",
+    "suggest",
     "suggest_gains",
     "tracking",
 ]

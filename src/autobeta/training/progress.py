@@ -23,13 +23,19 @@ class Progress:
         config: Says how many steps there are.
         controller: The weighting's controller, for its bounds; None where there is none.
         console: Where to write; standard error if not given.
+        grace: Steps at the start without warnings; a tenth of the run, or 500, if not given.
     """
 
     def __init__(
-        self, config: TrainConfig, controller: object = None, console: Console | None = None
+        self,
+        config: TrainConfig,
+        controller: object = None,
+        console: Console | None = None,
+        *,
+        grace: int | None = None,
     ) -> None:
         self._config = config
-        self._watch = Watch(max(500, config.steps // 10), controller)
+        self._watch = Watch(max(500, config.steps // 10) if grace is None else grace, controller)
         self._console = console or Console(file=sys.stderr, highlight=False, soft_wrap=True)
         self._live = Live(console=self._console, transient=True, auto_refresh=False)
         self._last_line = -PLAIN_SECONDS

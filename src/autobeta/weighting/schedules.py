@@ -39,6 +39,34 @@ def linear(start: float, end: float, *, steps: int) -> Schedule:
     return schedule
 
 
+def exponential(start: float, end: float, *, begin: int, end_step: int) -> Schedule:
+    """`start` until step `begin`, then by the same factor in each step to `end`, then held.
+
+    Args:
+        start: First value, positive.
+        end: Last value, positive.
+        begin: Last step with `start`.
+        end_step: First step with `end`.
+
+    Raises:
+        ValueError: If a value is not positive, or `end_step` is not after `begin`.
+
+    Example:
+        >>> [round(exponential(0.1, 10.0, begin=2, end_step=4)(step), 3) for step in range(6)]
+        [0.1, 0.1, 0.1, 1.0, 10.0, 10.0]
+    """
+    if not min(start, end) > 0:
+        raise ValueError(f"`start` and `end` must be positive; got {start} and {end}.")
+    if not end_step > begin:
+        raise ValueError(f"`end_step` must be after `begin`; got {end_step} and {begin}.")
+
+    def schedule(step: int) -> float:
+        passed = min(max((step - begin) / (end_step - begin), 0.0), 1.0)
+        return start ** (1 - passed) * end**passed
+
+    return schedule
+
+
 def cyclical(end: float, *, period: float, rising: float) -> Schedule:
     """From 0 to `end` in a straight line over a part of each period, then held to its end.
 

@@ -1,0 +1,220 @@
+"""Set point, schedule and bounds of beta for a data set, from the log of a pilot.
+
+A pilot (`methods/pilot.py`) learns with a small beta and then raises it, so that it passes the
+rate-distortion curve from many nats of KL to none. There -dR/dKL is beta.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+_WINDOW = 0.6  # of log beta to both sides, from which a point of the curve is taken
+_FEWEST = 8  # log lines in a window
+_START = 0.05  # of the set point: where the schedule begins
+_HEADROOM = 1.2  # times the set point: where the set point has to wait
+_FLOOR = 0.4  # of the beta at which the set point waits
+_LEARNED = 0.1  # of the way from the reconstruction at no KL down to that at the set point
+_SLOWER = 15  # times the steps that the pilot took to get there
+_GAMMA = 2.0  # times the largest slope on the way
+SLOPES = (1.0, 2.0, 4.0, 8.0)
+
+
+class Point(NamedTuple):
+    """A point of the rate-distortion curve.
+
+    Args:
+        beta: Weight of the KL, the slope by theory.
+        kl: Nats per image.
+        reconstruction: Nats per image.
+        slope: -dR/dKL as measured around it, nats per nat.
+        error: Standard error of the slope, from the batches' noise.
+    """
+
+    beta: float
+    kl: float
+    reconstruction: float
+    slope: float
+    error: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suggestion:
+    """What a pilot says about a data set.
+
+    Args:
+        target: Set point, nats: KL where the slope is 1, so that a nat of KL buys a nat of
+            reconstruction, as the ELBO has it.
+        slope: Measured slope there; far from 1, by its standard error, the pilot did not follow
+            its own curve.
+        error: Standard error of the slope.
+        target_start: First set point, 5 % of the last.
+        beta_initial: beta at the first set point.
+        beta_hold: beta at which the pilot had 20 % more KL than the set point; while a run has
+            less than that the network can't use the nats yet, and the set point had better rest.
+        beta_min: Lower bound of beta, 0.4 of `beta_hold`.
+        gamma: Weight of AnnealedVAE's distance, twice the largest slope that it must hold against.
+        learned: Steps after which the pilot had gone nine tenths of the way from the
+            reconstruction without KL to that at the set point.
+        rise: Steps for the set point's rise, 15 times as many.
+        curve: Points of the curve, the largest KL first.
+        choices: The curve at the slopes 1, 2, 4 and 8: smaller set points, and what they cost.
+    """
+
+    target: float
+    slope: float
+    error: float
+    target_start: float
+    beta_initial: float
+    beta_hold: float
+    beta_min: float
+    gamma: float
+    learned: int
+    rise: int
+    curve: tuple[Point, ...]
+    choices: tuple[Point, ...]
+
+    def rising(self, num_steps: int) -> float:
+        """Fraction of a run of `num_steps` steps in which the set point rises, at most a half.
+
+        The other half is for the network to learn at its set point.
+        """
+        return round(min(0.5, self.rise / num_steps), 3)
+
+    def settings(self, num_steps: int) -> dict[str, dict[str, float]]:
+        """Settings of a run of `num_steps` steps, by method."""
+        rising = self.rising(num_steps)
+        return {
+            "dynamicvae": {
+                "target_start": self.target_start,
+                "target": self.target,
+                "rising": rising,
+                "beta_initial": self.beta_initial,
+                "beta_hold": self.beta_hold,
+                "beta_min": self.beta_min,
+            },
+            "controlvae": {
+                "target_start": self.target_start,
+                "target": self.target,
+                "rising": rising,
+                "beta_min": self.beta_hold,
+            },
+            "annealedvae": {"capacity": self.target, "rising": rising, "gamma": self.gamma},
+        }
+
+
+def suggest(log: Sequence[Mapping[str, Any]]) -> Suggestion:
+    """Read a set point, a schedule and bounds from a pilot's log.
+
+    Args:
+        log: Lines with `step`, `kl_average`, `beta` and `terms`; at least 8 for each 1.2 e-folds
+            of beta.
+
+    Raises:
+        ValueError: If the log is too short, or passes neither the slope 1 nor a KL near 0, or
+            the network learned nothing at beta 1.
+
+    Source:
+        Ours. That -dR/dKL is beta at the optimum of R + beta KL is Alemi et al., Fixing a Broken
+        ELBO, 2018, https://arxiv.org/abs/1711.00464. The factors were set on dSprites; how good
+        the set points are: `reproductions/suggest/`.
+    """
+    beta = np.array([row["beta"] for row in log], float)
+    kl = np.array([row["kl_average"] for row in log], float)
+    reconstruction = np.array([row["terms"]["reconstruction"] for row in log], float)
+    rising = beta > 1.001 * beta[0]
+    curve = _curve(np.log(beta[rising]), kl[rising], reconstruction[rising])
+    at_one = _at_beta(curve, 1.0)
+    if not at_one.kl > 1:
+        raise ValueError(
+            f"`log` must show a network that uses some nats at beta 1; got {at_one.kl:.2f}. "
+            "Train the pilot longer, or with another network or learning rate."
+        )
+    target = round(2 * at_one.kl) / 2
+    start = round(_START * target, 2)
+    most = _at_kl(curve, start).beta
+    hold = _at_kl(curve, min(_HEADROOM * target, curve[0].kl)).beta
+    learned = _learned(log, at_one.reconstruction, curve[-1].reconstruction)
+    return Suggestion(
+        target=target,
+        slope=at_one.slope,
+        error=at_one.error,
+        target_start=start,
+        beta_initial=_two_digits(most),
+        beta_hold=_two_digits(hold),
+        beta_min=_two_digits(_FLOOR * hold),
+        gamma=_two_digits(_GAMMA * most),
+        learned=learned,
+        rise=_SLOWER * learned,
+        curve=curve,
+        choices=tuple(_at_beta(curve, s) for s in SLOPES if s < curve[-1].beta),
+    )
+
+
+def _curve(
+    u: Float[np.ndarray, " lines"],
+    kl: Float[np.ndarray, " lines"],
+    reconstruction: Float[np.ndarray, " lines"],
+) -> tuple[Point, ...]:
+    """Lines fitted to KL and reconstruction over log beta, in windows; KL falls along them."""
+    found: list[Point] = []
+    for centre in np.arange(u.min() + _WINDOW, u.max() - _WINDOW, 0.2) if len(u) else ():
+        near = np.abs(u - centre) < _WINDOW
+        if near.sum() < _FEWEST:
+            continue
+        falls, level, _ = _line(u[near] - centre, kl[near])
+        costs, value, error = _line(u[near] - centre, reconstruction[near])
+        if falls < 0 and (not found or level < found[-1].kl):
+            found.append(Point(math.exp(centre), level, value, -costs / falls, -error / falls))
+    if len(found) < 10 or found[0].beta > 1 or found[-1].kl > 0.1 * found[0].kl:
+        reached = f"{len(found)} points" + (
+            f", beta {found[0].beta:.2g} to {found[-1].beta:.2g}, KL {found[0].kl:.2f} to "
+            f"{found[-1].kl:.2f}"
+            if found
+            else ""
+        )
+        raise ValueError(
+            "`log` must be that of a pilot whose beta rises from below 1 until KL is nearly 0, "
+            f"with {_FEWEST} lines for each {2 * _WINDOW:g} e-folds; got {reached}. Log more "
+            "often, train longer, or raise beta_high."
+        )
+    return tuple(found)
+
+
+def _line(
+    x: Float[np.ndarray, " lines"], y: Float[np.ndarray, " lines"]
+) -> tuple[float, float, float]:
+    """Slope, value at 0 and standard error of the slope of a fitted line."""
+    slope, level = np.polyfit(x, y, 1)
+    left = y - level - slope * x
+    error = math.sqrt(float(left @ left) / (len(x) - 2) / float(((x - x.mean()) ** 2).sum()))
+    return float(slope), float(level), error
+
+
+def _at_beta(curve: Sequence[Point], beta: float) -> Point:
+    """The curve at a beta, interpolated over log beta."""
+    u = [math.log(point.beta) for point in curve]
+    columns = list(zip(*curve, strict=True))[1:]
+    return Point(beta, *(float(np.interp(math.log(beta), u, column)) for column in columns))
+
+
+def _at_kl(curve: Sequence[Point], kl: float) -> Point:
+    """The curve at a KL, interpolated."""
+    falling = curve[::-1]
+    u = np.interp(kl, [p.kl for p in falling], [math.log(p.beta) for p in falling])
+    return _at_beta(curve, math.exp(float(u)))
+
+
+def _learned(log: Sequence[Mapping[str, Any]], low: float, high: float) -> int:
+    """Steps until the reconstruction, a mean over five lines, was nearly at the set point's."""
+    reconstruction = np.array([row["terms"]["reconstruction"] for row in log], float)
+    smooth = np.convolve(reconstruction, np.full(5, 0.2), "valid")
+    enough = np.flatnonzero(smooth <= low + _LEARNED * (high - low))
+    return int(log[int(enough[0]) + 4]["step"]) if len(enough) else int(log[-1]["step"])
+
+
+def _two_digits(value: float) -> float:
+    return float(f"{value:.2g}")
