@@ -40,14 +40,27 @@ MAY_IMPORT = {
     "reports": ({"control", "errors", "runs"}, {"numpy", "matplotlib", "PIL"}),
     "assemble": ({"errors", "registry", "data", "models", "methods", "training"}, {"torch"}),
     "api": (
-        {"types", "runs", "assemble", "control", "data", "evaluation", "metrics", "models"}
-        | {"reports", "training"},
+        {
+            "types",
+            "runs",
+            "assemble",
+            "claim",
+            "control",
+            "data",
+            "evaluation",
+            "metrics",
+            "models",
+        }
+        | {"models", "reports", "training"},
         {"numpy", "torch"},
     ),
+    "claim": ({"runs", "assemble", "data"}, {"torch"}),
     "options": ({"control"}, {"tyro"}),
     "printing": ({"control", "registry"}, {"rich"}),
+    "cli_data": ({"data", "options", "printing", "registry"}, set()),
     "cli": (
         {
+            "cli_data",
             "options",
             "printing",
             "registry",

@@ -14,6 +14,7 @@ _HOMES = {
     "encode": "autobeta.api",
     "load_run": "autobeta.api",
     "score": "autobeta.metrics",
+    "suggest": "autobeta.api",
     "train": "autobeta.api",
 }
 

@@ -14,13 +14,11 @@ from typing import Annotated, Any
 import tyro
 
 from autobeta import __version__, printing, registry, runs
+from autobeta.cli_data import data
 from autobeta.options import (
     Cite,
     Control,
     Convert,
-    DataName,
-    DataPrepare,
-    DataVerify,
     Encode,
     Evaluate,
     List,
@@ -32,6 +30,7 @@ from autobeta.options import (
     TrainOptions,
     Traverse,
     Udr,
+    parse,
 )
 
 
@@ -40,7 +39,7 @@ def _train(args: Sequence[str]) -> None:
         _train_method(registry.check_name("methods", args[0]), args[1:])
         return
     if args and any(a.split("=")[0] == "--config" for a in args):
-        again = _parse(TrainAgain, "train", args)
+        again = parse(TrainAgain, "train", args)
         from autobeta.assemble import RunConfig
 
         _run_training(RunConfig.from_json(runs.read_config_file(again.config)), again)
@@ -69,7 +68,7 @@ def _train_method(method: str, args: Sequence[str]) -> None:
     ]
     doc = (module.__doc__ or "").split("\n")[0]
     command = dataclasses.make_dataclass("Train", fields, namespace={"__doc__": doc})
-    parsed = _parse(command, f"train {method}", args)
+    parsed = parse(command, f"train {method}", args)
     _run_training(_run_config(method, parsed.method, parsed.options), parsed.options)
 
 
@@ -276,64 +275,6 @@ def _cite(command: Cite) -> None:
     print(registry.describe(known[command.name], command.name).get("CITATION", ""))
 
 
-_DATA_USAGE = "list | info NAME | prepare NAME [--from PATH] | verify NAME [--against FILE]"
-
-
-def _data(args: Sequence[str]) -> None:
-    actions: dict[str, Callable[[Sequence[str]], None]] = {
-        "list": lambda rest: _list(List(what="data")),
-        "info": lambda rest: _data_info(_parse(DataName, "data info", rest)),
-        "prepare": lambda rest: _data_prepare(_parse(DataPrepare, "data prepare", rest)),
-        "verify": lambda rest: _data_verify(_parse(DataVerify, "data verify", rest)),
-    }
-    if not args or args[0] not in actions:
-        print(f"usage: autobeta data {_DATA_USAGE}")
-        raise SystemExit(0 if set(args) & {"-h", "--help"} else 2)
-    actions[args[0]](args[1:])
-
-
-def _data_options(command: DataName) -> Any:  # noqa: ANN401 - DataOptions, imported late
-    from autobeta.data import DataOptions
-
-    return DataOptions(
-        path=command.path,
-        image_size=command.image_size,
-        channels=command.channels,
-        variant=command.variant,
-        unofficial=command.unofficial,
-    )
-
-
-def _data_info(command: DataName) -> None:
-    if command.name in registry.available("data"):
-        printing.data_info(command.name, _data_options(command))
-        return
-    from autobeta.data import load_data
-
-    dataset = load_data(command.name, _data_options(command))
-    print(f"{dataset.num_images} images of shape {dataset.image_shape}, {dataset.source}")
-
-
-def _data_prepare(command: DataPrepare) -> None:
-    from autobeta.data import load_data, prepare_data
-
-    options = _data_options(command)
-    path = prepare_data(command.name, options, download=command.download)
-    dataset = load_data(command.name, options)
-    print(f"{dataset.name}: {dataset.num_images} images, {dataset.source}, {path or 'no file'}")
-
-
-def _data_verify(command: DataVerify) -> None:
-    from autobeta.data import check, load_data, verify
-
-    dataset = load_data(command.name, _data_options(command))
-    print(check(dataset) if command.against is None else verify(dataset, command.against))
-
-
-def _parse(command: type, name: str, args: Sequence[str]) -> Any:  # noqa: ANN401
-    return tyro.cli(command, prog=f"autobeta {name}", args=list(args))
-
-
 def _control(command: Control) -> None:
     from autobeta import api
     from autobeta.assemble import RunConfig
@@ -363,7 +304,7 @@ def _convert(command: Convert) -> None:
 
 
 def _with(command: type, run: Callable[[Any], None], name: str) -> Callable[[Sequence[str]], None]:
-    return lambda args: run(_parse(command, name, args))
+    return lambda args: run(parse(command, name, args))
 
 
 COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
@@ -376,7 +317,7 @@ COMMANDS: dict[str, tuple[str, Callable[[Sequence[str]], None]]] = {
     "report": ("one HTML page about runs", _with(Report, _report, "report")),
     "score": ("metrics of any codes and factors", _with(Score, _score, "score")),
     "udr": ("rank runs by their agreement, without factors", _with(Udr, _udr, "udr")),
-    "data": ("list, info, prepare, verify", _data),
+    "data": ("list, info, prepare, verify", data),
     "control": ("tracking, gain, lag and margin of a run", _with(Control, _control, "control")),
     "convert": ("beta of another convention of the loss", _with(Convert, _convert, "convert")),
     "cite": ("BibTeX of a method", _with(Cite, _cite, "cite")),

@@ -1,8 +1,9 @@
 """Options of the command line: one frozen dataclass per command, a string under each field."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
 
@@ -265,3 +266,14 @@ class DataVerify(DataName):
 
     against: Path | None = None
     """An .npz with imgs and original_dataset_indices, or latents_classes."""
+
+
+def parse(command: type, name: str, args: Sequence[str]) -> Any:  # noqa: ANN401
+    """Arguments of a command as its dataclass; bad usage exits with 2.
+
+    Args:
+        command: Dataclass of the command's options.
+        name: Name of the command, for its help.
+        args: What follows the name on the command line.
+    """
+    return tyro.cli(command, prog=f"autobeta {name}", args=list(args))

@@ -1,0 +1,124 @@
+"""Compares the methods: `python -m reproductions.rateanneal.analyse --runs DIR`.
+
+Writes `results.json`, `results.md` and figures beside this file.
+"""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from autobeta import runs as folders
+from autobeta.reports import load_runs
+from autobeta.reports.figures import beta_over_steps, kl_over_steps
+from reproductions.rateanneal.run import METHODS, SEEDS
+
+HERE = Path(__file__).parent
+END = 500  # steps
+# name: (whether more is better, margin)
+SCORES = {
+    "reconstruction": (False, 5.0),
+    "negative ELBO": (False, 5.0),
+    "MIG": (True, 0.03),
+    "DCI disentanglement": (True, 0.03),
+}
+SHOWN = (*SCORES, "KL", "FactorVAE", "beta")
+
+
+def entry(run: Any) -> dict[str, Any]:
+    """Numbers of one run at its end."""
+    losses, metrics = run.evaluation["train"], run.metrics["metrics"]
+    last = [row for row in run.log if row["step"] > run.log[-1]["step"] - END]
+    return {
+        "seed": run.seed,
+        "steps": run.log[-1]["step"],
+        "commit": run.environment.get("commit"),
+        "reconstruction": losses["reconstruction"],
+        "negative ELBO": -losses["elbo"],
+        "MIG": metrics["mig[bins=20]"],
+        "DCI disentanglement": metrics["dci[lightgbm]"]["disentanglement"],
+        "KL": losses["kl"],
+        "FactorVAE": metrics["factorvae"],
+        "beta": float(np.mean([row["beta"] for row in last])),
+    }
+
+
+def column(entries: list[dict[str, Any]], name: str) -> np.ndarray:
+    return np.array([e[name] for e in entries])
+
+
+def mean_interval(values: np.ndarray) -> str:
+    """Mean over seeds and half of its 95 % t interval."""
+    half = stats.t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / len(values) ** 0.5
+    return f"{values.mean():.3g} ± {half:.2g}"
+
+
+def compare(results: dict[str, list[dict[str, Any]]], name: str) -> dict[str, Any]:
+    """Ours less the better of the others, turned so that more is better; and the verdict."""
+    more_is_better, margin = SCORES[name]
+    sign = 1 if more_is_better else -1
+    columns = {method: sign * column(entries, name) for method, entries in results.items()}
+    ours = columns.pop("rateanneal")
+    best = max(columns, key=lambda method: columns[method].mean())
+    interval = stats.ttest_ind(ours, columns[best], equal_var=False).confidence_interval(0.95)
+    low, high = float(interval.low), float(interval.high)
+    verdict = "it can't be told"
+    if low > -margin:
+        verdict = "at least as good"
+    elif high < -margin:
+        verdict = "worse"
+    better_by = float(ours.mean() - columns[best].mean())
+    return {
+        "against": best,
+        "better_by": better_by,
+        "interval": [low, high],
+        "margin": margin,
+        "verdict": verdict,
+    }
+
+
+def tables(results: dict[str, list[dict[str, Any]]], verdicts: dict[str, Any]) -> str:
+    """Means with intervals, every run, and the verdicts."""
+    head = "| method | " + " | ".join(SHOWN) + " |\n" + "|---" * (len(SHOWN) + 1) + "|\n"
+    means = head
+    for method, entries in results.items():
+        cells = [mean_interval(column(entries, name)) for name in SHOWN]
+        means += f"| {method} | " + " | ".join(cells) + " |\n"
+    each = head.replace("method", "run", 1)
+    for method, entries in results.items():
+        for e in entries:
+            cells = [f"{e[name]:.3g}" for name in SHOWN]
+            each += f"| {method}-s{e['seed']} | " + " | ".join(cells) + " |\n"
+    judged = "| score | against | better by | 95 % interval | margin | verdict |\n"
+    judged += "|---" * 6 + "|\n"
+    for name, v in verdicts.items():
+        low, high = v["interval"]
+        judged += (
+            f"| {name} | {v['against']} | {v['better_by']:+.3g} | {low:+.3g} to {high:+.3g} | "
+            f"{v['margin']:g} | {v['verdict']} |\n"
+        )
+    return (
+        "# Rate annealing, DynamicVAE and L-VAE at 20,000 steps\n\nMade by `analyse.py`. Means "
+        f"over seeds with 95 % t intervals.\n\n{means}\n## The comparison\n\n{judged}\n"
+        f"## Every run\n\n{each}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=Path, required=True, help="folder of the run folders")
+    root = parser.parse_args().runs
+    loaded = {m: load_runs([root / f"{m}-s{seed}" for seed in SEEDS]) for m in METHODS}
+    results = {method: [entry(run) for run in found] for method, found in loaded.items()}
+    verdicts = {name: compare(results, name) for name in SCORES}
+    folders.write_json(HERE / "results.json", {"verdicts": verdicts, "runs": results})
+    (HERE / "results.md").write_text(tables(results, verdicts), "utf-8")
+    every = [run for found in loaded.values() for run in found]
+    kl_over_steps(every).savefig(HERE / "kl.png", dpi=150)
+    beta_over_steps(every).savefig(HERE / "beta.png", dpi=150)
+
+
+if __name__ == "__main__":
+    main()
