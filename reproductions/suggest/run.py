@@ -17,21 +17,21 @@ PROPOSED = {
         "target": 25.0,
         "rising": 0.5,
         "beta_initial": 120.0,
-        "beta_hold": 0.5,
-        "beta_min": 0.2,
+        "beta_hold": 0.52,
+        "beta_min": 0.21,
     },
     "scenes3d": {
-        "target_start": 1.03,
-        "target": 20.5,
+        "target_start": 0.95,
+        "target": 19.0,
         "rising": 0.5,
-        "beta_initial": 82.0,
-        "beta_hold": 0.53,
+        "beta_initial": 93.0,
+        "beta_hold": 0.51,
         "beta_min": 0.21,
     },
 }
 COMMON = (
-    "--steps 6000 --architecture burgess --precision bfloat16 --threads 1 --log-every 20 "
-    "--metrics mig"
+    "--steps 6000 --batch-size 32 --architecture burgess --precision bfloat16 --threads 1 "
+    "--log-every 20 --metrics mig"
 )
 
 

@@ -14,9 +14,9 @@ ahead of KL, so it waits while the network has not yet learned to use more nats,
 at most lead |ki| e-folds per step. Where KL outruns the pacemaker beta rises again.
 
 The floor is `beta_low` for the fraction `growing` of the run, rises exponentially for the fraction
-`returning`, and is `beta_end` for the rest. It has to be below 1 first: a latent that carries
-nothing yet has to pay before the decoder has learned to use it, and coming from a large beta it
-does not pay at 1. With a floor of 1 from the start, KL stayed at 11 nats where 23 are best.
+`returning`, and is `beta_end` for the rest. It has to be below 1 first: coming from a large beta,
+a latent that carries nothing does not pay before the decoder has learned to use it. With a floor
+of 1 from the start KL stayed at 11 nats where 23 are best.
 
 Stability: while the pacemaker runs free the loop is that of `control.loop`, its poles do not
 depend on the rate, and KL grows at `rate`, rate / (b |ki|) nats behind, for a plant of b nats per
@@ -49,7 +49,7 @@ ADAPTS = "beta, controlled so that KL grows at a set rate, then returned to 1"
 class Config:
     """Settings of rate annealing."""
 
-    growth: float = 40.0
+    growth: float = 65.0
     """Nats that KL would grow by in the whole run at the set rate."""
     lead: float = 1.0
     """Nats that the pacemaker may be ahead of KL."""
@@ -59,7 +59,7 @@ class Config:
     """Integral gain of LogPI, per nat and step."""
     beta_initial: float = 50.0
     """First beta."""
-    beta_low: float = 0.2
+    beta_low: float = 0.1
     """Lower bound of beta while KL grows."""
     beta_end: float = 1.0
     """Lower bound of beta at the end, and its value unless KL outruns the pacemaker; 1 is the
