@@ -1,10 +1,14 @@
 from itertools import pairwise
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autobeta.methods import pilot
 from autobeta.weighting import schedules
+
+SHAPE = {"num_latents": 10, "num_train": 100, "image_shape": (64, 64, 1), "num_steps": 101}
 
 
 def test_published_schedule_reaches_its_end_after_780_000_steps():
@@ -68,3 +72,44 @@ def test_fitted_schedule_that_would_fall_is_constant():
 def test_bad_schedule_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_exponential_schedule_has_a_constant_factor_between_its_ends():
+    beta = schedules.exponential(0.1, 100.0, begin=10, end_step=40)
+    values = [beta(step) for step in range(60)]
+    assert values[:11] == [0.1] * 11
+    assert values[40:] == pytest.approx([100.0] * 20)
+    factors = [b / a for a, b in pairwise(values[10:41])]
+    assert factors == pytest.approx([1000 ** (1 / 30)] * 30)
+
+
+@pytest.mark.parametrize("ends", [(0.0, 1.0), (1.0, -2.0)])
+def test_exponential_schedule_needs_positive_ends(ends):
+    with pytest.raises(ValueError, match=f"must be positive; got {ends[0]} and {ends[1]}"):
+        schedules.exponential(*ends, begin=0, end_step=1)
+
+
+def test_exponential_schedule_must_end_after_it_begins():
+    with pytest.raises(ValueError, match="`end_step` must be after `begin`; got 5 and 5"):
+        schedules.exponential(0.1, 1.0, begin=5, end_step=5)
+
+
+def test_pilot_is_low_and_then_rises():
+    weighting = pilot.build(pilot.Config(), **SHAPE).weighting
+    terms = {"reconstruction": torch.tensor(0.0), "kl": torch.tensor(1.0)}
+    beta = [float(weighting(terms, step)) for step in range(SHAPE["num_steps"])]
+    assert beta[:51] == pytest.approx([0.1] * 51)
+    assert all(a < b for a, b in pairwise(beta[50:]))
+    assert beta[-1] == pytest.approx(1000.0)
+
+
+@pytest.mark.parametrize("ends", [(0.0, 1.0), (2.0, 1.0)])
+def test_pilots_bounds_must_be_in_order(ends):
+    config = pilot.Config(beta_low=ends[0], beta_high=ends[1])
+    with pytest.raises(ValueError, match=f"below `beta_high`; got {ends[0]} and {ends[1]}"):
+        pilot.build(config, **SHAPE)
+
+
+def test_pilot_must_leave_time_for_the_rise():
+    with pytest.raises(ValueError, match=r"`learning` must be in \[0, 1\); got 1.0"):
+        pilot.build(pilot.Config(learning=1.0), **SHAPE)
