@@ -244,7 +244,13 @@ LAWS = {
 }
 FITTED = ("sap", "dci", "dci[rf]", "dci[lasso]", "explicitness", "probes", "infomec")
 FAST = [(n, law) for n in LAWS if n.split()[0] not in FITTED for law in LAWS[n]]
-SLOW = [(n, law) for n in LAWS if n.split()[0] in FITTED for law in LAWS[n]]
+SLOW = [
+    # two seconds each: one by default
+    pytest.param(n, law, marks=pytest.mark.slow if n == "probes" and i else ())
+    for n in LAWS
+    if n.split()[0] in FITTED
+    for i, law in enumerate(LAWS[n])
+]
 
 
 def test_every_metric_has_its_laws():
