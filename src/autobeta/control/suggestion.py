@@ -20,7 +20,7 @@ _FLOOR = 0.4  # of the beta at which the set point waits
 _LEARNED = 0.1  # of the way from the reconstruction at no KL down to that at the set point
 _SLOWER = 15  # times the steps that the pilot took to get there
 _GAMMA = 2.0  # times the largest slope on the way
-SLOPES = (1.0, 2.0, 4.0, 8.0)
+_SLOPES = (1.0, 2.0, 4.0, 8.0)
 
 
 class Point(NamedTuple):
@@ -150,7 +150,7 @@ def suggest(log: Sequence[Mapping[str, Any]]) -> Suggestion:
         learned=learned,
         rise=_SLOWER * learned,
         curve=curve,
-        choices=tuple(_at_beta(curve, s) for s in SLOPES if s < curve[-1].beta),
+        choices=tuple(_at_beta(curve, s) for s in _SLOPES if s < curve[-1].beta),
     )
 
 
