@@ -74,9 +74,10 @@ def table(found: dict[str, Any]) -> str:
     """Runs of a data set side by side."""
     lines = ["| set point | seed | target at the end | KL | R | R + KL | beta | MIG |"]
     lines.append("|---" * 8 + "|")
-    for name, entries in {**found["sweep"], "proposed": found["proposed"]}.items():
+    proposals = {name: found[name] for name in ("proposed", "first") if name in found}
+    for name, entries in {**found["sweep"], **proposals}.items():
         for e in entries:
-            label = f"{e['target']:g} (proposed)" if name == "proposed" else name
+            label = f"{e['target']:g} ({name})" if name in proposals else name
             lines.append(
                 f"| {label} | {e['seed']} | {e['last_target']:.1f} | {e['kl']:.2f} | "
                 f"{e['reconstruction']:.1f} | {e['sum']:.1f} | {e['beta']:.2f} | {e['mig']:.3f} |"
@@ -107,6 +108,8 @@ def main() -> None:
             "sweep": sweep,
             "proposed": proposed,
         }
+        if data == "dsprites":
+            results[data]["first"] = [entry(root / f"{data}-first-s{seed}") for seed in SEEDS]
     folders.write_json(HERE / "results.json", results)
     text = "".join(f"## {d}\n\n{r['verdict']}\n\n{table(r)}\n" for d, r in results.items())
     (HERE / "results.md").write_text(f"# The sweep\n\nMade by `analyse.py`.\n\n{text}", "utf-8")

@@ -15,20 +15,22 @@ PROPOSED = {
     "dsprites": {
         "target_start": 1.25,
         "target": 25.0,
-        "rising": 0.5,
+        "rising": 0.3,
         "beta_initial": 120.0,
-        "beta_hold": 0.52,
-        "beta_min": 0.21,
+        "beta_hold": 0.29,
+        "beta_min": 0.12,
     },
     "scenes3d": {
         "target_start": 0.95,
         "target": 19.0,
-        "rising": 0.5,
+        "rising": 0.3,
         "beta_initial": 93.0,
-        "beta_hold": 0.51,
-        "beta_min": 0.21,
+        "beta_hold": 0.29,
+        "beta_min": 0.11,
     },
 }
+# the first rules, which let the set point wait too early and rise too slowly
+FIRST = {**PROPOSED["dsprites"], "rising": 0.5, "beta_hold": 0.52, "beta_min": 0.21}
 COMMON = (
     "--steps 6000 --batch-size 32 --architecture burgess --precision bfloat16 --threads 1 "
     "--log-every 20 --metrics mig"
@@ -48,6 +50,8 @@ def plan() -> dict[str, str]:
         for data in DATA
         for seed in SEEDS
     }
+    for seed in SEEDS:
+        runs[f"dsprites-first-s{seed}"] = run("dsprites", seed, **FIRST)
     for data in DATA:
         for target in TARGETS:
             for seed in SEEDS:

@@ -158,10 +158,10 @@ def suggestion(found: Suggestion, options: Any) -> None:  # noqa: ANN401 - optio
     Console().print(table)
     print(
         f"Schedule: the pilot had learned enough for that many nats after {found.learned} steps; "
-        f"the set point rises 15 times as slowly, in {found.rise:,} steps, but at most in half of "
+        f"the set point rises 15 times as slowly, in {found.rise:,} steps, but at most in 0.3 of "
         f"the run: {rising:.0%} of {num_steps:,} steps.\n"
         f"Bounds of beta: {found.beta_initial:g}, where the pilot's KL is the first set point, "
-        f"{found.target_start:g} nats; {found.beta_hold:g}, where it is a fifth above the last, "
+        f"{found.target_start:g} nats; {found.beta_hold:g}, where it is 40 % above the last, "
         f"for the set point to wait at; floor {found.beta_min:g} below that. AnnealedVAE's gamma "
         "is twice the largest slope that it must hold against.\n"
     )

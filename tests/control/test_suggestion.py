@@ -63,7 +63,7 @@ def test_bounds_of_beta_are_where_the_curve_has_their_kl():
     start, hold = math.log(found.beta_initial), math.log(found.beta_hold)
     assert found.target_start == pytest.approx(0.05 * found.target, abs=0.01)
     assert kl_of(start) == pytest.approx(found.target_start, rel=0.15)
-    assert kl_of(hold) == pytest.approx(1.2 * found.target, rel=0.05)
+    assert kl_of(hold) == pytest.approx(1.4 * found.target, rel=0.05)
     assert found.beta_min == pytest.approx(0.4 * found.beta_hold, rel=0.05)
     assert found.gamma == pytest.approx(2 * found.beta_initial, rel=0.05)
 
@@ -74,7 +74,7 @@ def test_schedule_is_fifteen_times_as_long_as_learning_took():
     learned = TAU * math.log(500 / (0.1 * far))  # R is nine tenths of the way down
     assert found.learned == pytest.approx(learned, rel=0.1)
     assert found.rise == 15 * found.learned
-    assert found.rising(2 * found.rise) == found.rising(100) == 0.5
+    assert found.rising(2 * found.rise) == found.rising(100) == 0.3
     assert found.rising(10 * found.rise) == pytest.approx(0.1)
 
 

@@ -15,10 +15,11 @@ from jaxtyping import Float
 _WINDOW = 0.6  # of log beta to both sides, from which a point of the curve is taken
 _FEWEST = 8  # log lines in a window
 _START = 0.05  # of the set point: where the schedule begins
-_HEADROOM = 1.2  # times the set point: where the set point has to wait
+_HEADROOM = 1.4  # times the set point: where the set point has to wait
 _FLOOR = 0.4  # of the beta at which the set point waits
 _LEARNED = 0.1  # of the way from the reconstruction at no KL down to that at the set point
 _SLOWER = 15  # times the steps that the pilot took to get there
+_LONGEST = 0.3  # of the run: the longest rise
 _GAMMA = 2.0  # times the largest slope on the way
 _SLOPES = (1.0, 2.0, 4.0, 8.0)
 
@@ -53,7 +54,7 @@ class Suggestion:
         error: Standard error of the slope.
         target_start: First set point, 5 % of the last.
         beta_initial: beta at the first set point.
-        beta_hold: beta at which the pilot had 20 % more KL than the set point; while a run has
+        beta_hold: beta at which the pilot had 40 % more KL than the set point; while a run has
             less than that the network can't use the nats yet, and the set point had better rest.
         beta_min: Lower bound of beta, 0.4 of `beta_hold`.
         gamma: Weight of AnnealedVAE's distance, twice the largest slope that it must hold against.
@@ -78,11 +79,11 @@ class Suggestion:
     choices: tuple[Point, ...]
 
     def rising(self, num_steps: int) -> float:
-        """Fraction of a run of `num_steps` steps in which the set point rises, at most a half.
+        """Fraction of a run of `num_steps` steps in which the set point rises, at most 0.3.
 
-        The other half is for the network to learn at its set point.
+        The rest is for the network to learn at its set point.
         """
-        return round(min(0.5, self.rise / num_steps), 3)
+        return round(min(_LONGEST, self.rise / num_steps), 3)
 
     def settings(self, num_steps: int) -> dict[str, dict[str, float]]:
         """Settings of a run of `num_steps` steps, by method."""
