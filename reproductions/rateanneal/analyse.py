@@ -55,28 +55,34 @@ def mean_interval(values: np.ndarray) -> str:
     return f"{values.mean():.3g} ± {half:.2g}"
 
 
-def compare(results: dict[str, list[dict[str, Any]]], name: str) -> dict[str, Any]:
-    """Ours less the better of the others, turned so that more is better; and the verdict."""
+def compare(ours: list[dict[str, Any]], theirs: list[dict[str, Any]], name: str) -> dict[str, Any]:
+    """Ours less theirs, turned so that more is better, with its interval and the verdict."""
     more_is_better, margin = SCORES[name]
     sign = 1 if more_is_better else -1
-    columns = {method: sign * column(entries, name) for method, entries in results.items()}
-    ours = columns.pop("rateanneal")
-    best = max(columns, key=lambda method: columns[method].mean())
-    interval = stats.ttest_ind(ours, columns[best], equal_var=False).confidence_interval(0.95)
+    a, b = (sign * column(entries, name) for entries in (ours, theirs))
+    interval = stats.ttest_ind(a, b, equal_var=False).confidence_interval(0.95)
     low, high = float(interval.low), float(interval.high)
     verdict = "it can't be told"
     if low > -margin:
         verdict = "at least as good"
     elif high < -margin:
         verdict = "worse"
-    better_by = float(ours.mean() - columns[best].mean())
     return {
-        "against": best,
-        "better_by": better_by,
+        "better_by": float(a.mean() - b.mean()),
         "interval": [low, high],
         "margin": margin,
         "verdict": verdict,
     }
+
+
+def comparisons(results: dict[str, list[dict[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Score to other method to comparison, the better method first: that one was stated."""
+    found: dict[str, dict[str, Any]] = {}
+    for name, (more_is_better, _) in SCORES.items():
+        others = [method for method in results if method != "rateanneal"]
+        others.sort(key=lambda m: column(results[m], name).mean(), reverse=more_is_better)
+        found[name] = {m: compare(results["rateanneal"], results[m], name) for m in others}
+    return found
 
 
 def tables(results: dict[str, list[dict[str, Any]]], verdicts: dict[str, Any]) -> str:
@@ -93,12 +99,14 @@ def tables(results: dict[str, list[dict[str, Any]]], verdicts: dict[str, Any]) -
             each += f"| {method}-s{e['seed']} | " + " | ".join(cells) + " |\n"
     judged = "| score | against | better by | 95 % interval | margin | verdict |\n"
     judged += "|---" * 6 + "|\n"
-    for name, v in verdicts.items():
-        low, high = v["interval"]
-        judged += (
-            f"| {name} | {v['against']} | {v['better_by']:+.3g} | {low:+.3g} to {high:+.3g} | "
-            f"{v['margin']:g} | {v['verdict']} |\n"
-        )
+    for name, others in verdicts.items():
+        for place, (other, v) in enumerate(others.items()):
+            low, high = v["interval"]
+            label = f"{other}, the other" if place else f"**{other}**, the better"
+            judged += (
+                f"| {name} | {label} | {v['better_by']:+.3g} | {low:+.3g} to {high:+.3g} | "
+                f"{v['margin']:g} | {v['verdict']} |\n"
+            )
     return (
         "# Rate annealing, DynamicVAE and L-VAE at 20,000 steps\n\nMade by `analyse.py`. Means "
         f"over seeds with 95 % t intervals.\n\n{means}\n## The comparison\n\n{judged}\n"
@@ -112,7 +120,7 @@ def main() -> None:
     root = parser.parse_args().runs
     loaded = {m: load_runs([root / f"{m}-s{seed}" for seed in SEEDS]) for m in METHODS}
     results = {method: [entry(run) for run in found] for method, found in loaded.items()}
-    verdicts = {name: compare(results, name) for name in SCORES}
+    verdicts = comparisons(results)
     folders.write_json(HERE / "results.json", {"verdicts": verdicts, "runs": results})
     (HERE / "results.md").write_text(tables(results, verdicts), "utf-8")
     every = [run for found in loaded.values() for run in found]
