@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from autobeta import runs as folders
 from autobeta.reports import load_runs
-from reproductions.suggest.run import DATA, OTHERS, PROPOSED, SEEDS, TARGETS
+from reproductions.suggest.run import DATA, PROPOSED, SEEDS, TARGETS
 
 HERE = Path(__file__).parent
 MARGIN = 5.0  # nats of R + KL
@@ -29,7 +29,7 @@ def entry(folder: Path) -> dict[str, Any]:
     return {
         "seed": run.seed,
         "steps": run.log[-1]["step"],
-        "target": run.config["method_config"].get("target", run.log[-1]["target"]),
+        "target": run.config["method_config"]["target"],
         "last_target": run.log[-1]["target"],
         "beta": float(np.mean([row["beta"] for row in last])),
         "reconstruction": losses["reconstruction"],
@@ -74,7 +74,7 @@ def table(found: dict[str, Any]) -> str:
     """Runs of a data set side by side."""
     lines = ["| set point | seed | target at the end | KL | R | R + KL | beta | MIG |"]
     lines.append("|---" * 8 + "|")
-    proposals = {name: found[name] for name in ("proposed", "first", *OTHERS) if name in found}
+    proposals = {name: found[name] for name in ("proposed", "first") if name in found}
     for name, entries in {**found["sweep"], **proposals}.items():
         for e in entries:
             label = f"{e['target']:g} ({name})" if name in proposals else name
@@ -93,8 +93,7 @@ def main() -> None:
     for data in DATA:
         pilot = root / f"pilot-{data}"
         suggestion = folders.read_json(pilot / folders.SUGGESTION)
-        wanted = {"dynamicvae": PROPOSED[data], **(OTHERS if data == "dsprites" else {})}
-        if any(suggestion["settings"][method] != wanted[method] for method in wanted):
+        if suggestion["settings"]["dynamicvae"] != PROPOSED[data]:
             raise SystemExit(f"{pilot} proposed {suggestion['settings']}, not what run.py has")
         shutil.copy(pilot / folders.SUGGESTION_FIGURE, HERE / f"pilot-{data}.png")
         sweep = {
@@ -111,8 +110,6 @@ def main() -> None:
         }
         if data == "dsprites":
             results[data]["first"] = [entry(root / f"{data}-first-s{seed}") for seed in SEEDS]
-            for method in OTHERS:
-                results[data][method] = [entry(root / f"{data}-{method}-s0")]
     folders.write_json(HERE / "results.json", results)
     text = "".join(f"## {d}\n\n{r['verdict']}\n\n{table(r)}\n" for d, r in results.items())
     (HERE / "results.md").write_text(f"# The sweep\n\nMade by `analyse.py`.\n\n{text}", "utf-8")
