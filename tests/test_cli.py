@@ -18,6 +18,7 @@ from PIL import Image
 from autobeta import api, cli, registry, runs
 from autobeta.assemble import RunConfig
 from autobeta.data import load_data
+from autobeta.training.stopping import InterruptedRunError
 
 SMALL = [
     *("--data", "toy", "--image-size", "32", "--architecture", "burgess", "--batch-size", "8"),
@@ -486,3 +487,15 @@ def test_only_a_pilot_gives_a_suggestion(method, tmp_path):
 def test_suggestion_is_for_a_run_of_some_steps(tmp_path):
     with pytest.raises(ValueError, match="`num_steps` must be at least 1; got 0"):
         api.suggest(RunConfig(method="pilot", data="toy"), tmp_path, num_steps=0)
+
+
+def test_a_stopped_pilot_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    def stopped(*args, **options):
+        raise InterruptedRunError(7, signal.SIGTERM)
+
+    monkeypatch.setattr(api, "suggest", stopped)
+    with pytest.raises(SystemExit) as left:
+        call("suggest", *PILOT, "--out", tmp_path / "pilot")
+    assert left.value.code == 143
+    assert "Stopped at step 7" in (said := capsys.readouterr().err)
+    assert "Give the same command again" in said

@@ -3,12 +3,13 @@
 Imports stand inside the commands, so that help and lists need not wait for torch.
 """
 
+import contextlib
 import dataclasses
 import difflib
 import json
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Annotated, Any
 
 import tyro
@@ -119,7 +120,6 @@ def _run_training(
     from autobeta import api
     from autobeta.evaluation import EvaluationConfig
     from autobeta.training.progress import Progress
-    from autobeta.training.stopping import InterruptedRunError
 
     out = options.out
     extend = isinstance(options, TrainOptions) and options.extend
@@ -127,22 +127,27 @@ def _run_training(
     _set_threads(options.threads)
     finished = (out / runs.METRICS).exists()
     controller = api.controller_of(config)
-    try:
-        with Progress(config.train, controller) as progress:
-            run = api.train(config, out, extend=extend, evaluation=evaluation, report=progress)
-    except InterruptedRunError as stop:
-        print(
-            f"Stopped at step {stop.step}; the checkpoint is written. Go on with\n"
-            f"  autobeta train --config {out / runs.CONFIG} --out {out}{_chosen(options)}",
-            file=sys.stderr,
-        )
-        raise SystemExit(128 + stop.signal_number) from stop
+    go_on = f"  autobeta train --config {out / runs.CONFIG} --out {out}{_chosen(options)}"
+    with _stoppable(f"Go on with\n{go_on}"), Progress(config.train, controller) as progress:
+        run = api.train(config, out, extend=extend, evaluation=evaluation, report=progress)
     if finished and not extend:
         print(f"{out} is finished already; nothing was done.")
     else:
         print(f"{out} is finished.")
     printing.results(runs.read_json(run.folder / runs.METRICS))
     printing.tracking(runs.read_jsonl(run.folder / runs.LOG), controller)
+
+
+@contextlib.contextmanager
+def _stoppable(go_on: str) -> Iterator[None]:
+    """Where a stop that was asked for ends with the shell's status and how to go on."""
+    from autobeta.training.stopping import InterruptedRunError
+
+    try:
+        yield
+    except InterruptedRunError as stop:
+        print(f"Stopped at step {stop.step}; the checkpoint is written. {go_on}", file=sys.stderr)
+        raise SystemExit(128 + stop.signal_number) from stop
 
 
 def _set_threads(threads: int | None) -> None:
@@ -163,21 +168,14 @@ def _chosen(options: TrainOptions | TrainAgain) -> str:
 def _suggest(command: Suggest) -> None:
     from autobeta import api
     from autobeta.training.progress import Progress
-    from autobeta.training.stopping import InterruptedRunError
 
     pilot = registry.load("methods", "pilot").Config(likelihood=command.likelihood)
     config = _run_config("pilot", pilot, command)
     _set_threads(command.threads)
-    try:
-        # a pilot collapses in the end, as it should
-        with Progress(config.train, grace=command.steps + 1) as progress:
-            found = api.suggest(
-                config, command.out, num_steps=command.planned_steps, report=progress
-            )
-    except InterruptedRunError as stop:
-        again = "Give the same command again to go on."
-        print(f"Stopped at step {stop.step}; the checkpoint is written. {again}", file=sys.stderr)
-        raise SystemExit(128 + stop.signal_number) from stop
+    # a pilot collapses in the end, as it should
+    progress = Progress(config.train, grace=command.steps + 1)
+    with _stoppable("Give the same command again to go on."), progress:
+        found = api.suggest(config, command.out, num_steps=command.planned_steps, report=progress)
     printing.suggestion(found, command)
     print(f"\nFigure: {command.out / runs.SUGGESTION_FIGURE}")
 

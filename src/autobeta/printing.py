@@ -11,6 +11,7 @@ from rich.table import Table
 from autobeta import registry
 from autobeta.control import LoopReport, Suggestion, advice
 from autobeta.control import tracking as tracked
+from autobeta.control.suggestion import HEADROOM, LONGEST, SLOWER
 
 
 def results(result: dict[str, Any]) -> None:
@@ -158,12 +159,12 @@ def suggestion(found: Suggestion, options: Any) -> None:  # noqa: ANN401 - optio
     Console().print(table)
     print(
         f"Schedule: the pilot had learned enough for that many nats after {found.learned} steps; "
-        f"the set point rises 15 times as slowly, in {found.rise:,} steps, but at most in 0.3 of "
-        f"the run: {rising:.0%} of {num_steps:,} steps.\n"
+        f"the set point rises {SLOWER} times as slowly, in {found.rise:,} steps, but at most in "
+        f"{LONGEST} of the run: {rising:.0%} of {num_steps:,} steps.\n"
         f"Bounds of beta: {found.beta_initial:g}, where the pilot's KL is the first set point, "
-        f"{found.target_start:g} nats; {found.beta_hold:g}, where it is 40 % above the last, "
-        f"for the set point to wait at; floor {found.beta_min:g} below that. AnnealedVAE's gamma "
-        "is twice the largest slope that it must hold against.\n"
+        f"{found.target_start:g} nats; {found.beta_hold:g}, where it is {HEADROOM} times the last "
+        f"one, for the set point to wait at; floor {found.beta_min:g} below that. AnnealedVAE's "
+        "gamma is twice the largest slope that it must hold against.\n"
     )
     for method, settings in found.settings(num_steps).items():
         flags = [f"--method.{name.replace('_', '-')} {v:g}" for name, v in settings.items()]

@@ -13,13 +13,14 @@ from autobeta.control.loop import (
 )
 from autobeta.control.plant import Plant, identify
 from autobeta.control.report import LoopReport, analyse
-from autobeta.control.suggestion import Point, Suggestion, suggest
+from autobeta.control.suggestion import PilotLog, Point, Suggestion, read_pilot, suggest
 from autobeta.control.tracking import Tracking, advice, tracking
 
 __all__ = [
     "Convention",
     "Loop",
     "LoopReport",
+    "PilotLog",
     "Plant",
     "Point",
     "Suggestion",
@@ -33,6 +34,7 @@ __all__ = [
     "is_stable",
     "overshoot",
     "poles",
+    "read_pilot",
     "step_response",
     "suggest",
     "suggest_gains",

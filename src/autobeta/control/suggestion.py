@@ -15,13 +15,44 @@ from jaxtyping import Float
 _WINDOW = 0.6  # of log beta to both sides, from which a point of the curve is taken
 _FEWEST = 8  # log lines in a window
 _START = 0.05  # of the set point: where the schedule begins
-_HEADROOM = 1.4  # times the set point: where the set point has to wait
+HEADROOM = 1.4  # times the set point: where the set point has to wait
 _FLOOR = 0.4  # of the beta at which the set point waits
 _LEARNED = 0.1  # of the way from the reconstruction at no KL down to that at the set point
-_SLOWER = 15  # times the steps that the pilot took to get there
-_LONGEST = 0.3  # of the run: the longest rise
+SLOWER = 15  # times the steps that the pilot took to get there
+LONGEST = 0.3  # of the run: the longest rise
 _GAMMA = 2.0  # times the largest slope on the way
 _SLOPES = (1.0, 2.0, 4.0, 8.0)
+
+
+class PilotLog(NamedTuple):
+    """Columns of a pilot's log, each of shape (lines,).
+
+    Args:
+        step: Updates done.
+        beta: Weight of the KL.
+        kl: Mean since the line before, nats per image.
+        reconstruction: Of the line's batch, nats per image.
+        rising: Whether beta has begun to rise.
+    """
+
+    step: np.ndarray
+    beta: np.ndarray
+    kl: np.ndarray
+    reconstruction: np.ndarray
+    rising: np.ndarray
+
+
+def read_pilot(log: Sequence[Mapping[str, Any]]) -> PilotLog:
+    """Columns of a pilot's log.
+
+    Args:
+        log: Lines with `step`, `kl_average`, `beta` and `terms`.
+    """
+    step, beta, kl = (
+        np.array([row[name] for row in log], float) for name in ("step", "beta", "kl_average")
+    )
+    reconstruction = np.array([row["terms"]["reconstruction"] for row in log], float)
+    return PilotLog(step, beta, kl, reconstruction, rising=beta > 1.001 * beta[0])
 
 
 class Point(NamedTuple):
@@ -83,7 +114,7 @@ class Suggestion:
 
         The rest is for the network to learn at its set point.
         """
-        return round(min(_LONGEST, self.rise / num_steps), 3)
+        return round(min(LONGEST, self.rise / num_steps), 3)
 
     def settings(self, num_steps: int) -> dict[str, dict[str, float]]:
         """Settings of a run of `num_steps` steps, by method."""
@@ -123,11 +154,9 @@ def suggest(log: Sequence[Mapping[str, Any]]) -> Suggestion:
         ELBO, 2018, https://arxiv.org/abs/1711.00464. The factors were set on dSprites; how good
         the set points are: `reproductions/suggest/`.
     """
-    beta = np.array([row["beta"] for row in log], float)
-    kl = np.array([row["kl_average"] for row in log], float)
-    reconstruction = np.array([row["terms"]["reconstruction"] for row in log], float)
-    rising = beta > 1.001 * beta[0]
-    curve = _curve(np.log(beta[rising]), kl[rising], reconstruction[rising])
+    pilot = read_pilot(log)
+    rising = pilot.rising
+    curve = _curve(np.log(pilot.beta[rising]), pilot.kl[rising], pilot.reconstruction[rising])
     at_one = _at_beta(curve, 1.0)
     if not at_one.kl > 1:
         raise ValueError(
@@ -137,8 +166,8 @@ def suggest(log: Sequence[Mapping[str, Any]]) -> Suggestion:
     target = round(2 * at_one.kl) / 2
     start = round(_START * target, 2)
     most = _at_kl(curve, start).beta
-    hold = _at_kl(curve, min(_HEADROOM * target, curve[0].kl)).beta
-    learned = _learned(log, at_one.reconstruction, curve[-1].reconstruction)
+    hold = _at_kl(curve, min(HEADROOM * target, curve[0].kl)).beta
+    learned = _learned(pilot, at_one.reconstruction, curve[-1].reconstruction)
     return Suggestion(
         target=target,
         slope=at_one.slope,
@@ -149,7 +178,7 @@ def suggest(log: Sequence[Mapping[str, Any]]) -> Suggestion:
         beta_min=_two_digits(_FLOOR * hold),
         gamma=_two_digits(_GAMMA * most),
         learned=learned,
-        rise=_SLOWER * learned,
+        rise=SLOWER * learned,
         curve=curve,
         choices=tuple(_at_beta(curve, s) for s in _SLOPES if s < curve[-1].beta),
     )
@@ -209,12 +238,11 @@ def _at_kl(curve: Sequence[Point], kl: float) -> Point:
     return _at_beta(curve, math.exp(float(u)))
 
 
-def _learned(log: Sequence[Mapping[str, Any]], low: float, high: float) -> int:
+def _learned(pilot: PilotLog, low: float, high: float) -> int:
     """Steps until the reconstruction, a mean over five lines, was nearly at the set point's."""
-    reconstruction = np.array([row["terms"]["reconstruction"] for row in log], float)
-    smooth = np.convolve(reconstruction, np.full(5, 0.2), "valid")
+    smooth = np.convolve(pilot.reconstruction, np.full(5, 0.2), "valid")
     enough = np.flatnonzero(smooth <= low + _LEARNED * (high - low))
-    return int(log[int(enough[0]) + 4]["step"]) if len(enough) else int(log[-1]["step"])
+    return int(pilot.step[enough[0] + 4] if len(enough) else pilot.step[-1])
 
 
 def _two_digits(value: float) -> float:

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from autobeta import runs
-from autobeta.control import Suggestion
+from autobeta.control import Suggestion, read_pilot
 from autobeta.reports._style import COLOURS, GREY, INK, panels, steps_axis, style
 
 
@@ -23,9 +23,9 @@ def suggestion_figure(log: Sequence[Mapping[str, Any]], found: Suggestion) -> Fi
     Returns:
         A figure of three panels.
     """
-    beta, kl = (np.array([row[name] for row in log], float) for name in ("beta", "kl_average"))
-    reconstruction = np.array([row["terms"]["reconstruction"] for row in log], float)
-    rising = beta > 1.001 * beta[0]
+    pilot = read_pilot(log)
+    rising, beta, kl = pilot.rising, pilot.beta, pilot.kl
+    reconstruction = pilot.reconstruction
     _, curve_kl, curve_r, *_ = (np.array(column) for column in zip(*found.curve, strict=True))
     at_target = found.choices[0]
     dots: dict[str, Any] = {"linestyle": "", "marker": ".", "markersize": 2, "color": GREY}
@@ -60,8 +60,7 @@ def suggestion_figure(log: Sequence[Mapping[str, Any]], found: Suggestion) -> Fi
         bounds.xaxis.set_minor_formatter(NullFormatter())
         bounds.set_xlabel("β")
         bounds.set_ylabel("KL (nats)")
-        steps = np.array([row["step"] for row in log])
-        learning.plot(steps[~rising], reconstruction[~rising], **dots)
+        learning.plot(pilot.step[~rising], reconstruction[~rising], **dots)
         learning.axvline(found.learned, color=INK, linestyle="--")
         learning.set_title(f"learned after {found.learned} steps")
         learning.set_ylabel("reconstruction (nats)")
