@@ -16,8 +16,9 @@ MAY_IMPORT = {
     "errors": ({}, set()),
     "registry": ({}, set()),
     "runs": ({"errors"}, {"numpy", "filelock"}),
+    "settings": ({"errors", "registry"}, set()),
     "data": (
-        {"errors", "registry"},
+        {"errors", "registry", "settings"},
         {"numpy", "scipy", "torch", "platformdirs", "rich", "pooch", "PIL", "h5py", "datasets"},
     ),
     "metrics": (

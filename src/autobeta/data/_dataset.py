@@ -2,37 +2,17 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int, UInt8
 
 from autobeta.data._factors import FactorSpace, check_index
+from autobeta.settings import DataOptions
 
 Images = UInt8[np.ndarray, "batch height width channels"]
 Index = Int[np.ndarray, " batch"]
 
 IMAGE_SIZES = (32, 64, 128)
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataOptions:
-    """What a data set may be asked for; each loader says which of these it reads."""
-
-    path: Path | None = None
-    """File or folder of the user's own images, or the official file kept outside the cache."""
-    variant: str | None = None
-    """One of several sets under a name, such as mpi3d's real; None takes the first."""
-    unofficial: bool = False
-    """Take files that are not as published: another checksum, or a part of the images."""
-    image_size: int = 64
-    """Height and width that the images are brought to: 32, 64 or 128 pixels."""
-    channels: int | None = None
-    """1 for grey, 3 for RGB; None keeps what the images have."""
-    test_fraction: float = 0.1
-    """Held-out part of data sets without a full factor grid."""
-    split_seed: int = 0
-    """Seed of the held-out split; it does not change with the run's seed."""
 
 
 DEFAULT_OPTIONS = DataOptions()

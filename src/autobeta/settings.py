@@ -1,0 +1,377 @@
+"""Settings: every field of a run, its rule, its JSON, and what of it is the run's identity.
+
+Plain data without torch. A rule stands in the annotation, `steps: Count`; `check_settings` reads
+it, for these classes and for the `Config` of every method.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from autobeta import registry
+
+FORMAT = 2
+
+OBJECT = "object"
+"""In place of a name: the user gave an object; `config.json` has its import path."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a number must be: finite, and between two ends.
+
+    Args:
+        low: Lower end.
+        high: Upper end.
+        above: Whether the lower end itself is left out.
+        below: Whether the upper end itself is left out.
+    """
+
+    low: int | float = -math.inf
+    high: int | float = math.inf
+    above: bool = False
+    below: bool = False
+
+    def __contains__(self, value: int | float) -> bool:
+        low = value > self.low if self.above else value >= self.low
+        high = value < self.high if self.below else value <= self.high
+        return math.isfinite(value) and low and high
+
+    def __str__(self) -> str:
+        if math.isinf(self.low) and math.isinf(self.high):
+            return "finite"
+        if math.isinf(self.high):
+            if self.low == 0 and self.above:
+                return "positive and finite"
+            return f"{'above' if self.above else 'at least'} {self.low:g}, and finite"
+        ends = ("(" if self.above else "[") + f"{self.low:g}, {self.high:g}"
+        return f"in {ends}{')' if self.below else ']'}"
+
+
+Count = Annotated[int, Range(1)]
+Index = Annotated[int, Range(0)]
+Seed = Annotated[int, Range(0, 2**63, below=True)]
+Finite = Annotated[float, Range()]
+Positive = Annotated[float, Range(0, above=True)]
+NonNegative = Annotated[float, Range(0)]
+Fraction = Annotated[float, Range(0, 1)]
+
+
+def check_settings(settings: Any) -> None:  # noqa: ANN401 - any dataclass of settings
+    """Refuse a field that breaks the rule in its annotation.
+
+    Raises:
+        ValueError: If one does; the message names it, the rule and the default.
+    """
+    hints = get_type_hints(type(settings), include_extras=True)
+    for item in dataclasses.fields(settings):
+        value = getattr(settings, item.name)
+        if (rule := _broken(hints[item.name], value)) is not None:
+            default = item.default
+            hint = "" if default is dataclasses.MISSING else f" The default is {default}."
+            raise ValueError(f"`{item.name}` must be {rule}; got {value!r}.{hint}")
+
+
+def _broken(hint: Any, value: Any) -> str | None:  # noqa: ANN401 - any annotation
+    """The rule that a value breaks, in words; None if it keeps it."""
+    origin, args = get_origin(hint), get_args(hint)
+    if origin is Annotated:
+        ranges = [rule for rule in args[1:] if isinstance(rule, Range)]
+        word = _broken(args[0], value)
+        if word is not None:
+            return f"{word} {ranges[0]}" if ranges else word
+        outside = [rule for rule in ranges if value not in rule]
+        return str(outside[0]) if outside else None
+    if origin is Literal:
+        return None if value in args else f"one of {', '.join(map(str, args))}"
+    if origin in (Union, UnionType):
+        rules = [_broken(arg, value) for arg in args if arg is not NoneType]
+        left_out = value is None and NoneType in args
+        return None if left_out or None in rules else " or ".join(filter(None, rules))
+    if origin is tuple:
+        fits = isinstance(value, tuple) and all(_broken(args[0], v) is None for v in value)
+        return None if fits else "several names"
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    if hint not in words:
+        return None if hint is Any or isinstance(value, hint) else f"a {hint.__name__}"
+    kinds = (int, float) if hint is float else hint
+    fits = isinstance(value, kinds) and (hint is bool or not isinstance(value, bool))
+    return None if fits else words[hint]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """What a data set may be asked for; each loader says which of these it reads."""
+
+    path: Path | None = None
+    """File or folder of a named data set that is kept outside the cache."""
+    variant: str | None = None
+    """One of several sets under a name, such as mpi3d's real; the first if not given."""
+    unofficial: bool = False
+    """Take files that are not as published: another checksum, or a part of the images."""
+    image_size: Count = 64
+    """Height and width that the images are brought to, pixels."""
+    channels: Count | None = None
+    """1 for grey, 3 for RGB; what the images have if not given."""
+    test_fraction: Annotated[float, Range(0, 1, below=True)] = 0.1
+    """Held-out part of data without a full factor grid."""
+    split_seed: Seed = 0
+    """Seed of the held-out part; it does not change with the run's seed."""
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """Settings of the network and its likelihood."""
+
+    architecture: str = "conv64"
+    """Encoder and decoder; `autobeta list networks` names them."""
+    num_latents: Annotated[int, Range(1, 10_000)] = 10
+    """Number of latents."""
+    likelihood: str = "bernoulli"
+    """p(x|z); `autobeta list likelihoods` names them. sigmavae brings its own."""
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        check_name("models/networks", self.architecture)
+        check_name("models/likelihoods", self.likelihood)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Settings of the training."""
+
+    steps: Count = 20_000
+    """Number of optimiser updates."""
+    batch_size: Count = 64
+    """Images per update."""
+    lr: Positive = 5e-4
+    """Adam's learning rate of the network; DynamicVAE and ControlVAE publish 1e-4 for runs of over
+    a million steps."""
+    seed: Seed = 0
+    """The one integer behind the run's randomness."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """bfloat16 computes the networks in mixed precision; losses and weights stay float32."""
+    device: str = "auto"
+    """auto (CUDA or MPS where there is one, else the CPU), cpu, cuda, cuda:N or mps."""
+    threads: Annotated[int, Range(1, 1024)] | None = None
+    """Threads of torch on the CPU; its own choice if not given."""
+    log_every: Count = 50
+    """Steps between two lines of the log."""
+    checkpoint_every: Count = 1000
+    """Steps between two checkpoints; the end of the run has one in any case."""
+    checkpoint_minutes: Positive = 10.0
+    """Minutes after which a checkpoint is written even within `checkpoint_every` steps."""
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationConfig:
+    """Settings of an evaluation."""
+
+    num_points: Annotated[int, Range(2)] = 10_000
+    """Images in the sample of each part of the data; all, where there are fewer."""
+    metrics: tuple[str, ...] | None = None
+    """Metrics, or variants such as dci[gbt]; those that the data allow if not given."""
+    metrics_seed: Seed = 0
+    """Seed of the metrics."""
+    jobs: Annotated[int, Range(1, 1024)] = 1
+    """Processes or threads for metrics that can use several."""
+    num_pictures: Count = 16
+    """Reconstructions that are kept as images."""
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Everything that defines a run; `config.json` holds it.
+
+    Args:
+        method: Name of a method.
+        method_config: Its `Config`; None takes the defaults.
+        data: Name of a data set, a folder of images, or a file of arrays.
+        data_options: What the data set is asked for.
+        model: Settings of the network.
+        train: Settings of the training.
+
+    Raises:
+        ValueError: If a name is unknown, or a setting breaks its rule or is another method's.
+
+    Example:
+        >>> RunConfig(method="betavae").method_config.beta
+        4.0
+    """
+
+    method: str = "dynamicvae"
+    method_config: Any = None
+    data: str = "dsprites"
+    data_options: DataOptions = field(default_factory=DataOptions)
+    model: ModelConfig = field(default_factory=ModelConfig)
+    train: TrainConfig = field(default_factory=TrainConfig)
+
+    def __post_init__(self) -> None:
+        if self.method != OBJECT:
+            expected = registry.load("methods", self.method).Config
+            if self.method_config is None:
+                object.__setattr__(self, "method_config", expected())
+            elif not isinstance(self.method_config, expected):
+                raise ValueError(
+                    f"`method_config` must be the Config of {self.method!r}; got one of "
+                    f"{type(self.method_config).__module__}. Import it from the method's module."
+                )
+            check_settings(self.method_config)
+        # a run must find its images from any working directory
+        if self.data != OBJECT and self.data not in registry.available("data"):
+            object.__setattr__(self, "data", str(Path(self.data).expanduser().resolve()))
+        if self.data_options.path is not None:
+            path = self.data_options.path.expanduser().resolve()
+            options = dataclasses.replace(self.data_options, path=path)
+            object.__setattr__(self, "data_options", options)
+
+    def to_json(self) -> dict[str, Any]:
+        """As `config.json` holds it; the run adds facts about its data to "data"."""
+        options = dataclasses.asdict(self.data_options)
+        options["path"] = None if options["path"] is None else str(options["path"])
+        method = {} if self.method_config is None else dataclasses.asdict(self.method_config)
+        return {
+            "format": FORMAT,
+            "method": self.method,
+            "method_config": method,
+            "data": {"name": self.data, **options},
+            "model": dataclasses.asdict(self.model),
+            "train": dataclasses.asdict(self.train),
+        }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "RunConfig":
+        """Read what `to_json` gave; a missing field takes its default.
+
+        Raises:
+            ValueError: If a setting is unknown to this version, or breaks its rule.
+        """
+        stored = upgraded(stored)
+        data = dict(stored["data"])
+        name = data.pop("name")
+        known = {item.name for item in dataclasses.fields(DataOptions)}
+        options = {key: value for key, value in data.items() if key in known}
+        if isinstance(options.get("path"), str):
+            options["path"] = Path(options["path"])
+        method = stored["method"]
+        own = None
+        if method != OBJECT:
+            own = _from_json(registry.load("methods", method).Config, stored["method_config"])
+        return cls(
+            method=method,
+            method_config=own,
+            data=name,
+            data_options=_from_json(DataOptions, options),
+            model=_from_json(ModelConfig, stored["model"]),
+            train=_from_json(TrainConfig, stored["train"]),
+        )
+
+
+def check_name(folder: str, name: str) -> None:
+    """Refuse a name that its folder has not; `OBJECT` is none.
+
+    Raises:
+        ValueError: If there is none of that name; the message lists what there is.
+    """
+    if name != OBJECT:
+        registry.check_name(folder, name)
+
+
+def _from_json(kind: type, stored: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """A dataclass of settings from its JSON, checked before it is made."""
+    hints = get_type_hints(kind, include_extras=True)
+    given: dict[str, Any] = {}
+    for key, value in stored.items():
+        if key not in hints:
+            raise ValueError(
+                f"`config` must hold settings of this version; got {key} = {value!r} for "
+                f"{kind.__module__}. Use the version that wrote it, or train again."
+            )
+        given[key] = tuple(value) if isinstance(value, list) else value
+        if (rule := _broken(hints[key], given[key])) is not None:
+            raise ValueError(f"`{key}` must be {rule}; got {value!r}. Correct the configuration.")
+    return kind(**given)
+
+
+def upgraded(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration of this or an earlier format in the present one.
+
+    Raises:
+        ValueError: If it is no configuration, or of a later format.
+    """
+    found = stored.get("format") if isinstance(stored, Mapping) else None
+    if found not in (1, FORMAT):
+        raise ValueError(f"a configuration must have format {FORMAT}; got {found!r}.")
+    kinds = {"method": str, "method_config": dict, "data": dict, "model": dict, "train": dict}
+    for key, kind in kinds.items():
+        if not isinstance(stored.get(key), kind):
+            raise ValueError(
+                f"a configuration must have {key!r}, a {kind.__name__}; got {stored.get(key)!r}."
+            )
+    if not isinstance(stored["data"].get("name"), str):
+        raise ValueError("a configuration must have the `name` of its data; found none.")
+    new = {**stored, "format": FORMAT}
+    if found == 1:  # the likelihood was a setting of the methods
+        method = dict(stored["method_config"])
+        likelihood = method.pop("likelihood", "bernoulli")
+        new |= {"method_config": method, "model": {"likelihood": likelihood, **stored["model"]}}
+    return new
+
+
+_EXECUTION = {"device", "threads", "log_every", "checkpoint_every", "checkpoint_minutes"}
+
+
+def identity(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a stored configuration changes the run's result: flat, dotted names to values.
+
+    Missing fields take their defaults. Left out are how the run is carried out (device, threads,
+    intervals) and where its data lie; images of one's own are known by their fingerprint.
+
+    Args:
+        stored: Contents of a `config.json`, of any format.
+
+    Raises:
+        ValueError: If it is no configuration.
+    """
+    new = upgraded(stored)
+    parts = {
+        "method": {"": new["method"]},
+        "method_config": _method_defaults(new["method"]) | new["method_config"],
+        "data": _defaults(DataOptions) | new["data"],
+        "model": _defaults(ModelConfig) | new["model"],
+        "train": _defaults(TrainConfig) | new["train"],
+        "objects": new.get("objects") or {},
+    }
+    if parts["data"]["name"] not in registry.available("data"):
+        parts["data"]["name"] = OBJECT
+    left_out = {"train": _EXECUTION, "data": {"path", "source"}}
+    return {
+        f"{part}.{key}".rstrip("."): value
+        for part, settings in parts.items()
+        for key, value in settings.items()
+        if key not in left_out.get(part, ())
+    }
+
+
+def _defaults(kind: type) -> dict[str, Any]:
+    return {item.name: item.default for item in dataclasses.fields(kind)}
+
+
+def _method_defaults(method: str) -> dict[str, Any]:
+    """Defaults of a method's settings, read without importing it; none for one not at hand."""
+    if method not in registry.available("methods"):
+        return {}
+    return registry.defaults("methods", method)
