@@ -42,12 +42,12 @@ class Range:
         return math.isfinite(value) and low and high
 
     def __str__(self) -> str:
-        if math.isinf(self.low) and math.isinf(self.high):
+        if math.isinf(self.low):
             return "finite"
         if math.isinf(self.high):
             if self.low == 0 and self.above:
                 return "positive and finite"
-            return f"{'above' if self.above else 'at least'} {self.low:g}, and finite"
+            return f"{'above' if self.above else 'at least'} {self.low:g}"
         ends = ("(" if self.above else "[") + f"{self.low:g}, {self.high:g}"
         return f"in {ends}{')' if self.below else ']'}"
 

@@ -2,40 +2,38 @@
 
 import sys
 import time
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from autobeta.training.config import TrainConfig
+from autobeta.settings import TrainConfig
 from autobeta.training.monitor import Watch
+from autobeta.training.state import TrainState
 
 PLAIN_SECONDS = 15.0
+
+
+def build(folder: Path) -> "Progress":
+    """Progress on standard error; nothing is written to the run folder."""
+    del folder
+    return Progress()
 
 
 class Progress:
     """Shows each new line of the log, and warnings about a run going wrong.
 
-    Use it as a context manager and pass it to `fit` as `report`.
+    Use it as a context manager and pass it to `train` or `fit` among the `callbacks`.
 
     Args:
-        config: Says how many steps there are.
-        controller: The weighting's controller, for its bounds; None where there is none.
         console: Where to write; standard error if not given.
-        grace: Steps at the start without warnings; a tenth of the run, or 500, if not given.
+        quiet: Whether warnings are left out, as for a run that is meant to collapse.
     """
 
-    def __init__(
-        self,
-        config: TrainConfig,
-        controller: object = None,
-        console: Console | None = None,
-        *,
-        grace: int | None = None,
-    ) -> None:
-        self._config = config
-        self._watch = Watch(max(500, config.steps // 10) if grace is None else grace, controller)
+    def __init__(self, console: Console | None = None, *, quiet: bool = False) -> None:
+        self._quiet = quiet
         self._console = console or Console(file=sys.stderr, highlight=False, soft_wrap=True)
         self._live = Live(console=self._console, transient=True, auto_refresh=False)
         self._last_line = -PLAIN_SECONDS
@@ -48,6 +46,16 @@ class Progress:
     def __exit__(self, *error: object) -> None:
         if self._console.is_terminal:
             self._live.stop()
+
+    def begin(self, state: TrainState, config: TrainConfig) -> None:
+        """Say where the run is carried out, and from which step."""
+        self._config = config
+        controller = getattr(state.weighting, "controller", None)
+        grace = config.steps + 1 if self._quiet else max(500, config.steps // 10)
+        self._watch = Watch(grace, controller)
+        if state.step < config.steps:
+            left = f"steps {state.step + 1:,} to {config.steps:,}"
+            self._console.print(Text(f"training on {state.device}, {left}"))
 
     def __call__(self, row: dict[str, Any], images_per_second: float) -> None:
         """Show one line of the log."""
@@ -74,9 +82,10 @@ def describe(row: dict[str, Any], images_per_second: float, config: TrainConfig)
     parts += [f"{name} {value:.2f}" for name, value in row["terms"].items() if name != "kl"]
     target = f" -> {row['target']:.2f}" if "target" in row else ""
     parts.append(f"kl {row['kl_average']:.2f}{target}")
-    equivalent = row["equivalent_beta"]
-    same = abs(equivalent - row["beta"]) <= 1e-6 * abs(row["beta"])
-    parts.append(f"beta {row['beta']:.3g}" + ("" if same else f" (equivalent {equivalent:.3g})"))
+    if (beta := row["beta"]) is not None:
+        equivalent = row["equivalent_beta"]
+        same = abs(equivalent - beta) <= 1e-6 * abs(beta)
+        parts.append(f"beta {beta:.3g}" + ("" if same else f" (equivalent {equivalent:.3g})"))
     left = (config.steps - row["step"]) * config.batch_size / max(images_per_second, 1e-9)
     minutes, seconds = divmod(round(left), 60)
     parts += [

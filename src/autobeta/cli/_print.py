@@ -1,0 +1,50 @@
+"""What several commands print: losses and scores, and how a controlled run followed."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_results(result: Mapping[str, Any]) -> None:
+    """Losses and scores of an evaluation."""
+    splits = result["evaluation"]
+    table = Table("", *splits, title=f"{result['num_points']} images, step {result.get('step')}")
+    for name in next(iter(splits.values())):
+        table.add_row(name, *(f"{losses.get(name, float('nan')):.4g}" for losses in splits.values()))
+    Console().print(table, markup=False)
+    if result["metrics"]:
+        print_scores(result["metrics"], {})
+
+
+def print_scores(found: Mapping[str, Any], ends: Mapping[str, Any]) -> None:
+    """A table of scores, one row for each number of those that have several."""
+    table = Table("metric", "value", *(["95 % interval"] if ends else []))
+    for name, value in found.items():
+        for part, number in value.items() if isinstance(value, dict) else [("", value)]:
+            row = [f"{name} {part}".strip(), f"{number:.4f}"]
+            if ends:
+                low, high = ends[name][part] if part else ends[name]
+                row.append(f"{low:.4f} to {high:.4f}")
+            table.add_row(*row)
+    Console().print(table, markup=False)
+
+
+def print_tracking(log: list[dict[str, Any]], controller: Any) -> None:  # noqa: ANN401
+    """How well KL followed its set point, and what to try if it did not."""
+    from autobeta.control import advice, tracking
+
+    if controller is None:
+        return
+    bounds = {"beta_min": controller.beta_min, "beta_max": controller.beta_max}
+    found = tracking(log, **bounds)
+    if found is None:
+        return
+    print(
+        f"KL was within 0.5 nats of its set point in {found.near:.0%} of the log's lines after "
+        "the first tenth."
+    )
+    for sentence in advice(found, **bounds):
+        print(f"warning: {sentence}", file=sys.stderr)

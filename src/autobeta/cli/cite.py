@@ -1,0 +1,28 @@
+"""BibTeX of a method or a data set."""
+
+from collections.abc import Sequence
+
+import tyro
+
+from autobeta import registry
+
+
+def main(args: Sequence[str]) -> None:
+    """The command `autobeta cite`.
+
+    Args:
+        args: What follows it on the command line.
+    """
+    tyro.cli(_cite, prog="autobeta cite", args=args)
+
+
+def _cite(name: tyro.conf.Positional[str]) -> None:
+    """Print the BibTeX entry of a method or a data set.
+
+    Args:
+        name: Name of the method or data set.
+    """
+    known = {n: f for f in ("data", "methods") for n in registry.available(f)}
+    if name not in known:
+        registry.check_name("methods", name)
+    print(registry.describe(known[name], name).get("CITATION", ""))

@@ -1,0 +1,43 @@
+"""Codes of images under a run."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import tyro
+
+
+def main(args: Sequence[str]) -> None:
+    """The command `autobeta encode`.
+
+    Args:
+        args: What follows it on the command line.
+    """
+    tyro.cli(_encode, prog="autobeta encode", args=args)
+
+
+def _encode(
+    run: tyro.conf.Positional[Path],
+    *,
+    data: str,
+    out: Path,
+    num_points: int | None = None,
+    device: str | None = None,
+) -> None:
+    """Write codes and log-variances of images, and factors, names and split where there are any.
+
+    Args:
+        run: Run folder.
+        data: Name of a data set, a folder of images, or a file of arrays.
+        out: The .npz file to write.
+        num_points: Size of a seeded sample; all images if not given.
+        device: auto, cpu, cuda, cuda:N or mps; the run's own if not given.
+    """
+    from autobeta.run.encode import dataset_for, encode, write_codes
+    from autobeta.run.load import load_run
+
+    loaded = load_run(run, device=device)
+    dataset = dataset_for(loaded, data)
+    found = encode(loaded, dataset, num_points=num_points)
+    write_codes(out, found, dataset)
+    at = "" if loaded.step == loaded.config.train.steps else f", by the network of step {loaded.step}"
+    print(f"{out}: {len(found.codes)} codes of {found.codes.shape[1]} latents{at}")

@@ -1,0 +1,246 @@
+"""Settings, and objects in place of names, to the parts of a run: the one place that does so."""
+
+import copy
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from autobeta import registry
+from autobeta.data import Batches, FactorDataset, as_dataset
+from autobeta.methods import Facts, Recipe
+from autobeta.models import VAE, AbstractLikelihood
+from autobeta.settings import OBJECT, RunConfig
+from autobeta.training import TrainState, make_state
+
+Shape = tuple[int, int, int]
+Network = tuple[nn.Module, nn.Module] | Callable[[Shape, int], tuple[nn.Module, nn.Module]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objects:
+    """What the user gives in place of names; None takes what the configuration names.
+
+    Args:
+        data: A `FactorDataset`, a torch `Dataset` of images, or an array of them.
+        network: Encoder and decoder, or a function from (height, width, channels) and the number
+            of latents to both. Modules are copied, so that the user's own stay as they are.
+        likelihood: An `AbstractLikelihood`; copied as well.
+        recipe: A `Recipe`, copied as well, or a function from `Facts` to one.
+    """
+
+    data: FactorDataset | Dataset[Any] | np.ndarray | None = None
+    network: Network | None = None
+    likelihood: AbstractLikelihood | None = None
+    recipe: Recipe | Callable[[Facts], Recipe] | None = None
+
+    def named_by(self, config: RunConfig) -> dict[str, str]:
+        """The objects that a configuration was made with and that are not given, by argument."""
+        wanted = {
+            "data": config.data,
+            "network": config.model.architecture,
+            "likelihood": config.model.likelihood,
+            "recipe": config.method,
+        }
+        return {
+            key: name
+            for key, name in wanted.items()
+            if name == OBJECT and getattr(self, key) is None
+        }
+
+
+def with_objects(config: RunConfig, objects: Objects) -> RunConfig:
+    """The configuration with `OBJECT` in place of the names that objects stand for."""
+    json = config.to_json()
+    if objects.data is not None:
+        json["data"]["name"] = OBJECT
+    if objects.network is not None:
+        json["model"]["architecture"] = OBJECT
+    if objects.likelihood is not None:
+        json["model"]["likelihood"] = OBJECT
+    if objects.recipe is not None:
+        json |= {"method": OBJECT, "method_config": {}}
+    return RunConfig.from_json(json)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """A run that was built, before anything of it is written.
+
+    Args:
+        config: Its configuration.
+        dataset: What it is trained on.
+        state: Network, objective, weighting and optimiser, at step 0.
+        json: What `config.json` holds.
+    """
+
+    config: RunConfig
+    dataset: FactorDataset
+    state: TrainState
+    json: dict[str, Any]
+
+
+def build(config: RunConfig, objects: Objects) -> Parts:
+    """Everything that a run needs; whatever can be refused is refused here.
+
+    Seed first: the network's initial weights are random.
+
+    Raises:
+        ValueError: If a setting does not fit the data, the network or the machine, or an object
+            is missing.
+    """
+    config = with_objects(config, objects)
+    device = find_device(config.train.device)
+    dataset = open_dataset(config, objects)
+    train = config.train
+    batches = Batches(dataset, train.batch_size, train.seed, device=device)
+    shape, num_train = dataset.image_shape, len(dataset.splits["train"])
+    model, recipe = build_model(config, objects, shape, num_train)
+    state = make_state(
+        model,
+        recipe.objective,
+        recipe.weighting,
+        batches,
+        train,
+        device=device,
+        weighting_lr=recipe.weighting_lr,
+    )
+    json = config.to_json()
+    json["data"] |= {
+        "source": dataset.source,
+        "image_shape": list(shape),
+        "num_train": num_train,
+        "fingerprint": dataset.fingerprint,
+    }
+    if given := {k: _told(v) for k, v in vars(objects).items() if v is not None and k != "data"}:
+        json["objects"] = given
+    return Parts(config, dataset, state, json)
+
+
+def open_dataset(config: RunConfig, objects: Objects = Objects()) -> FactorDataset:
+    """The data set that a configuration names, or the object given.
+
+    Raises:
+        ValueError: If the run was made with an object and none is given.
+    """
+    if objects.data is not None:
+        return as_dataset(objects.data, config.data_options)
+    _ask(config, objects, "data")
+    return as_dataset(config.data, config.data_options)
+
+
+def build_model(
+    config: RunConfig, objects: Objects, image_shape: Shape, num_train: int
+) -> tuple[VAE, Recipe]:
+    """The network with its likelihood, and the recipe of the method.
+
+    Args:
+        config: Method, its settings, network and steps.
+        objects: What is given in place of names.
+        image_shape: (height, width, channels).
+        num_train: Number of training images.
+
+    Raises:
+        ValueError: If a setting does not fit, or the run was made with an object and none is
+            given.
+    """
+    for name in ("network", "likelihood", "recipe"):
+        _ask(config, objects, name)
+    likelihood = copy.deepcopy(objects.likelihood)
+    if likelihood is None:
+        likelihood = registry.load("models/likelihoods", config.model.likelihood).build()
+    facts = Facts(
+        num_latents=config.model.num_latents,
+        num_train=num_train,
+        image_shape=image_shape,
+        num_steps=config.train.steps,
+        likelihood=likelihood,
+    )
+    recipe = _recipe(config, objects, facts)
+    encoder, decoder = _network(config, objects, image_shape)
+    model = VAE(encoder, decoder, recipe.likelihood or likelihood)
+    if objects.network is None:
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return model, recipe
+
+
+def _recipe(config: RunConfig, objects: Objects, facts: Facts) -> Recipe:
+    if objects.recipe is None:
+        return registry.load("methods", config.method).build(config.method_config, facts)
+    given = objects.recipe
+    recipe = copy.deepcopy(given) if isinstance(given, Recipe) else given(facts)
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"`recipe` must be a Recipe or a function to one; got {type(recipe)}.")
+    return recipe
+
+
+def _network(
+    config: RunConfig, objects: Objects, shape: Shape
+) -> tuple[nn.Module, nn.Module]:
+    num_latents = config.model.num_latents
+    if objects.network is None:
+        module = registry.load("models/networks", config.model.architecture)
+        return module.encoder(shape, num_latents), module.decoder(shape, num_latents)
+    given = objects.network
+    pair = given(shape, num_latents) if callable(given) else copy.deepcopy(given)
+    if not isinstance(pair, tuple) or len(pair) != 2:
+        raise TypeError(f"`network` must be an encoder and a decoder; got {type(pair)}.")
+    return pair
+
+
+def _ask(config: RunConfig, objects: Objects, name: str) -> None:
+    if name in objects.named_by(config):
+        raise ValueError(
+            f"`{name}` must be given: the run was made with an object, which no file of it can "
+            f"bring back. Give the same again, as in load_run(folder, {name}=...)."
+        )
+
+
+def _told(given: Any) -> dict[str, str]:  # noqa: ANN401 - any object of `Objects`
+    """Import path and fingerprint of an object, as `config.json` keeps them."""
+    named = given[0] if isinstance(given, tuple) else given
+    kind = named if hasattr(named, "__qualname__") else type(named)
+    modules = given if isinstance(given, tuple) else _modules(given)
+    digest = hashlib.sha256()
+    for module in modules:
+        digest.update(repr(module).encode())
+        for name, tensor in module.state_dict().items():
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+    fingerprint = digest.hexdigest()[:16] if modules else ""
+    return {"path": f"{kind.__module__}.{kind.__qualname__}", "fingerprint": fingerprint}
+
+
+def _modules(given: Any) -> tuple[nn.Module, ...]:  # noqa: ANN401 - any object of `Objects`
+    if isinstance(given, nn.Module):
+        return (given,)
+    if isinstance(given, Recipe):
+        return tuple(part for part in vars(given).values() if isinstance(part, nn.Module))
+    return ()
+
+
+def find_device(name: str) -> torch.device:
+    """The device of a name that this machine has; "auto" takes the quickest.
+
+    Raises:
+        ValueError: If there is none of that name; the message lists what there is.
+    """
+    found = ["cpu"]
+    if torch.cuda.is_available():
+        found += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    if name == "auto":
+        return torch.device(found[1] if len(found) > 1 else "cpu")
+    if name not in found:
+        raise ValueError(
+            f"`device` must be auto or one that torch {torch.__version__} finds here, "
+            f"{', '.join(found)}; got {name!r}."
+        )
+    return torch.device(name)
+
+
