@@ -8,8 +8,9 @@ Deviations:
 
 from dataclasses import dataclass
 
-from autobeta.methods._base import LikelihoodName, Recipe, make_likelihood
+from autobeta.methods._base import Facts, Recipe, Weight
 from autobeta.objectives import Elbo
+from autobeta.settings import check_settings
 from autobeta.weighting import ScheduledWeights
 
 SOURCE = "Higgins et al., beta-VAE, ICLR 2017, https://openreview.net/forum?id=Sy2fzU9gl"
@@ -27,10 +28,11 @@ ADAPTS = "nothing: beta is fixed"
 class Config:
     """Settings of beta-VAE."""
 
-    beta: float = 4.0
+    beta: Weight = 4.0
     """Weight of the KL; the settings of disentanglement_lib's study are 1, 2, 4, 6, 8 and 16."""
-    likelihood: LikelihoodName = "bernoulli"
-    """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 PRESETS: dict[str, dict[str, object]] = {
@@ -45,24 +47,6 @@ PRESETS: dict[str, dict[str, object]] = {
 }
 
 
-def build(
-    config: Config,
-    *,
-    num_latents: int,
-    num_train: int,
-    image_shape: tuple[int, int, int],
-    num_steps: int,
-) -> Recipe:
-    """Objects of beta-VAE.
-
-    Raises:
-        ValueError: If beta is negative.
-    """
-    del num_latents, num_train, image_shape, num_steps
-    if config.beta < 0:
-        raise ValueError(f"`beta` must be at least 0; got {config.beta}. A VAE has beta 1.")
-    return Recipe(
-        likelihood=make_likelihood(config.likelihood),
-        objective=Elbo(),
-        weighting=ScheduledWeights({"kl": config.beta}),
-    )
+def build(config: Config, facts: Facts) -> Recipe:
+    """Objects of beta-VAE."""
+    return Recipe(objective=Elbo(), weighting=ScheduledWeights({"kl": config.beta}))

@@ -14,8 +14,9 @@ Deviations:
 from dataclasses import dataclass
 from typing import Literal
 
-from autobeta.methods._base import LikelihoodName, Recipe, make_likelihood
+from autobeta.methods._base import Facts, IntegralGain, Recipe, Rise, Share, Weight
 from autobeta.objectives import Elbo
+from autobeta.settings import Count, check_settings
 from autobeta.weighting import ControlledKL, PositionalPI, schedules
 
 SOURCE = "Shao et al., ControlVAE, ICML 2020, https://arxiv.org/abs/2004.05988"
@@ -33,28 +34,29 @@ ADAPTS = "beta, controlled so that KL follows a set point"
 class Config:
     """Settings of ControlVAE; defaults are the paper's for dSprites."""
 
-    kp: float = 0.01
+    kp: Weight = 0.01
     """Proportional gain."""
-    ki: float = -0.001
+    ki: IntegralGain = -0.001
     """Integral gain per nat and step."""
-    beta_min: float = 1.0
+    beta_min: Weight = 1.0
     """Lower bound of beta, and its value at rest."""
     antiwindup: Literal["conditional", "authors"] = "conditional"
     """When the integral rests; "authors" as published."""
-    target_start: float = 0.5
+    target_start: Weight = 0.5
     """First set point of the KL, nats."""
-    target: float = 18.0
+    target: Weight = 18.0
     """Last set point of the KL, nats; the authors report 16 and 18 for dSprites."""
     schedule: Literal["fitted", "paper", "constant"] = "fitted"
     """How the set point rises: fitted to the run's length, as published, or not at all."""
-    rising: float = 0.9
+    rising: Share = 0.9
     """Fraction of the run after which the fitted schedule reaches `target`."""
-    increment: float = 0.15
+    increment: Rise = 0.15
     """Rise of the published schedule, nats."""
-    period: int = 5000
+    period: Count = 5000
     """Steps between two rises of the published schedule."""
-    likelihood: LikelihoodName = "bernoulli"
-    """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 PRESETS: dict[str, dict[str, object]] = {
@@ -76,21 +78,10 @@ def make_schedule(config: Config, num_steps: int) -> schedules.Schedule:
     )
 
 
-def build(
-    config: Config,
-    *,
-    num_latents: int,
-    num_train: int,
-    image_shape: tuple[int, int, int],
-    num_steps: int,
-) -> Recipe:
+def build(config: Config, facts: Facts) -> Recipe:
     """Objects of ControlVAE."""
-    del num_latents, num_train, image_shape
     controller = PositionalPI(
         kp=config.kp, ki=config.ki, beta_min=config.beta_min, antiwindup=config.antiwindup
     )
-    return Recipe(
-        likelihood=make_likelihood(config.likelihood),
-        objective=Elbo(),
-        weighting=ControlledKL(controller, make_schedule(config, num_steps)),
-    )
+    weighting = ControlledKL(controller, make_schedule(config, facts.num_steps))
+    return Recipe(objective=Elbo(), weighting=weighting)

@@ -19,8 +19,18 @@ Deviations:
 from dataclasses import dataclass
 from typing import Literal
 
-from autobeta.methods._base import LikelihoodName, Recipe, make_likelihood
+from autobeta.methods._base import (
+    Facts,
+    IntegralGain,
+    PositiveWeight,
+    Recipe,
+    Rise,
+    Share,
+    Weight,
+    Window,
+)
 from autobeta.objectives import Elbo
+from autobeta.settings import Count, check_settings
 from autobeta.weighting import AbstractController, ControlledKL, IncrementalPI, LogPI, schedules
 
 SOURCE = (
@@ -44,40 +54,41 @@ class Config:
 
     controller: Literal["log", "incremental"] = "log"
     """log: LogPI, for short runs; incremental: the published controller."""
-    kp: float = 0.01
+    kp: Weight = 0.01
     """Proportional gain of the published controller."""
-    ki: float = -0.005
+    ki: IntegralGain = -0.005
     """Integral gain of the published controller, per nat and step."""
     antiwindup: Literal["conditional", "authors"] = "conditional"
     """When the published controller's integral rests; "authors" as published."""
-    log_kp: float = 0.2
+    log_kp: Weight = 0.2
     """Proportional gain of LogPI, per nat."""
-    log_ki: float = -0.004
+    log_ki: IntegralGain = -0.004
     """Integral gain of LogPI, per nat and step."""
-    beta_initial: float = 50.0
+    beta_initial: PositiveWeight = 50.0
     """First beta."""
-    beta_min: float = 0.1
+    beta_min: PositiveWeight = 0.1
     """Lower bound of beta."""
-    window: int = 5
+    window: Window = 5
     """Batches in the moving average of the KL."""
-    target_start: float = 0.5
+    target_start: Weight = 0.5
     """First set point of the KL, nats."""
-    target: float = 20.0
+    target: Weight = 20.0
     """Last set point of the KL, nats."""
     schedule: Literal["fitted", "paper", "constant"] = "fitted"
     """How the set point rises: fitted to the run's length, as published, or not at all."""
-    rising: float = 0.3
+    rising: Share = 0.3
     """Fraction of the run after which the fitted schedule reaches `target`."""
-    beta_hold: float = 0.25
+    beta_hold: Weight = 0.25
     """The set point of the fitted schedule rests while beta is below this; 0 for never."""
-    increment: float = 0.15
+    increment: Rise = 0.15
     """Rise of the published schedule, nats."""
-    period: int = 6000
+    period: Count = 6000
     """Steps between two rises of the published schedule."""
-    ramp: int = 1000
+    ramp: Count = 1000
     """Steps that a rise of the published schedule takes."""
-    likelihood: LikelihoodName = "bernoulli"
-    """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 _PUBLISHED = {"controller": "incremental", "schedule": "paper", "antiwindup": "authors"}
@@ -134,23 +145,14 @@ def make_schedule(config: Config, num_steps: int) -> schedules.Schedule:
     )
 
 
-def build(
-    config: Config,
-    *,
-    num_latents: int,
-    num_train: int,
-    image_shape: tuple[int, int, int],
-    num_steps: int,
-) -> Recipe:
+def build(config: Config, facts: Facts) -> Recipe:
     """Objects of DynamicVAE."""
-    del num_latents, num_train, image_shape
-    mean_rise = (config.target - config.target_start) / (config.rising * num_steps)
+    mean_rise = (config.target - config.target_start) / (config.rising * facts.num_steps)
     return Recipe(
-        likelihood=make_likelihood(config.likelihood),
         objective=Elbo(),
         weighting=ControlledKL(
             make_controller(config),
-            make_schedule(config, num_steps),
+            make_schedule(config, facts.num_steps),
             hold=config.beta_hold if config.schedule == "fitted" else 0.0,
             catch_up=max(mean_rise, 0.0),
         ),

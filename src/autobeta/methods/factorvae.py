@@ -11,8 +11,9 @@ Deviations:
 
 from dataclasses import dataclass
 
-from autobeta.methods._base import LikelihoodName, Recipe, make_likelihood
+from autobeta.methods._base import Facts, LearningRate, Recipe, Weight
 from autobeta.objectives import DensityRatio
+from autobeta.settings import check_settings
 from autobeta.weighting import ScheduledWeights
 
 SOURCE = "Kim & Mnih, Disentangling by Factorising, ICML 2018, https://arxiv.org/abs/1802.05983"
@@ -29,12 +30,13 @@ ADAPTS = "nothing: the weight of the total correlation is fixed"
 class Config:
     """Settings of FactorVAE."""
 
-    gamma: float = 10.0
+    gamma: Weight = 10.0
     """Weight of the total correlation; disentanglement_lib's study has 10 to 100."""
-    discriminator_lr: float = 1e-4
+    discriminator_lr: LearningRate = 1e-4
     """Learning rate of the discriminator."""
-    likelihood: LikelihoodName = "bernoulli"
-    """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 PRESETS: dict[str, dict[str, object]] = {
@@ -44,27 +46,9 @@ PRESETS: dict[str, dict[str, object]] = {
 }
 
 
-def build(
-    config: Config,
-    *,
-    num_latents: int,
-    num_train: int,
-    image_shape: tuple[int, int, int],
-    num_steps: int,
-) -> Recipe:
-    """Objects of FactorVAE.
-
-    Raises:
-        ValueError: If `gamma` is negative or the learning rate not positive.
-    """
-    del num_train, image_shape, num_steps
-    if config.gamma < 0 or not config.discriminator_lr > 0:
-        raise ValueError(
-            "`gamma` must be at least 0 and `discriminator_lr` positive; got "
-            f"{config.gamma} and {config.discriminator_lr}."
-        )
+def build(config: Config, facts: Facts) -> Recipe:
+    """Objects of FactorVAE."""
     return Recipe(
-        likelihood=make_likelihood(config.likelihood),
-        objective=DensityRatio(num_latents, lr=config.discriminator_lr),
+        objective=DensityRatio(facts.num_latents, lr=config.discriminator_lr),
         weighting=ScheduledWeights({"total_correlation": config.gamma}),
     )

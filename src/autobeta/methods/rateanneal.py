@@ -32,8 +32,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from autobeta.methods._base import LikelihoodName, Recipe, make_likelihood
+from autobeta.methods._base import Facts, IntegralGain, PositiveWeight, Recipe, Weight, Window
 from autobeta.objectives import Elbo
+from autobeta.settings import Fraction, check_settings
 from autobeta.types import Scalar, Terms
 from autobeta.weighting import AbstractWeighting, LogPI, schedules
 
@@ -49,29 +50,35 @@ ADAPTS = "beta, controlled so that KL grows at a set rate, then returned to 1"
 class Config:
     """Settings of rate annealing."""
 
-    growth: float = 65.0
+    growth: PositiveWeight = 65.0
     """Nats that KL would grow by in the whole run at the set rate."""
-    lead: float = 1.0
+    lead: PositiveWeight = 1.0
     """Nats that the pacemaker may be ahead of KL."""
-    kp: float = 0.05
+    kp: Weight = 0.05
     """Proportional gain of LogPI, per nat."""
-    ki: float = -0.004
+    ki: IntegralGain = -0.004
     """Integral gain of LogPI, per nat and step."""
-    beta_initial: float = 50.0
+    beta_initial: PositiveWeight = 50.0
     """First beta."""
-    beta_low: float = 0.1
+    beta_low: PositiveWeight = 0.1
     """Lower bound of beta while KL grows."""
-    beta_end: float = 1.0
+    beta_end: PositiveWeight = 1.0
     """Lower bound of beta at the end, and its value unless KL outruns the pacemaker; 1 is the
     ELBO."""
-    growing: float = 0.6
+    growing: Fraction = 0.6
     """Fraction of the run with the lower bound `beta_low`."""
-    returning: float = 0.2
+    returning: Fraction = 0.2
     """Fraction of the run in which the lower bound rises to `beta_end`."""
-    window: int = 5
+    window: Window = 5
     """Batches in the moving average of the KL."""
-    likelihood: LikelihoodName = "bernoulli"
-    """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        if self.growing + self.returning > 1:
+            raise ValueError(
+                "`growing` + `returning` must be at most 1, the whole run; got "
+                f"{self.growing} and {self.returning}. Lower one of them."
+            )
 
 
 PRESETS: dict[str, dict[str, object]] = {}
@@ -120,28 +127,8 @@ class PacedKL(AbstractWeighting):
         return terms["reconstruction"] + beta.to(terms["kl"].dtype) * terms["kl"].sum()
 
 
-def build(
-    config: Config,
-    *,
-    num_latents: int,
-    num_train: int,
-    image_shape: tuple[int, int, int],
-    num_steps: int,
-) -> Recipe:
-    """Objects of rate annealing.
-
-    Raises:
-        ValueError: If `growth`, `lead` or a bound of beta is not positive, or the fractions exceed
-            the run.
-    """
-    del num_latents, num_train, image_shape
-    if not config.growth > 0:
-        raise ValueError(f"`growth` must be positive, nats per run; got {config.growth}.")
-    if not (min(config.growing, config.returning) >= 0 and config.growing + config.returning <= 1):
-        raise ValueError(
-            "`growing` and `returning` must be at least 0 and at most 1 together; got "
-            f"{config.growing} and {config.returning}."
-        )
+def build(config: Config, facts: Facts) -> Recipe:
+    """Objects of rate annealing."""
     controller = LogPI(
         kp=config.kp,
         ki=config.ki,
@@ -149,11 +136,9 @@ def build(
         beta_min=config.beta_low,
         window=config.window,
     )
-    begin = round(config.growing * num_steps)
-    end = max(begin + 1, round((config.growing + config.returning) * num_steps))
+    begin = round(config.growing * facts.num_steps)
+    end = max(begin + 1, round((config.growing + config.returning) * facts.num_steps))
     floor = schedules.exponential(config.beta_low, config.beta_end, begin=begin, end_step=end)
-    return Recipe(
-        likelihood=make_likelihood(config.likelihood),
-        objective=Elbo(),
-        weighting=PacedKL(controller, floor, rate=config.growth / num_steps, lead=config.lead),
-    )
+    rate = config.growth / facts.num_steps
+    weighting = PacedKL(controller, floor, rate=rate, lead=config.lead)
+    return Recipe(objective=Elbo(), weighting=weighting)
