@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 from types import FrameType
+from typing import Any
 
 from autobeta import __version__, registry
 from autobeta.errors import InterruptedRunError
@@ -68,8 +69,8 @@ def _told(error: BaseException) -> str:
     return str(error) or repr(error)
 
 
-def _on_terminate() -> object:
-    """Have SIGTERM end a command as Ctrl-C does; the former handler, None outside the main thread."""
+def _on_terminate() -> Any:  # noqa: ANN401 - any handler
+    """Have SIGTERM end a command as Ctrl-C does; the former handler, None in another thread."""
 
     def handle(number: int, frame: FrameType | None) -> None:
         del frame

@@ -1,5 +1,6 @@
 """What several commands print: losses and scores, and how a controlled run followed."""
 
+import math
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -13,7 +14,7 @@ def print_results(result: Mapping[str, Any]) -> None:
     splits = result["evaluation"]
     table = Table("", *splits, title=f"{result['num_points']} images, step {result.get('step')}")
     for name in next(iter(splits.values())):
-        table.add_row(name, *(f"{losses.get(name, float('nan')):.4g}" for losses in splits.values()))
+        table.add_row(name, *(f"{part.get(name, math.nan):.4g}" for part in splits.values()))
     Console().print(table, markup=False)
     if result["metrics"]:
         print_scores(result["metrics"], {})

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -17,7 +17,12 @@ def main(args: Sequence[str]) -> None:
     Args:
         args: What follows it on the command line.
     """
-    actions = {"list": _list, "info": _info, "prepare": _prepare, "verify": _verify}
+    actions: dict[str, Any] = {
+        "list": _list,
+        "info": _info,
+        "prepare": _prepare,
+        "verify": _verify,
+    }
     tyro.extras.subcommand_cli_from_dict(actions, prog="autobeta data", args=args)
 
 

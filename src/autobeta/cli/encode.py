@@ -39,5 +39,4 @@ def _encode(
     dataset = dataset_for(loaded, data)
     found = encode(loaded, dataset, num_points=num_points)
     write_codes(out, found, dataset)
-    at = "" if loaded.step == loaded.config.train.steps else f", by the network of step {loaded.step}"
-    print(f"{out}: {len(found.codes)} codes of {found.codes.shape[1]} latents{at}")
+    print(f"{out}: {len(found.codes)} codes of {found.codes.shape[1]} latents, {loaded.progress}")

@@ -38,6 +38,5 @@ def _evaluate(
     from autobeta.run.load import load_run
 
     loaded = load_run(run, device=device)
-    if loaded.step < loaded.config.train.steps:
-        print(f"{run} is not finished: step {loaded.step} of {loaded.config.train.steps}.")
+    print(f"{run}: {loaded.progress}")
     print_results(evaluate(loaded, evaluation, data=data))

@@ -32,7 +32,8 @@ def _score(
     """Compute metrics of codes and factors, without any model.
 
     Args:
-        file: An .npz with codes (N, D), optional factors (N, K), logvars, codes_test, factors_test.
+        file: An .npz with codes (N, D); factors (N, K), logvars, codes_test, factors_test where
+            there are any.
         metrics: Metrics, or variants such as mig[bins=10] or dci[gbt]; the default suite if not
             given.
         intervals: Add 95 % intervals, from the spread over random halves of the points; 20 times

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from autobeta import runs
+from autobeta.run import folder as runs
 
 MAX_POINTS = 1000
 

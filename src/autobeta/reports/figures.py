@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from autobeta import runs as folder
 from autobeta.reports._load import Run, curve
 from autobeta.reports._style import GREY, INK, legend, looks, panels, short, steps_axis, style
+from autobeta.run import folder
 
 WIDTH = 6.4
 

@@ -7,11 +7,11 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from autobeta import runs as folder
 from autobeta.control import Tracking, advice
 from autobeta.reports import figures, pictures, tables
 from autobeta.reports._load import Run, curve, flatten, load_runs, missing
 from autobeta.reports._style import png_uri, svg_uri
+from autobeta.run import folder
 
 _WIDTH = 4.6  # inches: type stays readable when a telephone shrinks the figure
 

@@ -3,10 +3,10 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from autobeta import runs as folder
 from autobeta.reports._load import Run
 from autobeta.reports._montage import centres, factor, filled, montage, paled
 from autobeta.reports._style import GREY, INK, SMALL, style
+from autobeta.run import folder
 
 WIDTH = 6.4
 

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from autobeta import runs
 from autobeta.control import Suggestion, read_pilot
 from autobeta.reports._style import COLOURS, GREY, INK, panels, steps_axis, style
+from autobeta.run import folder as runs
 
 
 def suggestion_figure(log: Sequence[Mapping[str, Any]], found: Suggestion) -> Figure:

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 from matplotlib import get_data_path
 
-from autobeta import runs as folder
 from autobeta.reports._montage import centres, factor, filled, montage, paled
 from autobeta.reports._style import GREY, INK
+from autobeta.run import folder
 
 _FONT = str(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf")
 

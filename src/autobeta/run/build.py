@@ -179,9 +179,7 @@ def _recipe(config: RunConfig, objects: Objects, facts: Facts) -> Recipe:
     return recipe
 
 
-def _network(
-    config: RunConfig, objects: Objects, shape: Shape
-) -> tuple[nn.Module, nn.Module]:
+def _network(config: RunConfig, objects: Objects, shape: Shape) -> tuple[nn.Module, nn.Module]:
     num_latents = config.model.num_latents
     if objects.network is None:
         module = registry.load("models/networks", config.model.architecture)
@@ -242,5 +240,3 @@ def find_device(name: str) -> torch.device:
             f"{', '.join(found)}; got {name!r}."
         )
     return torch.device(name)
-
-

@@ -51,7 +51,7 @@ def dataset_for(run: Run, data: Images) -> FactorDataset:
     Raises:
         ValueError: If they have another shape.
     """
-    height, width, channels = run.image_shape
+    height, _, channels = run.image_shape
     options = DataOptions(image_size=height, channels=channels)
     if isinstance(data, Path | str):
         data = str(data)

@@ -42,9 +42,9 @@ SUGGESTION = "suggestion.json"
 SUGGESTION_FIGURE = "suggestion.png"
 LOCK = ".lock"
 
-_OURS = "config environment metrics state suggestion log timing model training".split()
-_OURS += ["representation", "reconstructions", "traversals"]
-_LEFT = re.compile(rf"({'|'.join(_OURS)})\.[a-z]+\.\d+\.tmp")  # beside one of our files
+_OURS = (CONFIG, ENVIRONMENT, LOG, TIMING, MODEL, METRICS, SUGGESTION, SUGGESTION_FIGURE)
+_OURS += (REPRESENTATION, RECONSTRUCTIONS, TRAVERSALS)
+_LEFT = re.compile(rf"({'|'.join(map(re.escape, _OURS))})\.\d+\.tmp")  # beside one of our files
 _OLD = 3600.0  # seconds after which what a dead process left beside any file is removed
 _LARGE, _RATIO = 2**30, 100  # an .npz that unpacks to more than both is refused
 

@@ -36,6 +36,12 @@ class Run:
     objects: Objects = field(default_factory=Objects, repr=False)
 
     @property
+    def progress(self) -> str:
+        """How far it was trained, in words."""
+        steps = self.config.train.steps
+        return f"step {self.step}" + ("" if self.step == steps else f" of {steps}, not finished")
+
+    @property
     def dataset(self) -> FactorDataset:
         """What it was trained on, opened anew; encoding other images does not need it."""
         return open_dataset(self.config, self.objects)
@@ -138,7 +144,7 @@ def _newest(folder: Path) -> tuple[Path, int]:
         found.append((int(state.get("step", 0)), folder / files.CHECKPOINT / files.MODEL))
     if not found:
         raise FileNotFoundError(
-            f"`{folder}` must hold a network; it has neither {files.MODEL} nor {files.CHECKPOINT}/. "
+            f"`{folder}` must hold a network; it has no {files.MODEL} and no {files.CHECKPOINT}. "
             f"Begin with `autobeta train --config {folder / files.CONFIG} --out {folder}`."
         )
     step, path = max(found, key=lambda pair: pair[0])
@@ -164,4 +170,3 @@ def _place(device: str | None, config: RunConfig) -> torch.device:
         return find_device(config.train.device)
     except ValueError:  # the run's own is not on this machine
         return find_device("auto")
-

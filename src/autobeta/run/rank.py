@@ -25,7 +25,7 @@ def rank_runs(folders: Sequence[Path], *, spearman: bool = False) -> dict[str, f
     """
     folders = list(dict.fromkeys(Path(folder) for folder in folders))
     if len(folders) < 2:
-        raise ValueError(f"`runs` must be at least two run folders; got {len(folders)}. Add seeds.")
+        raise ValueError(f"`runs` must be at least two run folders; got {len(folders)}.")
     data = [_data(folder) for folder in folders]
     parts = [
         files.read_npz(folder / files.REPRESENTATION, "codes", "logvars", "index")

@@ -1,7 +1,7 @@
 """Train a run: build, claim its folder, fit, save, evaluate."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +68,9 @@ def train(
     with _threads(config.train.threads):
         seed_everything(config.train.seed)
         parts = build(config, given)
-        check_metrics(evaluation.metrics or (), has_factors=parts.dataset.factor_values is not None)
+        check_metrics(
+            evaluation.metrics or (), has_factors=parts.dataset.factor_values is not None
+        )
         refuse_foreign(folder)
         with files.locked(folder):
             claim(folder, parts, extend=extend)
@@ -87,7 +89,7 @@ def _fit(folder: Path, parts: Parts, callbacks: Sequence[Callback]) -> None:
         return
     with ExitStack() as stack:
         for callback in callbacks:
-            if hasattr(callback, "__enter__"):
+            if isinstance(callback, AbstractContextManager):
                 stack.enter_context(callback)
         fit(state, parts.config.train, folder=folder, callbacks=callbacks)
     write_tensors(folder / files.MODEL, state.model.state_dict(), step=steps)

@@ -73,7 +73,9 @@ class TrainState:
         position = self.batches.state_dict()["position"]
         return {"step": self.step, "position": position, "kl_count": self.kl_count}
 
-    def load_tensors(self, flat: dict[str, Tensor], counts: dict[str, int], log_every: int) -> None:
+    def load_tensors(
+        self, flat: dict[str, Tensor], counts: dict[str, int], log_every: int
+    ) -> None:
         """Restore what `tensors` and `counts` gave."""
         self.step = counts["step"]
         # version 0.1 kept no count; its lines of the log stood at multiples of `log_every`
@@ -138,16 +140,18 @@ def make_state(
     """
     for module in (model, objective, weighting):
         module.to(device)
-    adversarial = isinstance(objective, AbstractAdversarialObjective)
     weighting_lr = config.lr if weighting_lr is None else weighting_lr
-    groups = [(model, config.lr), (weighting, weighting_lr)]
-    groups += [] if adversarial else [(objective, config.lr)]
+    groups: list[tuple[nn.Module, float]] = [(model, config.lr), (weighting, weighting_lr)]
+    adversary = None
+    if isinstance(objective, AbstractAdversarialObjective):
+        adversary = objective.adversary_optimizer()
+    else:
+        groups.append((objective, config.lr))
     optimizer = torch.optim.Adam(
         [{"params": list(m.parameters()), "lr": lr} for m, lr in groups if any(m.parameters())],
         lr=config.lr,
         fused=True,
     )
-    adversary = objective.adversary_optimizer() if adversarial else None
     kl_sum = torch.zeros((), device=device)
     return TrainState(
         model, objective, weighting, optimizer, batches, 0, kl_sum, adversary=adversary

@@ -48,6 +48,5 @@ def _flat(value: Any, prefix: str = "") -> list[tuple[str, Any]]:  # noqa: ANN40
     if not isinstance(value, dict | list):
         return [(prefix, value)]
     items = value.items() if isinstance(value, dict) else enumerate(value)
-    return [
-        pair for key, item in items for pair in _flat(item, f"{prefix}.{key}" if prefix else key)
-    ]
+    dot = "." if prefix else ""
+    return [pair for key, item in items for pair in _flat(item, f"{prefix}{dot}{key}")]
