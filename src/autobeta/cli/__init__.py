@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit status: 0 done, 1 our error, 2 bad usage, 130 after Ctrl-C, 143 after SIGTERM.
     """
-    args = list(sys.argv[1:] if argv is None else argv)
+    args = [*(sys.argv[1:] if argv is None else argv)]  # `list` is a command here
     if args and args[0] == "--version":
         print(__version__)
         return 0

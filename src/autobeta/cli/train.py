@@ -79,20 +79,21 @@ def _train_method(method: str, args: Sequence[str]) -> None:
     preset = _preset(method, module.PRESETS, args)
     own = {f.name for f in dataclasses.fields(module.Config)}
     default = module.Config(**{k: v for k, v in preset.items() if k in own})
-    model, train = (_with(settings, preset) for settings in (ModelConfig(), TrainConfig()))
+    usual = [("model", ModelConfig), ("train", TrainConfig)]
+    published = dataclasses.make_dataclass(
+        "TrainFlags",
+        [(k, Annotated[kind, tyro.conf.arg(name="")], _with(kind(), preset)) for k, kind in usual],
+        bases=(TrainFlags,),
+        frozen=True,
+        kw_only=True,
+    )
     fields: list[tuple[str, Any, Any]] = [
-        ("flags", Annotated[TrainFlags, tyro.conf.arg(name="")], dataclasses.field()),
+        ("flags", Annotated[published, tyro.conf.arg(name="")], dataclasses.field()),
         ("method", module.Config, dataclasses.field(default=default)),
     ]
     doc = (module.__doc__ or "").split("\n")[0]
     command = dataclasses.make_dataclass("Train", fields, namespace={"__doc__": doc})
-    start = TrainFlags(out=tyro.MISSING, model=model, train=train)
-    parsed: Any = tyro.cli(
-        command,
-        prog=f"autobeta train {method}",
-        args=args,
-        default=command(flags=start, method=default),
-    )
+    parsed: Any = tyro.cli(command, prog=f"autobeta train {method}", args=args)
     flags: TrainFlags = parsed.flags
     _carry_out(flags.config(method, parsed.method), flags)
 

@@ -72,8 +72,8 @@ def trained_steps(folder: Path) -> int | None:
     if not (folder / files.MODEL).exists():
         return None
     step = read_facts(folder / files.MODEL).get("step")
-    if step is not None:
-        return int(step)
+    if type(step) is int:
+        return step
     log = files.read_jsonl(folder / files.LOG)  # version 0.1 wrote the network at the end alone
     return log[-1]["step"] if log else files.read_config(folder)["train"]["steps"]
 

@@ -6,9 +6,11 @@ former one is taken up again. Each file of tensors holds a checksum of what is i
 """
 
 import hashlib
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -19,16 +21,16 @@ from autobeta.errors import DivergedError
 from autobeta.run import folder as files
 from autobeta.training.state import TrainState
 
-_CHECKSUM = "sha256"
+_FACTS = "autobeta"  # one entry, since safetensors keeps no order of several
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], **facts: object) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], **facts: int) -> None:
     """Write tensors as safetensors, whole or not at all; tied ones are written each.
 
     Args:
         path: The file.
         tensors: Tensors by name, on any device.
-        facts: Written with them, as text.
+        facts: Whole numbers that are written with them.
 
     Raises:
         DivergedError: If one is not finite; the file, if there is one, stays as it was.
@@ -40,8 +42,8 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], **facts: object) ->
                 f"The former {path.name} is kept. Lower the learning rate."
             )
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    metadata = {_CHECKSUM: _checksum(plain), **{key: str(fact) for key, fact in facts.items()}}
-    files.write_atomic(path, lambda file: file.write(save(plain, metadata)))
+    written = json.dumps({"sha256": _checksum(plain), **facts})
+    files.write_atomic(path, lambda file: file.write(save(plain, {_FACTS: written})))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
@@ -55,28 +57,36 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise FileNotFoundError(f"`{path}` must be a safetensors file; found nothing there.")
     try:
         with safe_open(path, framework="pt") as file:
-            wanted = (file.metadata() or {}).get(_CHECKSUM)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        if wanted is not None and wanted != _checksum(tensors):
-            raise ValueError("another checksum than when it was written")
     except (SafetensorError, ValueError, RuntimeError, OSError, OverflowError) as error:
-        raise ValueError(
-            f"`{path}` must be a whole safetensors file; got {error}. "
-            "Restore a copy, or train again in a new folder."
-        ) from error
+        raise _damaged(path, error) from error
+    wanted = read_facts(path).get("sha256")
+    if wanted is not None and wanted != _checksum(tensors):
+        raise _damaged(path, "another checksum than when it was written")
     return tensors
 
 
-def read_facts(path: Path) -> dict[str, str]:
-    """What was written with a file's tensors; empty for a file of an earlier version."""
+def read_facts(path: Path) -> dict[str, Any]:
+    """What was written with a file's tensors; empty for a file of an earlier version.
+
+    Raises:
+        ValueError: If the file is damaged.
+    """
     try:
         with safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {})
-    except (SafetensorError, OSError) as error:
-        raise ValueError(
-            f"`{path}` must be a whole safetensors file; got {error}. "
-            "Restore a copy, or train again in a new folder."
-        ) from error
+            facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+    if not isinstance(facts, dict):
+        raise _damaged(path, f"{facts!r} in its header")
+    return facts
+
+
+def _damaged(path: Path, what: object) -> ValueError:
+    return ValueError(
+        f"`{path}` must be a whole safetensors file; got {what}. "
+        "Restore a copy, or train again in a new folder."
+    )
 
 
 def _checksum(tensors: Mapping[str, Tensor]) -> str:
@@ -155,7 +165,7 @@ def read_counts(folder: Path) -> dict[str, int]:
         value = counts.get(name)
         if type(value) is not int or value < (name == "step"):
             raise ValueError(f"{files.STATE} with {name} {value!r}")
-    if any(written.get(name, str(value)) != str(value) for name, value in counts.items()):
+    if any(written.get(name, value) != value for name, value in counts.items()):
         raise ValueError(f"{files.STATE} with {counts}, where {files.TRAINING} has {written}")
     return counts
 

@@ -148,7 +148,7 @@ def make_state(
     else:
         groups.append((objective, config.lr))
     optimizer = torch.optim.Adam(
-        [{"params": list(m.parameters()), "lr": lr} for m, lr in groups if any(m.parameters())],
+        [{"params": list(m.parameters()), "lr": lr} for m, lr in groups if list(m.parameters())],
         lr=config.lr,
         fused=True,
     )

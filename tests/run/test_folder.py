@@ -4,7 +4,7 @@ import sys
 import numpy as np
 import pytest
 
-from autobeta import runs
+from autobeta.run import folder as runs
 
 
 def test_failed_write_leaves_the_former_file(tmp_path):
@@ -21,18 +21,18 @@ def test_failed_write_leaves_the_former_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 
 
-def test_a_folder_is_held_by_one_process_only(tmp_path):
+def test_a_folder_is_locked_by_one_process_only(tmp_path):
     code = (
-        "import sys, pathlib; from autobeta import runs\n"
-        "with runs.held(pathlib.Path(sys.argv[1])): print('held')"
+        "import sys, pathlib; from autobeta.run import folder as runs\n"
+        "with runs.locked(pathlib.Path(sys.argv[1])): print('locked')"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "run")]
-    with runs.held(tmp_path / "run"):
+    with runs.locked(tmp_path / "run"):
         other = subprocess.run(command, capture_output=True, text=True)
     assert other.returncode == 1
     assert "must be free; another process is writing a run there" in other.stderr
     after = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert after.stdout == "held\n"
+    assert after.stdout == "locked\n"
 
 
 def test_unfinished_last_line_is_left_out(tmp_path):
@@ -79,5 +79,5 @@ def test_folder_without_a_run_is_named(tmp_path):
 
 def test_other_format_is_refused(tmp_path):
     runs.write_json(tmp_path / "config.json", {"format": 99})
-    with pytest.raises(ValueError, match="must have format 1; got 99"):
+    with pytest.raises(ValueError, match="must have format 2; got 99"):
         runs.read_config(tmp_path)
