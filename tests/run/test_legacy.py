@@ -1,4 +1,4 @@
-"""Run folders of version 0.1.0 (tests/reference/runs-0.1.0.py) resume, evaluate and report."""
+"""Run folders of version 0.1.0 (tests/reference/runs-0.1.0.md) resume, evaluate and report."""
 
 import tarfile
 from pathlib import Path

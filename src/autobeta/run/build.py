@@ -15,29 +15,29 @@ from autobeta import registry
 from autobeta.data import Batches, FactorDataset, as_dataset
 from autobeta.methods import Facts, Recipe
 from autobeta.models import VAE, AbstractLikelihood
+from autobeta.objectives import AbstractAdversarialObjective
 from autobeta.settings import OBJECT, RunConfig
 from autobeta.training import TrainState, make_state
 
+_PLAIN = (bool, int, float, str, tuple)  # settings that a module keeps
+
 Shape = tuple[int, int, int]
+Images = FactorDataset | Dataset[Any] | np.ndarray
 Network = tuple[nn.Module, nn.Module] | Callable[[Shape, int], tuple[nn.Module, nn.Module]]
+MakeRecipe = Callable[[Facts], Recipe]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Objects:
-    """What the user gives in place of names; None takes what the configuration names.
+    """What the user gives in place of names, as `train` takes it; None takes the name.
 
-    Args:
-        data: A `FactorDataset`, a torch `Dataset` of images, or an array of them.
-        network: Encoder and decoder, or a function from (height, width, channels) and the number
-            of latents to both. Modules are copied, so that the user's own stay as they are.
-        likelihood: An `AbstractLikelihood`; copied as well.
-        recipe: A `Recipe`, copied as well, or a function from `Facts` to one.
+    Modules are copied before they are trained, so that the user's own stay as they are.
     """
 
-    data: FactorDataset | Dataset[Any] | np.ndarray | None = None
+    data: Images | None = None
     network: Network | None = None
     likelihood: AbstractLikelihood | None = None
-    recipe: Recipe | Callable[[Facts], Recipe] | None = None
+    recipe: Recipe | MakeRecipe | None = None
 
     def named_by(self, config: RunConfig) -> dict[str, str]:
         """The objects that a configuration was made with and that are not given, by argument."""
@@ -110,6 +110,7 @@ def build(config: RunConfig, objects: Objects) -> Parts:
         device=device,
         weighting_lr=recipe.weighting_lr,
     )
+    _try(state, shape, train.batch_size)
     json = config.to_json()
     json["data"] |= {
         "source": dataset.source,
@@ -117,9 +118,33 @@ def build(config: RunConfig, objects: Objects) -> Parts:
         "num_train": num_train,
         "fingerprint": dataset.fingerprint,
     }
-    if given := {k: _told(v) for k, v in vars(objects).items() if v is not None and k != "data"}:
-        json["objects"] = given
+    if known := _known_by(objects, state):
+        json["objects"] = known
     return Parts(config, dataset, state, json)
+
+
+@torch.no_grad()
+def _try(state: TrainState, shape: Shape, batch_size: int) -> None:
+    """Count the terms of one black batch; neither state nor random numbers move.
+
+    Raises:
+        ValueError: If network or objective can't take such a batch.
+    """
+    height, width, channels = shape
+    x = torch.zeros(batch_size, channels, height, width, device=state.device)
+    devices = [state.device] if state.device.type == "cuda" else []
+    for module in state.modules().values():
+        module.eval()
+    try:
+        with torch.random.fork_rng(devices):
+            output = state.model(x)
+            state.objective(x, output)
+            if isinstance(state.objective, AbstractAdversarialObjective):
+                state.objective.adversary_loss(output)
+    except RuntimeError as error:
+        raise ValueError(
+            f"network and likelihood must take images of shape {tuple(x.shape)}; got: {error}"
+        ) from error
 
 
 def open_dataset(config: RunConfig, objects: Objects = Objects()) -> FactorDataset:
@@ -199,26 +224,34 @@ def _ask(config: RunConfig, objects: Objects, name: str) -> None:
         )
 
 
-def _told(given: Any) -> dict[str, str]:  # noqa: ANN401 - any object of `Objects`
-    """Import path and fingerprint of an object, as `config.json` keeps them."""
-    named = given[0] if isinstance(given, tuple) else given
-    kind = named if hasattr(named, "__qualname__") else type(named)
-    modules = given if isinstance(given, tuple) else _modules(given)
+def _known_by(objects: Objects, state: TrainState) -> dict[str, dict[str, str]]:
+    """Import path and fingerprint of the objects given, as `config.json` keeps them."""
+    modules = {
+        "network": (state.model.encoder, state.model.decoder),
+        "likelihood": (state.model.likelihood,),
+        "recipe": (state.objective, state.weighting),
+    }
+    found = {}
+    for name, made in modules.items():
+        if (given := getattr(objects, name)) is not None:
+            named = given[0] if isinstance(given, tuple) else given
+            kind = named if hasattr(named, "__qualname__") else type(named)
+            path = f"{kind.__module__}.{kind.__qualname__}"
+            found[name] = {"path": path, "fingerprint": _fingerprint(made)}
+    return found
+
+
+def _fingerprint(modules: tuple[nn.Module, ...]) -> str:
+    """Hex digits that change with classes, settings, buffers and shapes of parameters."""
     digest = hashlib.sha256()
-    for module in modules:
-        digest.update(repr(module).encode())
-        for name, tensor in module.state_dict().items():
-            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-    fingerprint = digest.hexdigest()[:16] if modules else ""
-    return {"path": f"{kind.__module__}.{kind.__qualname__}", "fingerprint": fingerprint}
-
-
-def _modules(given: Any) -> tuple[nn.Module, ...]:  # noqa: ANN401 - any object of `Objects`
-    if isinstance(given, nn.Module):
-        return (given,)
-    if isinstance(given, Recipe):
-        return tuple(part for part in vars(given).values() if isinstance(part, nn.Module))
-    return ()
+    for part in (part for module in modules for part in module.modules()):
+        plain = {k: v for k, v in vars(part).items() if isinstance(v, _PLAIN) and k != "training"}
+        digest.update(f"{type(part).__qualname__} {sorted(plain.items())}\n".encode())
+        for name, buffer in part.named_buffers(recurse=False):
+            digest.update(f"{name} {buffer.tolist()}\n".encode())
+        for name, parameter in part.named_parameters(recurse=False):
+            digest.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}\n".encode())
+    return digest.hexdigest()[:16]
 
 
 def find_device(name: str) -> torch.device:

@@ -1,24 +1,21 @@
 """Codes of any images under a run."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from torch.utils.data import Dataset
 
 from autobeta import registry
 from autobeta.data import FactorDataset, as_dataset
 from autobeta.run import folder as files
+from autobeta.run.build import Images
 from autobeta.run.codes import encode_dataset, representation_arrays, sample_points
 from autobeta.run.load import Run, load_run
 from autobeta.settings import DataOptions
 from autobeta.types import Representation
 
-Images = FactorDataset | Dataset[Any] | np.ndarray | Path | str
-
 
 def encode(
-    run: Run | Path | str, data: Images, *, num_points: int | None = None
+    run: Run | Path | str, data: Images | Path | str, *, num_points: int | None = None
 ) -> Representation:
     """Codes of images under a trained run.
 
@@ -45,7 +42,7 @@ def encode(
     return encode_dataset(run.model, dataset, index)
 
 
-def dataset_for(run: Run, data: Images) -> FactorDataset:
+def dataset_for(run: Run, data: Images | Path | str) -> FactorDataset:
     """Images brought to the shape that a run takes; the run's own data as the run has them.
 
     Raises:

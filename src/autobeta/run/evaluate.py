@@ -16,6 +16,7 @@ from autobeta.data import FactorDataset
 from autobeta.metrics import check_metrics, image_quality, score
 from autobeta.models import VAE
 from autobeta.run import folder as files
+from autobeta.run.build import Images
 from autobeta.run.codes import (
     SAMPLE_SEED,
     Pictures,
@@ -98,7 +99,7 @@ def evaluate(
     run: Run | Path | str,
     config: EvaluationConfig | None = None,
     *,
-    data: Any = None,  # noqa: ANN401 - as `Objects.data`, or a name or path
+    data: Images | Path | str | None = None,
 ) -> dict[str, Any]:
     """Evaluate a run, and write the results into its folder; see `evaluate_model`.
 
@@ -117,7 +118,7 @@ def evaluate(
     """
     run = run if isinstance(run, Run) else load_run(run)
     config = config or EvaluationConfig()
-    dataset = run.dataset if data is None else run.open(data)
+    dataset = run.open(data)
     check_metrics(config.metrics or (), has_factors=dataset.factor_values is not None)
     with files.locked(run.folder):
         return evaluate_model(run.model, dataset, run.folder, config, step=run.step)

@@ -42,7 +42,16 @@ SUGGESTION = "suggestion.json"
 SUGGESTION_FIGURE = "suggestion.png"
 LOCK = ".lock"
 
-_OURS = (CONFIG, ENVIRONMENT, LOG, TIMING, MODEL, METRICS, SUGGESTION, SUGGESTION_FIGURE)
+_OURS: tuple[str, ...] = (
+    CONFIG,
+    ENVIRONMENT,
+    LOG,
+    TIMING,
+    MODEL,
+    METRICS,
+    SUGGESTION,
+    SUGGESTION_FIGURE,
+)
 _OURS += (REPRESENTATION, RECONSTRUCTIONS, TRAVERSALS)
 _LEFT = re.compile(rf"({'|'.join(map(re.escape, _OURS))})\.\d+\.tmp")  # beside one of our files
 _OLD = 3600.0  # seconds after which what a dead process left beside any file is removed

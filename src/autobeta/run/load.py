@@ -8,9 +8,17 @@ import torch
 
 from autobeta.data import FactorDataset, as_dataset
 from autobeta.methods import Recipe
-from autobeta.models import VAE
+from autobeta.models import VAE, AbstractLikelihood
 from autobeta.run import folder as files
-from autobeta.run.build import Objects, build_model, find_device, open_dataset
+from autobeta.run.build import (
+    Images,
+    MakeRecipe,
+    Network,
+    Objects,
+    build_model,
+    find_device,
+    open_dataset,
+)
 from autobeta.settings import RunConfig
 from autobeta.training.checkpoint import has_checkpoint, read_facts, read_tensors
 
@@ -44,15 +52,18 @@ class Run:
     @property
     def dataset(self) -> FactorDataset:
         """What it was trained on, opened anew; encoding other images does not need it."""
-        return open_dataset(self.config, self.objects)
+        return self.open()
 
-    def open(self, data: Any) -> FactorDataset:  # noqa: ANN401 - as `Objects.data`, or a path
+    def open(self, data: Images | Path | str | None = None) -> FactorDataset:
         """The images that it was trained on, from where they lie now.
 
         Raises:
             ValueError: If these are other images.
         """
-        dataset = as_dataset(data, self.config.data_options)
+        if data is None:
+            dataset = open_dataset(self.config, self.objects)
+        else:
+            dataset = as_dataset(data, self.config.data_options)
         known = files.read_config(self.folder)["data"].get("fingerprint")
         if known is not None and dataset.fingerprint != known:
             raise ValueError(
@@ -94,35 +105,42 @@ def load_run(
     folder: Path | str,
     *,
     device: str | None = None,
-    **objects: Any,  # noqa: ANN401 - the fields of Objects
+    data: Images | None = None,
+    network: Network | None = None,
+    likelihood: AbstractLikelihood | None = None,
+    recipe: Recipe | MakeRecipe | None = None,
 ) -> Run:
     """Load a run: its network as trained, or as in its last checkpoint.
 
     Args:
         folder: Run folder.
         device: Where the network goes; the run's own if not given, or the best that is here.
-        objects: `data`, `network`, `likelihood`, `recipe` that the run was made with; see
-            `autobeta.run.build.Objects`. No file of a run can bring them back.
+        data: The object that the run was made with in place of a name; see `train`. No file of a
+            run can bring objects back. Only what reads the run's own images needs it.
+        network: Likewise.
+        likelihood: Likewise.
+        recipe: Likewise.
 
     Raises:
         FileNotFoundError: If the folder holds no run, or nothing of its network yet.
         ValueError: If a file is damaged, or an object is missing.
     """
-    folder, given = Path(folder), Objects(**objects)
+    folder = Path(folder)
+    given = Objects(data=data, network=network, likelihood=likelihood, recipe=recipe)
     config, shape, model, _ = _rebuild(folder, given)
     path, step = _newest(folder)
     load_weights(model, path)
     return Run(folder, config, model.to(_place(device, config)).eval(), shape, step, given)
 
 
-def controller_of(folder: Path, **objects: Any) -> object:  # noqa: ANN401 - fields of Objects
+def controller_of(folder: Path, objects: Objects = Objects()) -> object:
     """The controller of a run, for its gains and bounds; None where there is none.
 
     Raises:
         FileNotFoundError: If the folder holds no run.
         ValueError: If its configuration is damaged, or an object is missing.
     """
-    recipe = _rebuild(folder, Objects(**objects))[3]
+    recipe = _rebuild(folder, objects)[3]
     return getattr(recipe.weighting, "controller", None)
 
 

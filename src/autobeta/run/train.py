@@ -3,13 +3,14 @@
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 
+from autobeta.methods import Recipe
 from autobeta.metrics import check_metrics, printed_name
+from autobeta.models import AbstractLikelihood
 from autobeta.run import folder as files
-from autobeta.run.build import Objects, Parts, build
+from autobeta.run.build import Images, MakeRecipe, Network, Objects, Parts, build
 from autobeta.run.evaluate import evaluate_model
 from autobeta.run.identity import claim, refuse_foreign
 from autobeta.run.load import Run, load_weights, trained_steps
@@ -26,7 +27,10 @@ def train(
     extend: bool = False,
     evaluation: EvaluationConfig | None = None,
     callbacks: Sequence[Callback] = (),
-    **objects: Any,  # noqa: ANN401 - the fields of Objects
+    data: Images | None = None,
+    network: Network | None = None,
+    likelihood: AbstractLikelihood | None = None,
+    recipe: Recipe | MakeRecipe | None = None,
 ) -> Run:
     """Train a run and evaluate it, or go on where an earlier call stopped.
 
@@ -41,8 +45,12 @@ def train(
         evaluation: Settings of the evaluation at the end.
         callbacks: Called with each new line of the log; see `autobeta.training.Callback`. One
             that is a context manager is entered while the run is trained.
-        objects: `data`, `network`, `likelihood`, `recipe` in place of the names in `config`; see
-            `autobeta.run.build.Objects`.
+        data: A `FactorDataset`, a torch `Dataset` of images, or an array of them, in place of
+            the name in `config`.
+        network: Encoder and decoder, or a function from (height, width, channels) and the number
+            of latents to both, in place of the architecture. Modules are copied.
+        likelihood: An `AbstractLikelihood` in place of the named one; copied.
+        recipe: A `Recipe`, copied, or a function from `Facts` to one, in place of the method.
 
     Returns:
         The trained run.
@@ -63,7 +71,8 @@ def train(
         >>> encode(run, run.dataset).codes.shape
         (2304, 10)
     """
-    folder, given = Path(out), Objects(**objects)
+    folder = Path(out)
+    given = Objects(data=data, network=network, likelihood=likelihood, recipe=recipe)
     evaluation = evaluation or EvaluationConfig()
     with _threads(config.train.threads):
         seed_everything(config.train.seed)

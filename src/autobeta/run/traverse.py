@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +11,7 @@ from autobeta.data import read_image
 from autobeta.models import VAE
 from autobeta.reports import save_montage, save_traversal_gif, save_traversal_grid
 from autobeta.run import folder as files
+from autobeta.run.build import Images
 from autobeta.run.codes import (
     SAMPLE_SEED,
     active_latents,
@@ -80,7 +80,7 @@ def draw_traversals(
     images: Sequence[Path] = (),
     num_values: int = 11,
     span: float = 2.0,
-    data: Any = None,  # noqa: ANN401 - as for `evaluate`
+    data: Images | Path | str | None = None,
 ) -> list[Path]:
     """Write traversals as a PNG grid and a GIF each, and samples from the prior as a PNG.
 
@@ -130,12 +130,12 @@ def _code(run: Run, pixels: np.ndarray) -> Float[np.ndarray, " latents"]:
     return run.model.encode(x).mean[0].cpu().numpy()
 
 
-def _sample(run: Run, data: Any) -> Representation:  # noqa: ANN401 - see `draw_traversals`
+def _sample(run: Run, data: Images | Path | str | None) -> Representation:
     """Codes that say which latents are active: the evaluation's, if it is of this network."""
     evaluated = files.read_metrics(run.folder)
     if evaluated and evaluated.get("step", run.step) == run.step and data is None:
         names = ("codes", "logvars", "index")
         arrays = files.read_npz(run.folder / files.REPRESENTATION, *names)
         return Representation(**{name: arrays[name] for name in names})
-    dataset = run.dataset if data is None else run.open(data)
+    dataset = run.open(data)
     return encode_dataset(run.model, dataset, sample_points(dataset, "train", _SAMPLE))
