@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from autobeta import runs
 from autobeta.data import (
     DataOptions,
     celeba,
@@ -25,6 +24,7 @@ from autobeta.data import (
     shapes3d,
     verify,
 )
+from autobeta.run import folder as runs
 
 HERE = Path(__file__).parent
 

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from autobeta import control
-from autobeta import runs as folders
 from autobeta.reports import Run, load_runs
 from autobeta.reports.figures import beta_over_steps, kl_over_steps, rate_distortion
+from autobeta.run import folder as folders
 
 HERE = Path(__file__).parent
 END = 500  # steps

@@ -136,9 +136,7 @@ def test_a_flipped_bit_is_noticed(saved, name):
     data = bytearray((folder / name).read_bytes())
     data[-100] ^= 4
     (folder / name).write_bytes(bytes(data))
-    with pytest.raises(
-        ValueError, match=rf"{name}` must be a whole .* got another"
-    ):
+    with pytest.raises(ValueError, match=rf"{name}` must be a whole .* got another"):
         load_checkpoint(folder, state, log_every=2)
 
 
