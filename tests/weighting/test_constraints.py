@@ -28,7 +28,7 @@ def test_capacity_pulls_the_kl_from_both_sides():
 
 
 def test_a_negative_gamma_is_refused():
-    with pytest.raises(ValueError, match="`gamma` must be at least 0; got -1"):
+    with pytest.raises(ValueError, match="`gamma` must be at least 0, and finite; got -1"):
         CapacityKL(-1.0, schedules.constant(5.0))
 
 

@@ -28,6 +28,7 @@ Deviations:
     None; there is no paper.
 """
 
+import math
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -36,7 +37,7 @@ from autobeta.methods._base import Facts, IntegralGain, PositiveWeight, Recipe, 
 from autobeta.objectives import Elbo
 from autobeta.settings import Fraction, check_settings
 from autobeta.types import Scalar, Terms
-from autobeta.weighting import AbstractWeighting, LogPI, schedules
+from autobeta.weighting import AbstractWeighting, LogPI, check_terms, schedules, weighted_sum
 
 SOURCE = "Ours: autobeta, docs/rateanneal.md"
 CITATION = """@software{autobeta,
@@ -102,7 +103,7 @@ class PacedKL(AbstractWeighting):
         >>> weighting = PacedKL(LogPI(), schedules.constant(1.0), rate=0.002)
         >>> terms = {"reconstruction": torch.tensor(100.0), "kl": torch.tensor(0.0)}
         >>> losses = [float(weighting(terms, step)) for step in range(1000)]
-        >>> round(float(weighting.pace.target), 3)  # KL rests at 0, the pacemaker waits
+        >>> round(float(weighting.pace.target), 3)  # KL stays at 0, the pacemaker waits
         1.0
     """
 
@@ -111,8 +112,8 @@ class PacedKL(AbstractWeighting):
     ) -> None:
         super().__init__()
         for name, value in {"rate": rate, "lead": lead}.items():
-            if not value > 0:
-                raise ValueError(f"`{name}` must be positive, in nats; got {value}.")
+            if not 0 < value < math.inf:
+                raise ValueError(f"`{name}` must be positive and finite, in nats; got {value}.")
         # not named controller: its target is no set point, and KL need not be near it at the end
         self.pace = controller
         self._floor = floor
@@ -120,11 +121,12 @@ class PacedKL(AbstractWeighting):
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step."""
-        self.pace.beta_min = self._floor(step)
+        check_terms(terms, "reconstruction", "kl")
+        self.pace.beta_min = schedules.value_at(self._floor, step)
         pacemaker: Tensor = self.pace.target
         risen = pacemaker + (self._lead - self.pace.last_error).clamp(max=self._rate)
         beta = self.pace.step(terms["kl"].detach().sum(), risen)
-        return terms["reconstruction"] + beta.to(terms["kl"].dtype) * terms["kl"].sum()
+        return weighted_sum(terms, {"kl": beta.to(terms["kl"].dtype)})
 
 
 def build(config: Config, facts: Facts) -> Recipe:
