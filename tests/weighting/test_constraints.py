@@ -34,9 +34,9 @@ def test_a_negative_gamma_is_refused():
 
 def test_the_multiplier_holds_the_reconstruction_at_its_target():
     """On a network whose reconstruction falls by 10 nats for each e-fold of lambda, with a lag."""
-    weighting = ReconstructionConstraint(50.0)
+    weighting = ReconstructionConstraint(50.0, rate=4e-4, max_change=0.004)
     level = 200.0
-    for step in range(20_000):
+    for step in range(5000):
         weighting(terms(level), step)
         settled = 100.0 - 10.0 * float(weighting.log_lambda)
         level += 0.01 * (settled - level)

@@ -17,8 +17,8 @@ def terms(reconstruction, kl):
     }
 
 
-def trained(weighting, found, steps=3000):
-    optimizer = torch.optim.Adam(weighting.parameters(), lr=0.02)
+def trained(weighting, found, steps=600):
+    optimizer = torch.optim.Adam(weighting.parameters(), lr=0.05)
     for step in range(steps):
         optimizer.zero_grad()
         weighting(found, step).backward()

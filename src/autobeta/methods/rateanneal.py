@@ -30,12 +30,13 @@ Deviations:
 
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor
 
 from autobeta.methods._base import Facts, IntegralGain, PositiveWeight, Recipe, Weight, Window
 from autobeta.objectives import Elbo
-from autobeta.settings import Fraction, check_settings
+from autobeta.settings import Fraction, Range, check_settings
 from autobeta.types import Scalar, Terms
 from autobeta.weighting import AbstractWeighting, LogPI, check_terms, schedules, weighted_sum
 
@@ -61,7 +62,7 @@ class Config:
     """Integral gain of LogPI, per nat and step."""
     beta_initial: PositiveWeight = 50.0
     """First beta."""
-    beta_low: PositiveWeight = 0.1
+    beta_low: Annotated[float, Range(1e-9, 1e3, below=True)] = 0.1
     """Lower bound of beta while KL grows."""
     beta_end: PositiveWeight = 1.0
     """Lower bound of beta at the end, and its value unless KL outruns the pacemaker; 1 is the

@@ -158,8 +158,8 @@ def _check(weighting: LearnedWeights, sizes: Mapping[str, int]) -> None:
         raise ValueError(f"`start` must be one of {STARTS}; got {weighting.start!r}.")
     if weighting.start == "fixed_point" and weighting.warmup < 2:
         raise ValueError(
-            f"`warmup` must be at least 2 steps to measure a fixed point; got {weighting.warmup}. "
-            "Use start='ones' without a warm-up."
+            f"`warmup` must be at least 2 steps for `start` fixed_point, which is measured in it; "
+            f"got {weighting.warmup}. Take `start` ones, or a warm-up."
         )
     for name in [*weighting.units, *weighting.floors]:
         if name not in sizes:
