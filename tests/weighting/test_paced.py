@@ -69,16 +69,12 @@ def test_beta_rises_again_where_kl_outruns_the_pacemaker():
 
 @pytest.mark.parametrize("name", ["rate", "lead"])
 def test_rate_and_lead_must_be_positive(name):
-    with pytest.raises(
-        ValueError, match=f"`{name}` must be positive and finite"
-    ):
+    with pytest.raises(ValueError, match=f"`{name}` must be positive and finite"):
         make(**{name: 0.0})
 
 
 def test_fractions_must_fit_the_run():
-    with pytest.raises(
-        ValueError, match=r"`growing` \+ `returning` must be .*0.9 and 0.2"
-    ):
+    with pytest.raises(ValueError, match=r"`growing` \+ `returning` must be .*0.9 and 0.2"):
         Config(growing=0.9, returning=0.2)
 
 
