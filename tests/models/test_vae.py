@@ -77,7 +77,7 @@ def test_wrong_shapes_of_an_encoder_are_named(form, shapes):
 
 
 def test_an_encoder_that_returns_no_tensors_is_refused():
-    with pytest.raises(TypeError, match="`encoder` must return a tensor, a pair .*; got a dict"):
+    with pytest.raises(TypeError, match=r"`encoder` must return a tensor, a pair .*; got a dict"):
         vae(lambda mean, logvar: {"mean": mean}).encode(X)
 
 

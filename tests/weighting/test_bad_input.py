@@ -115,7 +115,7 @@ def test_several_numbers_are_refused_and_the_advice_works(make, shape):
 @pytest.mark.parametrize("name", WEIGHTINGS)
 def test_terms_are_refused_by_one_rule(name):
     weighting = WEIGHTINGS[name]()
-    with pytest.raises(ValueError, match="`terms` must have .*; got none. Take an objective"):
+    with pytest.raises(ValueError, match=r"`terms` must have .*; got none. Take an objective"):
         weighting({}, 0)
     with pytest.raises(ValueError, match=r"`terms` must have 'kl'; got reconstruction"):
         weighting({"reconstruction": torch.tensor(1.0)}, 0)
