@@ -3,13 +3,20 @@
 import dataclasses
 import json
 import math
+import re
 
 import pytest
 import torch
 
 from autobeta import registry
 from autobeta.methods import Facts
-from autobeta.models import VAE, Bernoulli, Gaussian
+from autobeta.models import (
+    VAE,
+    Bernoulli,
+    Gaussian,
+    LearnedSigmaGaussian,
+    OptimalSigmaGaussian,
+)
 from autobeta.models.networks import burgess
 from autobeta.settings import ModelConfig, RunConfig, TrainConfig
 from autobeta.weighting import AbstractWeighting, effective_weights
@@ -167,3 +174,54 @@ def test_learned_weights_on_a_cross_entropy_of_colours_are_warned_of(method):
     with pytest.warns(UserWarning, match="Use --likelihood gaussian"):
         module.build(module.Config(), facts_of(image_shape=(32, 32, 3)))
     module.build(module.Config(), facts_of(image_shape=(32, 32, 3), likelihood=Gaussian()))
+
+
+@pytest.mark.parametrize(
+    ("method", "end", "numbers"),
+    [
+        ("annealedvae", "capacity", "0.25 of 25"),
+        ("controlvae", "target", "0.5 of 18"),
+        ("dynamicvae", "target", "0.5 of 20"),
+    ],
+)
+def test_run_too_short_for_its_schedule_is_warned_of_and_the_advice_works(method, end, numbers):
+    module, config = registry.load("methods", method), {"schedule": "paper"}
+    with pytest.warns(UserWarning, match=rf"reaches {numbers} nats in a run of 1,000") as found:
+        module.build(module.Config(**config), facts_of())
+    long = int(re.search(r"it needs ([\d,]+)", str(found[0].message))[1].replace(",", ""))
+    weighting = module.build(module.Config(**config), facts_of(num_steps=long)).weighting
+    planned = getattr(weighting, "_target", None) or weighting._capacity
+    assert planned(long - 1) == getattr(module.Config(), end)
+    assert planned(long - 2) < planned(long - 1)
+    module.build(module.Config(schedule="fitted"), facts_of())  # warns of nothing
+
+
+def test_multiplier_that_hardly_moves_is_warned_of_and_the_advice_works():
+    module = registry.load("methods", "geco")
+    with pytest.warns(UserWarning, match=r"factor of 1\.11 in a run of 100 steps") as found:
+        module.build(module.Config(), facts_of(num_steps=100))
+    advised = float(re.search(r"max-change: (\S+) allows", str(found[0].message))[1])
+    module.build(module.Config(max_change=advised), facts_of(num_steps=100))
+
+
+@pytest.mark.parametrize("method", ["lvae", "mdlvae"])
+def test_warmup_over_half_of_the_run_is_warned_of(method):
+    with pytest.warns(UserWarning, match="`warmup` takes 501 of .* learned in 499"):
+        make(method, warmup=501)
+    make(method, warmup=500)
+
+
+@pytest.mark.parametrize("method", ["lvae", "mdlvae"])
+@pytest.mark.parametrize("likelihood", [LearnedSigmaGaussian, OptimalSigmaGaussian])
+def test_learned_weights_on_a_density_are_warned_of(method, likelihood):
+    module = registry.load("methods", method)
+    with pytest.warns(UserWarning, match="is a density with its constants"):
+        module.build(module.Config(), facts_of(likelihood=likelihood()))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_smallest_batch_that_an_objective_names_is_enough(method):
+    recipe, model = make(method)
+    batch = recipe.objective.min_batch
+    terms = recipe.objective(torch.rand(batch, 1, 32, 32), model(torch.rand(batch, 1, 32, 32)))
+    assert all(torch.isfinite(term).all() for term in terms.values())

@@ -88,7 +88,7 @@ def test_sigma_is_bounded_below():
 
 
 def test_sigma_must_be_positive():
-    with pytest.raises(ValueError, match="`sigma` must be positive; got 0"):
+    with pytest.raises(ValueError, match="`sigma` must be positive and finite; got 0"):
         Gaussian(0.0)
 
 

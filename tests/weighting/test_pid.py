@@ -170,7 +170,7 @@ def test_weighting_uses_the_same_step_s_kl_and_feeds_no_gradient_through_beta():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: IncrementalPI(ki=0.1), "`ki` must be at most 0; got 0.1"),
+        (lambda: IncrementalPI(ki=0.1), "`ki` must be at most 0, and finite; got 0.1"),
         (lambda: PositionalPI(ki=0.1), "drives kl away from `target`"),
         (lambda: LogPI(ki=0.1), "`ki` must be at most 0"),
         (

@@ -6,6 +6,7 @@ sets the weights), a frozen keyword-only dataclass `Config` whose `__post_init__
 settings published together: fields of `Config`, and of the run's model and training.
 """
 
+import warnings
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from autobeta.models import AbstractLikelihood
 from autobeta.objectives import AbstractObjective
 from autobeta.settings import Range
 from autobeta.weighting import AbstractWeighting
+from autobeta.weighting.schedules import Schedule
 
 # Rules of settings. float32 has to hold what a weight or a number of nats is multiplied with.
 Weight = Annotated[float, Range(0, 1e9)]
@@ -58,3 +60,28 @@ class Recipe:
     weighting: AbstractWeighting
     weighting_lr: float | None = None
     likelihood: AbstractLikelihood | None = None
+
+
+def warn_unfinished(schedule: Schedule, end: float, facts: Facts) -> None:
+    """Warn of a published schedule that a run is too short for: its numbers, and the way out.
+
+    Args:
+        schedule: In nats, rising to `end`.
+        end: What it is meant to reach.
+        facts: About the run.
+    """
+    last = schedule(facts.num_steps - 1)
+    if last >= 0.95 * end:
+        return
+    low, high = facts.num_steps, 2 * facts.num_steps
+    while schedule(high) < end:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if schedule(middle) >= end else (middle, high)
+    warnings.warn(
+        f"`schedule` paper reaches {last:.3g} of {end:g} nats in a run of {facts.num_steps:,} "
+        f"steps; it needs {high + 1:,}. Train so long, or take --method.schedule fitted, which "
+        "has the same shape within the run.",
+        stacklevel=3,
+    )

@@ -13,7 +13,7 @@ Deviations:
 from dataclasses import dataclass
 from typing import Literal
 
-from autobeta.methods._base import Facts, PositiveWeight, Recipe, Share, Weight
+from autobeta.methods._base import Facts, PositiveWeight, Recipe, Share, Weight, warn_unfinished
 from autobeta.objectives import Elbo
 from autobeta.settings import Count, check_settings
 from autobeta.weighting import CapacityKL, schedules
@@ -62,4 +62,6 @@ def build(config: Config, facts: Facts) -> Recipe:
     fitted = max(1, round(config.rising * facts.num_steps))
     steps = config.period if config.schedule == "paper" else fitted
     capacity = schedules.linear(0.0, config.capacity, steps=steps)
+    if config.schedule == "paper":
+        warn_unfinished(capacity, config.capacity, facts)
     return Recipe(objective=Elbo(), weighting=CapacityKL(config.gamma, capacity))

@@ -14,7 +14,15 @@ Deviations:
 from dataclasses import dataclass
 from typing import Literal
 
-from autobeta.methods._base import Facts, IntegralGain, Recipe, Rise, Share, Weight
+from autobeta.methods._base import (
+    Facts,
+    IntegralGain,
+    Recipe,
+    Rise,
+    Share,
+    Weight,
+    warn_unfinished,
+)
 from autobeta.objectives import Elbo
 from autobeta.settings import Count, check_settings
 from autobeta.weighting import ControlledKL, PositionalPI, schedules
@@ -83,5 +91,7 @@ def build(config: Config, facts: Facts) -> Recipe:
     controller = PositionalPI(
         kp=config.kp, ki=config.ki, beta_min=config.beta_min, antiwindup=config.antiwindup
     )
-    weighting = ControlledKL(controller, make_schedule(config, facts.num_steps))
-    return Recipe(objective=Elbo(), weighting=weighting)
+    target = make_schedule(config, facts.num_steps)
+    if config.schedule == "paper":
+        warn_unfinished(target, config.target, facts)
+    return Recipe(objective=Elbo(), weighting=ControlledKL(controller, target))

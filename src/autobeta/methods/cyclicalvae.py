@@ -52,6 +52,11 @@ def build(config: Config, facts: Facts) -> Recipe:
     Raises:
         ValueError: If there are more cycles than steps.
     """
+    if config.cycles > facts.num_steps:
+        raise ValueError(
+            f"`cycles` must be at most the run's {facts.num_steps} steps; got {config.cycles}. "
+            "The default is 4."
+        )
     period = facts.num_steps / config.cycles
     beta = schedules.cyclical(config.beta, period=period, rising=config.rising)
     return Recipe(objective=Elbo(), weighting=ScheduledWeights({"kl": beta}))

@@ -28,6 +28,7 @@ from autobeta.methods._base import (
     Share,
     Weight,
     Window,
+    warn_unfinished,
 )
 from autobeta.objectives import Elbo
 from autobeta.settings import Count, check_settings
@@ -147,13 +148,14 @@ def make_schedule(config: Config, num_steps: int) -> schedules.Schedule:
 
 def build(config: Config, facts: Facts) -> Recipe:
     """Objects of DynamicVAE."""
+    target = make_schedule(config, facts.num_steps)
+    if config.schedule == "paper":
+        warn_unfinished(target, config.target, facts)
     mean_rise = (config.target - config.target_start) / (config.rising * facts.num_steps)
-    return Recipe(
-        objective=Elbo(),
-        weighting=ControlledKL(
-            make_controller(config),
-            make_schedule(config, facts.num_steps),
-            hold=config.beta_hold if config.schedule == "fitted" else 0.0,
-            catch_up=max(mean_rise, 0.0),
-        ),
+    weighting = ControlledKL(
+        make_controller(config),
+        target,
+        hold=config.beta_hold if config.schedule == "fitted" else 0.0,
+        catch_up=max(mean_rise, 0.0),
     )
+    return Recipe(objective=Elbo(), weighting=weighting)

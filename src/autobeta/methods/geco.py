@@ -11,6 +11,8 @@ Deviations:
     likelihood; its default is for dSprites with bernoulli.
 """
 
+import math
+import warnings
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -54,4 +56,12 @@ def build(config: Config, facts: Facts) -> Recipe:
     weighting = ReconstructionConstraint(
         config.target, decay=config.decay, rate=config.rate, max_change=config.max_change
     )
+    farthest = math.exp(min(config.max_change * facts.num_steps, 700))
+    if farthest < 2:
+        warnings.warn(
+            f"`max_change` lets lambda change by at most a factor of {farthest:.3g} in a run of "
+            f"{facts.num_steps:,} steps, so that the target is hardly pursued. Train longer, or "
+            f"raise --method.max-change: {5 / facts.num_steps:.2g} allows a factor of 150.",
+            stacklevel=2,
+        )
     return Recipe(objective=Elbo(), weighting=weighting)

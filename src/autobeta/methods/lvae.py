@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from autobeta.methods._base import Facts, LearningRate, Recipe, Weight
-from autobeta.models import Bernoulli
+from autobeta.models import Bernoulli, LearnedSigmaGaussian, OptimalSigmaGaussian
 from autobeta.objectives import Elbo
 from autobeta.settings import Index, check_settings
 from autobeta.weighting import LearnedWeights
@@ -63,9 +63,9 @@ PRESETS: dict[str, dict[str, object]] = {}
 
 
 def check_run(warmup: int, facts: Facts) -> None:
-    """Refuse a run that never learns its weights; warn of a cross-entropy of colours.
+    """Refuse a run that never learns its weights; warn of one that hardly does.
 
-    That holds the images' own entropy, which the weights would see.
+    Warn, too, of likelihoods whose value has a part that no network can lower.
 
     Raises:
         ValueError: If the warm-up is not shorter than the run.
@@ -74,6 +74,18 @@ def check_run(warmup: int, facts: Facts) -> None:
         raise ValueError(
             f"`warmup` must be below the run's {facts.num_steps} steps; got {warmup}. "
             "Train longer, or shorten it."
+        )
+    if 2 * warmup > facts.num_steps:
+        warnings.warn(
+            f"`warmup` takes {warmup:,} of the run's {facts.num_steps:,} steps, so that the "
+            f"weights are learned in {facts.num_steps - warmup:,}. Train longer, or shorten it.",
+            stacklevel=3,
+        )
+    if isinstance(facts.likelihood, LearnedSigmaGaussian | OptimalSigmaGaussian):
+        warnings.warn(
+            "`likelihood` is a density with its constants, which the learned weights see: it may "
+            "fall below 0, where its weight goes to its limit. Use --likelihood gaussian.",
+            stacklevel=3,
         )
     if isinstance(facts.likelihood, Bernoulli) and facts.image_shape[2] == 3:
         warnings.warn(

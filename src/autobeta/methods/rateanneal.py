@@ -28,15 +28,17 @@ Deviations:
     None; there is no paper.
 """
 
+import math
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor
 
 from autobeta.methods._base import Facts, IntegralGain, PositiveWeight, Recipe, Weight, Window
 from autobeta.objectives import Elbo
-from autobeta.settings import Fraction, check_settings
+from autobeta.settings import Fraction, Range, check_settings
 from autobeta.types import Scalar, Terms
-from autobeta.weighting import AbstractWeighting, LogPI, schedules
+from autobeta.weighting import AbstractWeighting, LogPI, check_terms, schedules, weighted_sum
 
 SOURCE = "Ours: autobeta, docs/rateanneal.md"
 CITATION = """@software{autobeta,
@@ -60,7 +62,7 @@ class Config:
     """Integral gain of LogPI, per nat and step."""
     beta_initial: PositiveWeight = 50.0
     """First beta."""
-    beta_low: PositiveWeight = 0.1
+    beta_low: Annotated[float, Range(1e-9, 1e3, below=True)] = 0.1
     """Lower bound of beta while KL grows."""
     beta_end: PositiveWeight = 1.0
     """Lower bound of beta at the end, and its value unless KL outruns the pacemaker; 1 is the
@@ -102,7 +104,7 @@ class PacedKL(AbstractWeighting):
         >>> weighting = PacedKL(LogPI(), schedules.constant(1.0), rate=0.002)
         >>> terms = {"reconstruction": torch.tensor(100.0), "kl": torch.tensor(0.0)}
         >>> losses = [float(weighting(terms, step)) for step in range(1000)]
-        >>> round(float(weighting.pace.target), 3)  # KL rests at 0, the pacemaker waits
+        >>> round(float(weighting.pace.target), 3)  # KL stays at 0, the pacemaker waits
         1.0
     """
 
@@ -111,8 +113,8 @@ class PacedKL(AbstractWeighting):
     ) -> None:
         super().__init__()
         for name, value in {"rate": rate, "lead": lead}.items():
-            if not value > 0:
-                raise ValueError(f"`{name}` must be positive, in nats; got {value}.")
+            if not 0 < value < math.inf:
+                raise ValueError(f"`{name}` must be positive and finite, in nats; got {value}.")
         # not named controller: its target is no set point, and KL need not be near it at the end
         self.pace = controller
         self._floor = floor
@@ -120,11 +122,12 @@ class PacedKL(AbstractWeighting):
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step."""
-        self.pace.beta_min = self._floor(step)
+        check_terms(terms, "reconstruction", "kl")
+        self.pace.beta_min = schedules.value_at(self._floor, step)
         pacemaker: Tensor = self.pace.target
         risen = pacemaker + (self._lead - self.pace.last_error).clamp(max=self._rate)
         beta = self.pace.step(terms["kl"].detach().sum(), risen)
-        return terms["reconstruction"] + beta.to(terms["kl"].dtype) * terms["kl"].sum()
+        return weighted_sum(terms, {"kl": beta.to(terms["kl"].dtype)})
 
 
 def build(config: Config, facts: Facts) -> Recipe:

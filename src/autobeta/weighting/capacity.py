@@ -1,11 +1,13 @@
 """The KL pulled to a capacity that rises: Burgess et al."""
 
+import math
+
 import torch
 from torch import Tensor
 
 from autobeta.types import Scalar, Terms
-from autobeta.weighting._base import AbstractWeighting
-from autobeta.weighting.schedules import Schedule
+from autobeta.weighting._base import AbstractWeighting, check_terms
+from autobeta.weighting.schedules import Schedule, value_at
 
 
 class CapacityKL(AbstractWeighting):
@@ -19,7 +21,7 @@ class CapacityKL(AbstractWeighting):
         capacity: Schedule of C, nats.
 
     Raises:
-        ValueError: If `gamma` is negative.
+        ValueError: If `gamma` is negative or not finite.
 
     Source:
         Burgess et al., Understanding disentangling in beta-VAE, 2018, eq. 8,
@@ -37,15 +39,18 @@ class CapacityKL(AbstractWeighting):
 
     def __init__(self, gamma: float, capacity: Schedule) -> None:
         super().__init__()
-        if gamma < 0:
-            raise ValueError(f"`gamma` must be at least 0; got {gamma}. The paper has 1000.")
-        self._gamma = gamma
-        self._capacity = capacity
+        if not 0 <= gamma < math.inf:
+            raise ValueError(
+                f"`gamma` must be at least 0, and finite; got {gamma}. The paper has 1000."
+            )
+        self._gamma, self._capacity = gamma, capacity
         self.register_buffer("target", torch.zeros(()))
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step."""
-        capacity = self._capacity(step)
+        check_terms(terms, "reconstruction", "kl")
+        capacity = value_at(self._capacity, step)
         if self.training:
             self.target.fill_(capacity)
-        return terms["reconstruction"] + self._gamma * (terms["kl"].sum() - capacity).abs()
+        distance = (terms["kl"].sum() - capacity).abs()
+        return terms["reconstruction"].sum() + self._gamma * distance

@@ -1,8 +1,27 @@
 """Schedules: pure functions of the step, which counts from 0, for weights and set points."""
 
+import math
 from collections.abc import Callable
 
 Schedule = Callable[[int], float]
+
+
+def value_at(schedule: Schedule, step: int) -> float:
+    """What a schedule says at a step.
+
+    Raises:
+        ValueError: If that is not finite.
+    """
+    value = schedule(step)
+    if not math.isfinite(value):
+        raise ValueError(f"a schedule must return finite numbers; got {value} at step {step}.")
+    return value
+
+
+def _check_finite(**numbers: float) -> None:
+    for name, value in numbers.items():
+        if not math.isfinite(value):
+            raise ValueError(f"`{name}` must be finite; got {value}.")
 
 
 def constant(value: float) -> Schedule:
@@ -12,6 +31,7 @@ def constant(value: float) -> Schedule:
         >>> constant(4.0)(1000)
         4.0
     """
+    _check_finite(value=value)
 
     def schedule(step: int) -> float:
         del step
@@ -30,7 +50,8 @@ def linear(start: float, end: float, *, steps: int) -> Schedule:
         >>> linear(0.0, 10.0, steps=100)(50)
         5.0
     """
-    if steps < 1:
+    _check_finite(start=start, end=end)
+    if not steps >= 1:
         raise ValueError(f"`steps` must be at least 1; got {steps}.")
 
     def schedule(step: int) -> float:
@@ -55,6 +76,7 @@ def exponential(start: float, end: float, *, begin: int, end_step: int) -> Sched
         >>> [round(exponential(0.1, 10.0, begin=2, end_step=4)(step), 3) for step in range(6)]
         [0.1, 0.1, 0.1, 1.0, 10.0, 10.0]
     """
+    _check_finite(start=start, end=end)
     if not min(start, end) > 0:
         raise ValueError(f"`start` and `end` must be positive; got {start} and {end}.")
     if not end_step > begin:
@@ -85,10 +107,10 @@ def cyclical(end: float, *, period: float, rising: float) -> Schedule:
         >>> [cyclical(1.0, period=100.0, rising=0.5)(step) for step in (0, 25, 50, 99, 100)]
         [0.0, 0.5, 1.0, 1.0, 0.0]
     """
-    if period < 1:
+    _check_finite(end=end, period=period)
+    if not period >= 1:
         raise ValueError(f"`period` must be at least 1 step; got {period}. Use fewer cycles.")
-    if not 0 < rising <= 1:
-        raise ValueError(f"`rising` must be in (0, 1]; got {rising}.")
+    _check_rising(rising)
 
     def schedule(step: int) -> float:
         return end * min(step % period / period / rising, 1.0)
@@ -130,6 +152,7 @@ def hybrid(start: float, end: float, *, increment: float, period: int, ramp: int
         DynamicVAE's set point, Shao et al. 2020, https://arxiv.org/abs/2009.06795, as in the
         authors' solver, which counts steps from 1.
     """
+    _check_finite(start=start, end=end, increment=increment)
     if not increment > 0:
         raise ValueError(f"`increment` must be positive; got {increment}. Use `constant` instead.")
     if not 1 <= ramp <= period:
@@ -145,15 +168,6 @@ def hybrid(start: float, end: float, *, increment: float, period: int, ramp: int
     return schedule
 
 
-def _fit(start: float, end: float, num_steps: int, rising: float, rises: int) -> tuple[int, float]:
-    """Period and increment that bring `rises` rises, or fewer, into a fraction of a run."""
-    if not 0 < rising <= 1:
-        raise ValueError(f"`rising` must be in (0, 1]; got {rising}.")
-    period = max(6, round(rising * num_steps / rises))
-    fitting = max(1, int(rising * num_steps / period))
-    return period, (end - start) / fitting
-
-
 def fitted_hybrid(
     start: float, end: float, *, num_steps: int, rises: int = 130, rising: float = 0.9
 ) -> Schedule:
@@ -164,36 +178,42 @@ def fitted_hybrid(
 
     Args:
         start: First value.
-        end: Last value.
+        end: Last value; below `start` it is the only one.
         num_steps: Length of the run.
         rises: Number of rises.
         rising: Fraction of the run after which `end` is reached.
 
     Raises:
-        ValueError: If `rising` is not in (0, 1].
+        ValueError: If `rising` is not in (0, 1], or a number below 1.
     """
-    if end <= start:
-        return constant(end)
-    period, increment = _fit(start, end, num_steps, rising, rises)
-    return hybrid(start, end, increment=increment, period=period, ramp=max(1, period // 6))
+    return _fitted(start, end, num_steps, rises, rising, part=6)
 
 
 def fitted_staircase(
     start: float, end: float, *, num_steps: int, rises: int, rising: float = 0.9
 ) -> Schedule:
-    """A staircase that reaches `end` after the fraction `rising` of a run.
+    """A staircase that reaches `end` after a fraction of a run; arguments of `fitted_hybrid`."""
+    return _fitted(start, end, num_steps, rises, rising, part=None)
 
-    Args:
-        start: First value.
-        end: Last value.
-        num_steps: Length of the run.
-        rises: Number of rises.
-        rising: Fraction of the run after which `end` is reached.
 
-    Raises:
-        ValueError: If `rising` is not in (0, 1].
-    """
+def _fitted(
+    start: float, end: float, num_steps: int, rises: int, rising: float, *, part: int | None
+) -> Schedule:
+    """Rises of equal height, or fewer, in a fraction of a run; each takes a part of its period."""
+    _check_finite(start=start, end=end)
+    _check_rising(rising)
+    if not (num_steps >= 1 and rises >= 1):
+        raise ValueError(
+            f"`num_steps` and `rises` must be at least 1; got {num_steps} and {rises}."
+        )
     if end <= start:
         return constant(end)
-    period, increment = _fit(start, end, num_steps, rising, rises)
-    return staircase(start, end, increment=increment, period=period)
+    period = max(6, round(rising * num_steps / rises))
+    increment = (end - start) / max(1, int(rising * num_steps / period))
+    ramp = 1 if part is None else max(1, period // part)
+    return hybrid(start, end, increment=increment, period=period, ramp=ramp)
+
+
+def _check_rising(rising: float) -> None:
+    if not 0 < rising <= 1:
+        raise ValueError(f"`rising` must be in (0, 1]; got {rising}.")

@@ -61,7 +61,8 @@ class UpsamplingConv(nn.ConvTranspose2d):
         maps = F.conv2d(input, kernel, padding=1)  # (B, 4 c_out, H + 1, W + 1)
         full = F.pixel_shuffle(maps, 2)  # (B, c_out, 2 H + 2, 2 W + 2)
         cropped = full[:, :, 1:-1, 1:-1]
-        return cropped if self.bias is None else cropped + self.bias.view(1, -1, 1, 1)
+        bias = self.bias
+        return cropped if bias is None else cropped + bias.view(1, -1, 1, 1)
 
 
 def halvings_to_four(image_shape: ImageShape) -> int:
