@@ -9,7 +9,8 @@ from autobeta.metrics._information import (
     mutual_information,
     top_two_gap,
 )
-from autobeta.metrics._validate import check, check_varying
+from autobeta.metrics._options import check_options
+from autobeta.metrics._validate import check, clipped
 
 SOURCE = "Sepliarskaia et al. 2019, https://arxiv.org/abs/1910.05587"
 RANGE = (0.0, 1.0)
@@ -17,6 +18,8 @@ HIGHER_IS_BETTER = True
 DEFAULT = True
 NEEDS = ("codes", "factors")
 VARIANT = "bins=20"
+OPTIONS = {"bins": (2, 10_000)}
+LAWS = ("points", "latents", "factors", "signs", "values", "scales")
 
 
 def dcimig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 0) -> float:
@@ -56,10 +59,10 @@ def dcimig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 
         >>> round(dcimig(np.hstack([v, v]), v), 6)
         1.0
     """
+    check_options(OPTIONS, seed, bins=bins)
     codes, factors = check(codes, factors)
-    check_varying(factors)
     information = mutual_information(histogram_bins(codes, bins), factors)
     gaps = top_two_gap(information.T)
     credit = np.zeros(factors.shape[1])
     np.maximum.at(credit, information.argmax(axis=1), gaps)
-    return float(credit.sum() / entropies(factors).sum())
+    return clipped(credit.sum() / entropies(factors).sum())
