@@ -19,11 +19,7 @@ EXACT_FLOAT = 2**53
 
 
 def as_array(table: ArrayLike, name: str) -> np.ndarray:
-    """The table as an array.
-
-    Raises:
-        ValueError: If its rows differ in length, or entries are masked.
-    """
+    """The table as an array; refused if its rows differ in length, or entries are masked."""
     if np.ma.is_masked(table):
         raise ValueError(f"`{name}` must have no masked entries. Leave out their rows.")
     try:
@@ -44,10 +40,7 @@ def exact_table(factors: ArrayLike, name: str = "factors") -> Exact:
         mixed = (np.abs(array) >= EXACT_FLOAT).any()  # a list of large integers, perhaps
         array = np.asarray(factors, dtype=object) if mixed else array
     if array.dtype.kind not in "iubfO":
-        raise TypeError(
-            f"`{name}` must hold numbers; got dtype {array.dtype}. "
-            "Number the values of each column with numpy.unique(column, return_inverse=True)."
-        )
+        raise _no_number(name, f"dtype {array.dtype}")
     if array.ndim != 2 or array.shape[1] < 1:
         raise ValueError(
             f"`{name}` must have shape (num_points, num_factors) with at least 1 factor; "
@@ -55,31 +48,35 @@ def exact_table(factors: ArrayLike, name: str = "factors") -> Exact:
         )
     if array.dtype.kind == "O" or array.dtype.itemsize > 8:
         rows = [[_number(v, name, k) for k, v in enumerate(row)] for row in array.tolist()]
-        array = np.array(rows, dtype=object).reshape(array.shape)
-    elif array.dtype.kind == "f" and not np.isfinite(array).all():
+        return np.array(rows, dtype=object).reshape(array.shape)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
         k = int(np.flatnonzero(~np.isfinite(array).all(axis=0))[0])
-        _refuse(array[~np.isfinite(array[:, k]), k][0], name, k)
+        raise _not_finite(array[~np.isfinite(array[:, k]), k][0], name, k)
     return array
 
 
 def _number(value: Any, name: str, k: int) -> int | float:  # noqa: ANN401 - any object
     """An entry of a table of objects as a Python integer if it is whole, else as a float."""
     if not isinstance(value, Real | np.bool_):
-        raise TypeError(
-            f"`{name}` must hold numbers; got {value!r} in column {k}. "
-            "Number the values of each column with numpy.unique(column, return_inverse=True)."
-        )
+        raise _no_number(name, f"{value!r} in column {k}")
     number: Any = value
     if not -math.inf < number < math.inf:
-        _refuse(value, name, k)
+        raise _not_finite(value, name, k)
     try:
         return int(number) if number == int(number) else float(number)
-    except OverflowError:
-        return _refuse(value, name, k)
+    except OverflowError as error:
+        raise _not_finite(value, name, k) from error
 
 
-def _refuse(value: Any, name: str, k: int) -> float:  # noqa: ANN401 - any number
-    raise ValueError(f"`{name}` must be finite; got {value} in column {k}.")
+def _no_number(name: str, got: str) -> TypeError:
+    return TypeError(
+        f"`{name}` must hold numbers; got {got}. "
+        "Number the values of each column with numpy.unique(column, return_inverse=True)."
+    )
+
+
+def _not_finite(value: Any, name: str, k: int) -> ValueError:  # noqa: ANN401 - any number
+    return ValueError(f"`{name}` must be finite; got {value} in column {k}.")
 
 
 def is_whole(column: Column) -> bool:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
-from autobeta.metrics._options import Range, check_option
+from autobeta.metrics._options import Number, check_options
 from autobeta.registry import available, check_name, describe, load
 
 Metric = Callable[..., Any]
@@ -17,14 +17,11 @@ class Asked(NamedTuple):
     base: str
     function: str
     variant: str
-    options: dict[str, float]
+    options: dict[str, Number]
 
 
 def printed_name(name: str) -> str:
     """Name of a metric with its variant, as it stands in results.
-
-    Args:
-        name: "mig", or with a variant, "mig[bins=10]".
 
     Raises:
         ValueError: As `check_metrics`.
@@ -64,10 +61,13 @@ def check_metrics(
         raise TypeError(f"`metrics` must be a list of names such as ['mig']; got {names!r}.")
     given = {"factors": has_factors, "logvars": has_logvars}
     for name in names:
-        base = parse(name).base
-        for missing in sorted(key for key, there in given.items() if not there):
-            if missing in cast(tuple[str, ...], facts(base)["NEEDS"]):
-                raise ValueError(f"`{missing}` must be given for {name!r}; got none.")
+        for missing in needed(name) - {key for key, there in given.items() if there}:
+            raise ValueError(f"`{missing}` must be given for {name!r}; got None.")
+
+
+def needed(name: str) -> set[str]:
+    """What a metric can't do without besides codes."""
+    return {"factors", "logvars"} & set(facts(parse(name).base)["NEEDS"])
 
 
 @functools.cache
@@ -78,9 +78,6 @@ def facts(base: str) -> Mapping[str, Any]:
 
 def find(name: str) -> Metric:
     """The function of a metric, with the options that its variant names.
-
-    Args:
-        name: "dci", a variant by its word, "dci[gbt]", or by options, "mig[bins=10]".
 
     Raises:
         ValueError: As `check_metrics`.
@@ -95,7 +92,7 @@ def find(name: str) -> Metric:
 
 
 def parse(name: str) -> Asked:
-    """What a name asks for; options are checked against the ranges in the metric's file.
+    """What "dci", a variant by its word, "dci[gbt]", or by options, "mig[bins=10]", asks for.
 
     Raises:
         ValueError: As `check_metrics`.
@@ -111,7 +108,7 @@ def parse(name: str) -> Asked:
     if variant is None or variant in words:
         variant = variant or facts(base).get("VARIANT", "")
         return Asked(base, words.get(variant, base), variant, {})
-    options: dict[str, float] = {}
+    options: dict[str, Number] = {}
     for text in variant.split(","):
         key, value = _option(base, text)
         if key in options:
@@ -120,10 +117,10 @@ def parse(name: str) -> Asked:
     return Asked(base, base, ",".join(f"{k}={v}" for k, v in options.items()), options)
 
 
-def _option(base: str, text: str) -> tuple[str, float]:
-    """Name and value of one option, of the type that its range has."""
+def _option(base: str, text: str) -> tuple[str, Number]:
+    """Name and value of one option, within its range and of its type."""
     key, _, value = text.partition("=")
-    ranges: Mapping[str, Range] = facts(base).get("OPTIONS", {})
+    ranges = facts(base).get("OPTIONS", {})
     if key not in ranges or not value:
         choices = [*facts(base).get("VARIANTS", {}), *(f"{name}=NUMBER" for name in ranges)]
         raise ValueError(
@@ -136,5 +133,5 @@ def _option(base: str, text: str) -> tuple[str, float]:
         raise ValueError(
             f"`{key}` of {base} must be a number in [{low:,}, {high:,}]; got {value!r}."
         ) from error
-    check_option(key, number, ranges[key])
+    check_options(ranges, 0, **{key: number})
     return key, number

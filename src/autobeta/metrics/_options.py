@@ -2,14 +2,14 @@
 
 from collections.abc import Mapping
 from numbers import Integral, Real
+from typing import cast
 
-Range = tuple[float, float]
+Number = float | int
+Range = tuple[Number, Number]
 
-SEED = (0, 2**32 - 1)
 
-
-def check_options(ranges: Mapping[str, Range], seed: int, **values: float) -> None:
-    """Refuse a seed, or an option of a metric, that is out of its range.
+def check_options(ranges: Mapping[str, Range], seed: int, **values: Number) -> None:
+    """Refuse a seed or an option out of its range, which is of whole numbers if its ends are.
 
     Raises:
         TypeError: If a value is not a number, or not a whole one where the range is.
@@ -18,21 +18,10 @@ def check_options(ranges: Mapping[str, Range], seed: int, **values: float) -> No
     Example:
         >>> check_options({"bins": (2, 10_000)}, seed=0, bins=20)
     """
-    check_option("seed", seed, SEED)
-    for name, value in values.items():
-        check_option(name, value, ranges[name])
-
-
-def check_option(name: str, value: float, ends: Range) -> None:
-    """Refuse one option that is out of its range.
-
-    Raises:
-        TypeError: If it is not a number, or not a whole one where the range is.
-        ValueError: If it is out of its range; NaN always is.
-    """
-    low, high = ends
-    kind, words = (Integral, "a whole number") if isinstance(low, int) else (Real, "a number")
-    if not isinstance(value, kind):
-        raise TypeError(f"`{name}` must be {words}; got {value!r}.")
-    if not low <= value <= high:
-        raise ValueError(f"`{name}` must be in [{low:,}, {high:,}]; got {value}.")
+    for name, value in {"seed": seed, **values}.items():
+        low, high = ranges[name] if name in values else (0, 2**32 - 1)
+        whole = isinstance(low, int)
+        if not isinstance(value, cast(type, Integral if whole else Real)):
+            raise TypeError(f"`{name}` must be a {'whole ' * whole}number; got {value!r}.")
+        if not low <= value <= high:
+            raise ValueError(f"`{name}` must be in [{low:,}, {high:,}]; got {value}.")

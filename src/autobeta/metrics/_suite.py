@@ -16,6 +16,7 @@ from autobeta.metrics._names import (
     default_metrics,
     facts,
     find,
+    needed,
     parse,
     printed_name,
 )
@@ -41,10 +42,10 @@ def score(
     """Scores of one representation by the default metrics, or by those named.
 
     Constant factors are left out of all metrics, with a warning. Without `metrics`, factors with
-    too many values are too, metrics that need absent `factors` or `logvars` are skipped, and
-    those undefined for the input (such as modularity with one factor, or information about a
-    continuous one) are left out with a warning that gives the reason. A metric asked for by name
-    raises instead. A value that is not finite is returned, with a warning.
+    too many values are too, metrics that need absent `factors` or `logvars` are skipped, and those
+    undefined for the input (such as modularity with one factor) are left out with a warning that
+    gives the reason. A metric asked for by name raises instead. A value that is not finite is
+    returned, with a warning.
 
     Args:
         codes: Posterior means, shape (num_points, num_latents); 10,000 points are customary.
@@ -63,9 +64,10 @@ def score(
         Printed name, with the variant in brackets, to the value, or to a dict of values by name.
 
     Raises:
-        TypeError: If an input does not hold numbers.
-        ValueError: If the tables do not fit together, if there is no metric of a name, or if one
-            asked for by name is undefined.
+        TypeError: If an input or option does not hold numbers.
+        ValueError: If tables are not finite, of too extreme a scale, or do not fit together; if an
+            option is out of its range; if there is no metric of a name. If metrics are asked for
+            by name: if a factor is not whole, constant or of too many values where it must not be.
         ImportError: If one asked for by name needs a library that can't be loaded.
 
     Example:
@@ -101,11 +103,7 @@ def prepare(
 
 
 def _unused(factors: np.ndarray, named: bool) -> list[int]:
-    """Columns to leave out, with a warning; metrics asked for by name refuse what they can't use.
-
-    Raises:
-        ValueError: If metrics are asked for by name and no factor varies.
-    """
+    """Columns to leave out, with a warning; a metric asked for by name refuses the latter."""
     constant = constant_factors(factors)
     if named and len(constant) == factors.shape[1]:
         raise ValueError("`factors` must have a column that varies; all columns are constant.")
@@ -129,7 +127,7 @@ def score_prepared(
     left_out: dict[str, list[str]] = {}
     with threadpool_limits(1, user_api="blas"):  # the tables are small, threads only wait
         for name in default_metrics() if metrics is None else metrics:
-            if metrics is None and not set(facts(name)["NEEDS"]) <= set(inputs):
+            if metrics is None and not needed(name) <= set(inputs):
                 continue
             try:
                 results[printed_name(name)] = _one(name, inputs, n_jobs, seed)
@@ -143,9 +141,8 @@ def score_prepared(
 
 def _one(name: str, inputs: Inputs, n_jobs: int, seed: int) -> float | dict[str, float]:
     """Value of one metric, with those of the optional inputs that it takes."""
-    metric, base = find(name), parse(name).base
-    for missing in sorted(set(facts(base)["NEEDS"]) - set(inputs)):
-        raise ValueError(f"`{missing}` must be given for {name!r}; got None.")
+    metric = find(name)
+    check_metrics([name], has_factors="factors" in inputs, has_logvars="logvars" in inputs)
     taken = inspect.signature(metric).parameters
     options = {key: inputs[key] for key in ("logvars", "test") if key in taken and key in inputs}
     if "n_jobs" in taken:

@@ -22,7 +22,7 @@ OPTIONS = {
     "dead_fraction": (0.0, 1.0),
 }
 DEAD_RULE = True
-LAWS = ("points", "latents", "factors", "signs", "values", "scale", "scales", "shift")
+LAWS = ("points", "latents", "factors", "signs", "values", "scales", "shift")
 TOLERANCE = 0.06  # five standard errors of the difference of 5,000 votes
 
 _CHUNK = 1000  # votes worked on at once, to bound memory
@@ -66,9 +66,7 @@ def betavae(
         Accuracy in [0, 1], higher is better.
 
     Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If fewer than 2 factors vary, if an option is out of range, or if the tables do
-            not fit together.
+        TypeError, ValueError: As `score`; if fewer than 2 factors vary.
 
     Source:
         Higgins et al., beta-VAE, 2017, section 3, https://openreview.net/forum?id=Sy2fzU9gl
@@ -84,14 +82,8 @@ def betavae(
         >>> betavae(v, v, num_train=200, num_eval=200)
         1.0
     """
-    check_options(
-        OPTIONS,
-        seed,
-        num_train=num_train,
-        num_eval=num_eval,
-        batch_size=batch_size,
-        dead_fraction=dead_fraction,
-    )
+    check_options(OPTIONS, seed, num_train=num_train, num_eval=num_eval)
+    check_options(OPTIONS, seed, batch_size=batch_size, dead_fraction=dead_fraction)
     codes, columns = check_codes(codes), varying_factors(factors, codes, "betavae")
     live = live_latents(codes, logvars, fraction=dead_fraction)
     if not live.any():

@@ -53,9 +53,7 @@ def chenmig(
         Score in [0, 1], higher is better. Information is measured in nats.
 
     Raises:
-        TypeError: If an input does not hold numbers.
-        ValueError: If a factor is constant, if `samples` is below 1, or if the tables do not fit
-            together.
+        TypeError, ValueError: As `score`.
 
     Source:
         Chen et al., Isolating Sources of Disentanglement in VAEs, 2018, section 4.1 and appendix,

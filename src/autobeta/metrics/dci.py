@@ -38,9 +38,9 @@ NEEDS = ("codes", "factors")
 VARIANT = "lightgbm"
 DEAD_RULE = True
 LAWS = {
-    "dci": ("points", "latents", "factors", "signs", "values", "scale", "scales", "shift", "bend"),
-    "dci_rf": ("latents", "factors", "signs", "values", "scale", "scales", "shift", "bend"),
-    "dci_lasso": ("points", "latents", "factors", "signs", "scale", "scales", "shift"),
+    "dci": ("points", "latents", "factors", "signs", "values", "scales", "shift", "bend"),
+    "dci_rf": ("latents", "factors", "signs", "values", "scales", "shift", "bend"),
+    "dci_lasso": ("points", "latents", "factors", "signs", "scales", "shift"),
 }
 TOLERANCE = 0.05  # ties between splits, folds of lasso
 VARIANTS = {"lightgbm": "dci", "gbt": "dci_gbt", "rf": "dci_rf", "lasso": "dci_lasso"}
@@ -88,9 +88,7 @@ def dci(
         The three scores.
 
     Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If there is one factor only or one constant among the points used to fit, or
-            if the tables do not fit together.
+        TypeError, ValueError: As `score`; if there is one factor only.
         ImportError: If LightGBM can't be loaded; the other variants do without.
 
     Source:

@@ -42,17 +42,12 @@ def dcimig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 
         Score in [0, 1], higher is better. Information is measured in nats.
 
     Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If a factor is constant; if there are fewer points than bins; if the tables do
-            not fit together.
+        TypeError, ValueError: As `score`; if there are fewer points than bins.
 
     Source:
         Sepliarskaia et al., How to Not Measure Disentanglement, 2019 (3CharM there),
         https://arxiv.org/abs/1910.05587
         The name is that of Carbonneau et al., 2022, https://arxiv.org/abs/2012.09276
-
-    Deviations:
-        None known; the paper leaves the estimate of information open.
 
     Example:
         >>> v = np.stack(np.meshgrid(np.arange(4), np.arange(5)), axis=-1).reshape(-1, 2)

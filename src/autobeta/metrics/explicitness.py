@@ -19,7 +19,7 @@ HIGHER_IS_BETTER = True
 DEFAULT = True
 NEEDS = ("codes", "factors")
 VARIANT = ""
-LAWS = ("points", "latents", "factors", "signs", "values", "scale", "scales", "shift", "rotation")
+LAWS = ("points", "latents", "factors", "signs", "values", "scales", "shift", "rotation")
 TOLERANCE = 0.05  # the solver stops within its own, and a rotation moves the penalty
 
 
@@ -44,8 +44,7 @@ def explicitness(
         Score in [0, 1], chance is 0.5, higher is better.
 
     Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If a factor is constant in either part, or if the tables do not fit together.
+        TypeError, ValueError: As `score`; if a held-out factor has a single value.
 
     Source:
         Ridgeway and Mozer, Learning Deep Disentangled Embeddings with the F-Statistic Loss, 2018,

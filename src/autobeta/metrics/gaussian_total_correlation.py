@@ -12,7 +12,7 @@ HIGHER_IS_BETTER = False
 DEFAULT = True
 NEEDS = ("codes",)
 VARIANT = ""
-LAWS = ("points", "latents", "factors", "signs", "values", "scale", "scales", "shift")
+LAWS = ("points", "latents", "factors", "signs", "values", "scales", "shift")
 NOT_FINITE = "a latent is a linear function of the others, up to rounding"
 
 
@@ -38,8 +38,7 @@ def gaussian_total_correlation(
         Nats, at least 0, lower is better.
 
     Raises:
-        TypeError: If the codes are not numbers.
-        ValueError: If they are not a finite table of at least 2 points.
+        TypeError, ValueError: As `score`.
 
     Source:
         Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of

@@ -45,8 +45,7 @@ def gaussian_wasserstein(
         The distance, in squared units of the codes, and its normalised value in [0, 2].
 
     Raises:
-        TypeError: If the codes are not numbers.
-        ValueError: If they are not a finite table of at least 2 points.
+        TypeError, ValueError: As `score`.
 
     Source:
         Xiao and Wang, Disentangled Representation Learning with Wasserstein Total Correlation,

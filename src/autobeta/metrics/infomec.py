@@ -69,9 +69,7 @@ def infomec(
         The three scores. Information is measured in nats.
 
     Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If there is one factor only or a constant one, if `neighbors` is below 1, or if
-            the tables do not fit together.
+        TypeError, ValueError: As `score`; if there is one factor only.
 
     Source:
         Hsu et al., Disentanglement via Latent Quantization, 2023, section 4,

@@ -38,9 +38,7 @@ def irs(codes: ArrayLike, factors: ArrayLike, *, quantile: float = 0.99, seed: i
         Score in [0, 1], higher is better.
 
     Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If a factor is constant, if the quantile is outside [0, 1], or if the tables do
-            not fit together.
+        TypeError, ValueError: As `score`.
 
     Source:
         Suter et al., Robustly Disentangled Causal Mechanisms, 2019, section 4,

@@ -45,9 +45,7 @@ def jemmig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 
         Score in [0, 1], higher is better. Information is measured in nats.
 
     Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If a factor is constant; if there are fewer points than bins; if the tables do
-            not fit together.
+        TypeError, ValueError: As `score`; if there are fewer points than bins.
 
     Source:
         Do and Tran, Theory and Evaluation Metrics for Learning Disentangled Representations, 2020,

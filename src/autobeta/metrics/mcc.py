@@ -17,8 +17,8 @@ NEEDS = ("codes", "factors")
 VARIANT = "pearson"
 VARIANTS = {"pearson": "mcc", "spearman": "mcc_spearman"}
 LAWS = {
-    "mcc": ("points", "latents", "factors", "signs", "scale", "scales", "shift"),
-    "mcc_spearman": ("points", "latents", "factors", "signs", "scale", "scales", "shift", "bend"),
+    "mcc": ("points", "latents", "factors", "signs", "scales", "shift"),
+    "mcc_spearman": ("points", "latents", "factors", "signs", "scales", "shift", "bend"),
 }
 
 
@@ -42,15 +42,11 @@ def mcc(codes: ArrayLike, factors: ArrayLike, *, seed: int = 0) -> float:
         Score in [0, 1], higher is better.
 
     Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If a factor is constant, or if the tables do not fit together.
+        TypeError, ValueError: As `score`.
 
     Source:
         Hyvarinen and Morioka, Unsupervised Feature Extraction by Time-Contrastive Learning, 2016,
         section 6, https://arxiv.org/abs/1605.06336
-
-    Deviations:
-        None.
 
     Example:
         >>> v = np.stack(np.meshgrid(np.arange(4), np.arange(5)), axis=-1).reshape(-1, 2)

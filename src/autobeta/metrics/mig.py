@@ -41,9 +41,7 @@ def mig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 0) 
         Score in [0, 1], higher is better. Information is measured in nats.
 
     Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If a factor is constant, since its entropy is zero; if there are fewer points
-            than bins; if the tables do not fit together.
+        TypeError, ValueError: As `score`; if there are fewer points than bins.
 
     Source:
         Chen et al., Isolating Sources of Disentanglement in VAEs, 2018, section 4.1,

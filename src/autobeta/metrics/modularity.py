@@ -47,9 +47,7 @@ def modularity(
         Score in [0, 1], higher is better.
 
     Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If there is one factor only or a constant one; if there are fewer points than
-            bins; if the tables do not fit together.
+        TypeError, ValueError: As `score`; if there is one factor only, or fewer points than bins.
 
     Source:
         Ridgeway and Mozer, Learning Deep Disentangled Embeddings with the F-Statistic Loss, 2018,

@@ -60,9 +60,7 @@ def probes(
         "linear/100", the mean over factors. Each in [0, 1], higher is better.
 
     Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If a factor is constant among the points used to fit, if `num_labels` is empty
-            or has a number below 1, or if the tables do not fit together.
+        TypeError, ValueError: As `score`; if `num_labels` is empty or has a number below 1.
         ImportError: If LightGBM can't be loaded.
 
     Source:

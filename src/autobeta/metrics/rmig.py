@@ -51,9 +51,7 @@ def rmig(
         Score in [0, 1], higher is better. Information is measured in nats.
 
     Raises:
-        TypeError: If an input does not hold numbers.
-        ValueError: If a factor is constant, if an option is out of range, or if the tables do not
-            fit together.
+        TypeError, ValueError: As `score`.
 
     Source:
         Do and Tran, Theory and Evaluation Metrics for Learning Disentangled Representations, 2020,

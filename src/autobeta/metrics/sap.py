@@ -52,9 +52,7 @@ def sap(
         Score in [0, 1], higher is better.
 
     Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If a factor is constant among the points used to fit, or if the tables do not
-            fit together.
+        TypeError, ValueError: As `score`.
 
     Source:
         Kumar et al., Variational Inference of Disentangled Latent Concepts from Unlabeled
