@@ -4,8 +4,8 @@ import zipfile
 
 import pytest
 
-from autobeta.data import _archives
-from autobeta.data._archives import open_archive
+from autobeta.data._files import archives as _archives
+from autobeta.data._files.archives import open_archive
 from autobeta.errors import MissingDataError
 
 FILES = {"a/one.png": b"first", "a/two.png": b"second", "../../evil.png": b"outside"}

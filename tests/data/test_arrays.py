@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from autobeta.data import DataOptions, arrays
+from autobeta.data import DataOptions, load_data
 from autobeta.errors import MissingDataError
 
 GREY = np.random.default_rng(0).integers(0, 256, (6, 64, 64), dtype=np.uint8)
@@ -14,7 +14,7 @@ def load(tmp_path, images=None, /, *, options=None, suffix="npz", **others):
         np.save(path, images)
     else:
         np.savez(path, **({"images": images} if images is not None else {}), **others)
-    return arrays.load(tmp_path / "cache", DataOptions(path=path, **(options or {})))
+    return load_data("arrays", DataOptions(path=path, **(options or {})), tmp_path / "cache")
 
 
 def whole(dataset):
@@ -131,13 +131,13 @@ def test_a_truncated_file_is_refused(tmp_path, suffix):
     path = tmp_path / f"x.{suffix}"
     path.write_bytes(path.read_bytes()[:-300])
     with pytest.raises(ValueError, match=r"must be a whole \.npy or \.npz file of plain arrays"):
-        arrays.load(tmp_path, DataOptions(path=path))
+        load_data("arrays", DataOptions(path=path), tmp_path)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):
     (tmp_path / "x.npy").write_bytes(b"PNG or whatever")
     with pytest.raises(ValueError, match=r"must be a whole \.npy or \.npz file of plain arrays"):
-        arrays.load(tmp_path, DataOptions(path=tmp_path / "x.npy"))
+        load_data("arrays", DataOptions(path=tmp_path / "x.npy"), tmp_path)
 
 
 def test_fortran_order_is_refused(tmp_path):
@@ -147,8 +147,8 @@ def test_fortran_order_is_refused(tmp_path):
 
 def test_paths_that_are_no_array_files_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"must be an \.npy or \.npz file; got None"):
-        arrays.load(tmp_path)
+        load_data("arrays", root=tmp_path)
     with pytest.raises(ValueError, match=r"or a folder of images; got .*x\.h5"):
-        arrays.load(tmp_path, DataOptions(path=tmp_path / "x.h5"))
+        load_data("arrays", DataOptions(path=tmp_path / "x.h5"), tmp_path)
     with pytest.raises(MissingDataError, match=r"found none at .*x\.npy"):
-        arrays.load(tmp_path, DataOptions(path=tmp_path / "x.npy"))
+        load_data("arrays", DataOptions(path=tmp_path / "x.npy"), tmp_path)

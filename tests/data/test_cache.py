@@ -9,8 +9,8 @@ import numpy as np
 import platformdirs
 import pytest
 
-from autobeta.data import _cache, data_root
-from autobeta.data._cache import fingerprint, write_array
+from autobeta.data import data_root
+from autobeta.data._core.cache import key_of, write_images, writing_in, written_whole
 
 
 def test_the_environment_moves_the_cache(monkeypatch, tmp_path):
@@ -27,7 +27,7 @@ def test_chunks_are_written_as_one_array_and_reported(tmp_path, left_in):
         tmp_path / "new" / "x.npy",
         (10, 6),
         (whole[i : i + 4] for i in range(0, 10, 4)),
-        progress=lambda done, total: seen.append((done, total)),
+        on_progress=lambda done, total: seen.append((done, total)),
     )
     assert np.array_equal(np.load(tmp_path / "new" / "x.npy"), whole)
     assert seen == [(4, 10), (8, 10), (10, 10)]

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from autobeta.data import DataOptions
-from autobeta.data._dataset import check_options, held_out
-from autobeta.data._sources import from_array, from_packed, open_map
+from autobeta.data._core.dataset import held_out
+from autobeta.data._core.sources import StoredImages, from_array, open_map
 
 
 def test_all_images_are_for_training_unless_a_part_is_held_out(numbered):

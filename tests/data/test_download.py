@@ -8,7 +8,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from autobeta.data import DataOptions, mpi3d, prepare_data
-from autobeta.data._download import OfficialFile, check_file, fetch
+from autobeta.data._files.download import OfficialFile, check_file, fetch
 from autobeta.errors import MissingDataError
 
 DATA = bytes(range(256)) * 1000

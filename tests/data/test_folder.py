@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autobeta.data import DataOptions, folder
+from autobeta.data import DataOptions, load_data
 from autobeta.errors import MissingDataError
 
 GREY = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
@@ -16,7 +16,7 @@ def save(path, array, **options):
 
 def load(tmp_path, **options):
     options = DataOptions(path=tmp_path / "photos", test_fraction=0.0, **options)
-    return folder.load(tmp_path / "cache", options)
+    return load_data("folder", options, tmp_path / "cache")
 
 
 def whole(dataset):
@@ -99,7 +99,7 @@ def test_images_are_converted_once_and_again_when_a_file_changes(tmp_path, left_
 def test_a_part_is_held_out(tmp_path):
     for i in range(10):
         save(tmp_path / "photos" / f"{i}.png", GREY)
-    dataset = folder.load(tmp_path, DataOptions(path=tmp_path / "photos", test_fraction=0.3))
+    dataset = load_data("folder", DataOptions(path=tmp_path / "photos", test_fraction=0.3), tmp_path)
     assert len(dataset.splits["test"]) == 3
     assert len(dataset.splits["train"]) == 7
 
@@ -145,7 +145,7 @@ def test_a_folder_that_is_missing_is_refused(tmp_path):
     with pytest.raises(MissingDataError, match="must be a folder of images; found none at"):
         load(tmp_path)
     with pytest.raises(ValueError, match="must be a folder of images; got None"):
-        folder.load(tmp_path)
+        load_data("folder", root=tmp_path)
 
 
 def test_other_sizes_are_refused(tmp_path):

@@ -51,7 +51,7 @@ def test_preparing_gives_the_cache_file_or_none(tmp_path):
     np.save(tmp_path / "x.npy", np.zeros((20, 64, 64), np.uint8))
     seen = []
     path = prepare_data(
-        str(tmp_path / "x.npy"), root=tmp_path, progress=lambda *done: seen.append(done)
+        str(tmp_path / "x.npy"), root=tmp_path, on_progress=lambda *done: seen.append(done)
     )
     assert path.is_file()
     assert seen == [(20, 20)]

@@ -26,7 +26,6 @@ from autobeta.data import (
     shapes3d,
     smallnorb,
 )
-from autobeta.data._idx import NAMES
 from autobeta.errors import MissingDataError
 
 UNOFFICIAL = DataOptions(unofficial=True)
@@ -114,7 +113,7 @@ def test_a_killed_preparation_leaves_no_cache_and_starts_anew(tmp_path, mpi3d_fi
 
     options = DataOptions(path=mpi3d_file)
     with pytest.raises(KeyboardInterrupt):
-        prepare_data("mpi3d", options, tmp_path, progress=stop)
+        prepare_data("mpi3d", options, tmp_path, on_progress=stop)
     assert not list((tmp_path / "mpi3d").glob("*.npy"))
     with pytest.raises(MissingDataError, match="mpi3d must be prepared once"):
         load_data("mpi3d", root=tmp_path)
@@ -563,11 +562,11 @@ def test_celeba_without_all_its_files_is_refused(tmp_path):
 def test_fashionmnist_is_read_as_mnist_is(tmp_path):
     folder = tmp_path / "fashionmnist"
     folder.mkdir()
-    for name, shape in zip(NAMES, [(4, 28, 28), (4,), (2, 28, 28), (2,)], strict=True):
+    for name, shape in zip(fashionmnist.FILES, [(4, 28, 28), (4,), (2, 28, 28), (2,)], strict=True):
         header = struct.pack(f">{1 + len(shape)}I", 0x800 + len(shape), *shape)
         data = header + np.full(shape, 7, np.uint8).tobytes()
-        (folder / f"{name}.gz").write_bytes(gzip.compress(data))
-    dataset = fashionmnist.load(tmp_path, DataOptions(image_size=32))
+        (folder / name).write_bytes(gzip.compress(data))
+    dataset = load_data("fashionmnist", DataOptions(image_size=32), tmp_path)
     assert dataset.name == "fashionmnist"
     assert dataset.factor_space.names == ("article",)
     assert dataset.factor_values(np.arange(6))[:, 0].tolist() == [7] * 6

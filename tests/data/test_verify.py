@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autobeta.data import FactorSpace, VerifyResult, check, verify
+from autobeta.data import FactorSpace, VerifyResult, check, load_data, verify
 from autobeta.errors import MissingDataError
 
 
@@ -11,7 +11,7 @@ from autobeta.errors import MissingDataError
 def sprites(tmp_path, few_sprites):
     from autobeta.data import dsprites
 
-    return dsprites.load(tmp_path / "cache")
+    return load_data("dsprites", root=tmp_path / "cache")
 
 
 def test_identical_images_are_counted_at_their_positions(tmp_path, sprites):

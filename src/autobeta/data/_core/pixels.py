@@ -1,9 +1,9 @@
 """Brings images of any size and mode to one square size, 8 bits, grey or RGB."""
 
-import struct
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,30 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
+from autobeta.data._files.reading import reading
+
 Pixels = UInt8[np.ndarray, "height width channels"]
 
 _GREY = ("1", "L", "LA", "La")
 _MANY_BITS = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+_NO_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # drawings, or read by other programs
+
+
+@cache
+def suffixes() -> frozenset[str]:
+    """Endings of the image files that can be read, ".png" and the like."""
+    from PIL import Image
+
+    kinds = Image.registered_extensions().items()
+    return frozenset(suffix for suffix, kind in kinds if kind in _formats())
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    from PIL import Image
+
+    Image.init()
+    return tuple(sorted(set(Image.OPEN) - _NO_PIXELS))
 
 
 def fit(pixels: Pixels, size: int, channels: int) -> UInt8[np.ndarray, "{size} {size} {channels}"]:
@@ -53,18 +73,20 @@ def crop(pixels: Pixels, size: int) -> UInt8[np.ndarray, "cut_height cut_width c
     return pixels[top : top + size, left : left + size]
 
 
-def is_grey(path: Path) -> bool:
+def is_grey(path: Path, data: bytes | None = None) -> bool:
     """Whether an image file is grey, read from its header.
 
     Raises:
         ValueError: If it can't be read as an image; the message names it.
     """
-    with _opened(path) as image:
+    with _opened(path, data) as image:
         return image.mode in _GREY
 
 
 def decode(path: Path, data: bytes | None = None) -> Pixels:
     """Pixels of an image file, upright; what is transparent becomes white.
+
+    Of an animation it is the first picture.
 
     Args:
         path: The file, or the name of where `data` come from.
@@ -76,18 +98,30 @@ def decode(path: Path, data: bytes | None = None) -> Pixels:
     Raises:
         ValueError: If it can't be read as an image of 8 bits; the message names it.
     """
+    with _opened(path, data) as image:
+        return pixels_of(image)
+
+
+def pixels_of(image: Any) -> Pixels:  # noqa: ANN401 - PIL.Image.Image
+    """`decode` of an image that Pillow has opened.
+
+    Raises:
+        ValueError: If it has more than 8 bits per channel.
+    """
     from PIL import Image, ImageOps
 
-    with _opened(path, data) as image:
-        if image.mode in _MANY_BITS:
-            raise ValueError(f"mode {image.mode}, not 8 bits per channel")
-        mode = "L" if image.mode in _GREY else "RGB"
-        upright = ImageOps.exif_transpose(image)
-        if upright.has_transparency_data:
-            upright = upright.convert("RGBA")
-            white = Image.new("RGBA", upright.size, "white")
-            upright = Image.alpha_composite(white, upright)
-        return np.array(upright.convert(mode)).reshape(upright.height, upright.width, -1)
+    if image.mode in _MANY_BITS:
+        raise ValueError(
+            f"mode {image.mode}, not 8 bits per channel; of 16 bits, save "
+            "Image.fromarray((numpy.asarray(image) // 257).astype(numpy.uint8))"
+        )
+    mode = "L" if image.mode in _GREY else "RGB"
+    upright = ImageOps.exif_transpose(image)
+    if upright.has_transparency_data:
+        upright = upright.convert("RGBA")
+        white = Image.new("RGBA", upright.size, "white")
+        upright = Image.alpha_composite(white, upright)
+    return np.array(upright.convert(mode)).reshape(upright.height, upright.width, -1)
 
 
 @contextmanager
@@ -95,17 +129,10 @@ def _opened(path: Path, data: bytes | None = None) -> Iterator[Any]:
     """Open with Pillow; every way in which that or the body fails becomes one ValueError."""
     from PIL import Image
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path if data is None else BytesIO(data)) as image:
-                yield image
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ValueError(
-            f"`{path}` must have at most {Image.MAX_IMAGE_PIXELS} pixels, or it might be made to "
-            f"fill the memory; got {error}. Scale it down or remove it."
-        ) from error
-    except (OSError, SyntaxError, ValueError, EOFError, struct.error) as error:
-        raise ValueError(
-            f"`{path}` must be a readable image; got {error}. Repair, convert or remove it."
-        ) from error
+    formats = _formats()
+    way_out = "Repair, convert or remove it."
+    with reading(path, "readable image", way_out), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is odd in a file that can be read
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(path if data is None else BytesIO(data), formats=formats) as image:
+            yield image

@@ -2,17 +2,18 @@
 
 import mmap
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Bool, UInt8, UInt32
 from torch import Tensor
 
-from autobeta.data._cache import remove_leftovers
-from autobeta.data._dataset import Images, Index
-from autobeta.data._factors import check_index
+from autobeta.data._core.cache import checksums_of
+from autobeta.data._core.dataset import Images, Index
+from autobeta.data._core.factors import check_index
+from autobeta.data._files.reading import reading, shown
 
 _COPIED = 1 << 26  # bytes that are copied to a device at once
 
@@ -25,19 +26,45 @@ class StoredImages:
         table: A row an image: its pixels, or, packed, its bits.
         image_shape: (height, width, channels).
         packed: Whether a row has one bit a pixel, the first pixel in the highest bit.
+        checksums: CRC-32 of each row, compared when the row is first read; None compares none.
     """
 
     table: UInt8[np.ndarray, "..."]
     image_shape: tuple[int, int, int]
     packed: bool
+    checksums: UInt32[np.ndarray, " images"] | None = None
+    _checked: Bool[np.ndarray, " images"] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        known = self.checksums is None
+        object.__setattr__(self, "_checked", np.full(len(self.table), known))
 
     def __call__(self, index: Index) -> Images:
         check_index(index, len(self.table))
         rows = np.asarray(self.table[index])
+        self._check(index, rows)
         if self.packed:
             rows = np.unpackbits(rows, axis=1)
             np.negative(rows, out=rows)  # 0 -> 0, 1 -> 255 in uint8
         return rows.reshape(-1, *self.image_shape)
+
+    def _check(self, index: Index, rows: UInt8[np.ndarray, "..."]) -> None:
+        """Compare rows with their checksums, each row once in a process.
+
+        Raises:
+            ValueError: If one differs; the message names the file.
+        """
+        new = np.flatnonzero(~self._checked[index])
+        if self.checksums is None or not len(new):
+            return
+        wrong = checksums_of(rows[new]) != self.checksums[index[new]]
+        if wrong.any():
+            file = shown(getattr(self.table, "filename", None) or "images")
+            raise ValueError(
+                f"`{file}` must read back as it was written; image {index[new[wrong][0]]} does "
+                "not. Check the disk, then delete the file to have the data prepared again."
+            )
+        self._checked[index] = True
 
     def read_ahead(self, index: Index) -> None:
         """Ask the system to bring images of a memory map into memory soon; it is not waited for.
@@ -66,6 +93,7 @@ class StoredImages:
         rows = max(1, _COPIED * len(self.table) // self.table.nbytes)
         for start in range(0, len(table), rows):
             part = np.array(self.table[start : start + rows])
+            self._check(np.arange(start, start + len(part)), part)
             table[start : start + rows] = torch.from_numpy(part)
         shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
 
@@ -95,33 +123,18 @@ def from_array(images: UInt8[np.ndarray, "images height width channels"]) -> Sto
     return StoredImages(table=images, image_shape=(height, width, channels), packed=False)
 
 
-def from_packed(
-    packed: UInt8[np.ndarray, "images bytes"], image_shape: tuple[int, int, int]
-) -> StoredImages:
-    """Binary images of one bit a pixel, the first pixel in the highest bit; given as 0 and 255."""
-    return StoredImages(table=packed, image_shape=image_shape, packed=True)
-
-
-def open_map(path: Path, shape: tuple[int, ...] | None = None) -> UInt8[np.ndarray, "..."]:
-    """Memory map of a prepared .npy file, read only; leftovers of killed processes go.
+def open_map(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
+    """Memory map of a prepared .npy file, read only.
 
     Args:
         path: The file.
-        shape: What its shape must be; None takes any.
+        shape: What its shape must be.
 
     Raises:
         ValueError: If the file is damaged or of another shape.
     """
-    remove_leftovers(path)
-    try:
+    with reading(path, "prepared data file", "Delete it to have the data prepared again."):
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(
-            f"`{path}` must be a prepared data file; got {error}. Delete it to prepare it again."
-        ) from error
-    if array.dtype != np.uint8 or (shape is not None and array.shape != shape):
-        raise ValueError(
-            f"`{path}` must hold uint8 of shape {shape}; got {array.dtype} of {array.shape}. "
-            "Delete it to prepare it again."
-        )
+        if array.dtype != np.uint8 or array.shape != shape:
+            raise ValueError(f"{array.dtype} of {array.shape} in place of uint8 of {shape}")
     return array

@@ -2,16 +2,16 @@
 
 import hashlib
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import Progress
 
+from autobeta.data._core.cache import writing_in, written_whole
+from autobeta.data._files.reading import shown
 from autobeta.errors import MissingDataError
-
-_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,14 +31,6 @@ class OfficialFile:
     size: int = 0
 
 
-def published(files: Mapping[str, tuple[str, str, int]]) -> list[OfficialFile]:
-    """The `FILES` of a data set's module: address, checksum and size by name."""
-    return [
-        OfficialFile(name=name, url=url, checksum=checksum, size=size)
-        for name, (url, checksum, size) in files.items()
-    ]
-
-
 def fetch(folder: Path, files: Iterable[OfficialFile], by_hand: str = "") -> None:
     """Download files into a folder, checked against what was published; whole or not at all.
 
@@ -54,31 +46,26 @@ def fetch(folder: Path, files: Iterable[OfficialFile], by_hand: str = "") -> Non
         if (folder / file.name).exists():
             continue
         where = file.url or f"{file.name} from {by_hand}"
-        way_out = f"Fetch {where} by hand and place it in `{folder}`."
+        way_out = f"Fetch {where} by hand and place it in `{shown(folder)}`."
         if not file.url:
             raise MissingDataError(f"{file.name} can't be downloaded by a program. {way_out}")
         try:
-            _retrieve(folder, file)
+            with writing_in(folder), written_whole(folder / file.name) as beside:
+                _retrieve(beside, file)
+                check_file(beside, file)
         except (OSError, ValueError) as error:  # requests' errors are OSErrors
             raise MissingDataError(
                 f"{file.name} could not be downloaded from {file.url}: {error}. {way_out}"
             ) from error
 
 
-def _retrieve(folder: Path, file: OfficialFile) -> None:
+def _retrieve(path: Path, file: OfficialFile) -> None:
     import pooch
 
-    pooch.get_logger().setLevel("WARNING")
     console = Console(stderr=True)
     with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
         downloader = pooch.HTTPDownloader(progressbar=_Bar(bar, file), timeout=30)
-        pooch.retrieve(
-            file.url,
-            known_hash=file.checksum or None,
-            fname=file.name,
-            path=folder,
-            downloader=downloader,
-        )
+        downloader(file.url, str(path), None)
 
 
 class _Bar:
@@ -99,33 +86,24 @@ class _Bar:
         self._bar.stop_task(self._task)
 
 
-def check_file(path: Path, file: OfficialFile, *, unofficial: bool = False) -> None:
+def check_file(path: Path, file: OfficialFile) -> None:
     """Compare a file's size and checksum with what was published.
-
-    Args:
-        path: The file.
-        file: What it should be.
-        unofficial: Take it as it is.
 
     Raises:
         ValueError: If it differs.
     """
-    if unofficial:
-        return
+    way_out = "Fetch it again, or take it as it is with --unofficial."
     if file.size and path.stat().st_size != file.size:
         raise ValueError(
-            f"`{path}` must have {file.size:,} bytes as published; got {path.stat().st_size:,}. "
-            "Fetch it again, or take it as it is with --unofficial."
+            f"`{shown(path)}` must have {file.size:,} bytes as published; got "
+            f"{path.stat().st_size:,}. {way_out}"
         )
     if not file.checksum:
         return
     kind, _, expected = file.checksum.partition(":")
-    digest = hashlib.new(kind)
     with path.open("rb") as stream:
-        while block := stream.read(_BLOCK):
-            digest.update(block)
-    if digest.hexdigest() != expected:
+        digest = hashlib.file_digest(stream, kind).hexdigest()
+    if digest != expected:
         raise ValueError(
-            f"`{path}` must have the published {kind} {expected}; got {digest.hexdigest()}. "
-            "Fetch it again, or take it as it is with --unofficial."
+            f"`{shown(path)}` must have the published {kind} {expected}; got {digest}. {way_out}"
         )

@@ -7,64 +7,30 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from autobeta.data._archives import Archive, open_archive
-from autobeta.data._cache import Report, fingerprint
-from autobeta.data._dataset import DataOptions, check_options
-from autobeta.data._factors import FactorSpace
-from autobeta.data._official import Conversion, cache_stem, convert_once, inside, newest
-from autobeta.data._pixels import decode, fit
+from autobeta.data._core.factors import FactorSpace
+from autobeta.data._core.pixels import decode
+from autobeta.data._core.prepare import Conversion
+from autobeta.data._files.archives import Archive, open_archive
+from autobeta.data._files.reading import reading
+from autobeta.settings import DataOptions
 
 _NAME = re.compile(r"(\d{6})\.png")
 
 
-def prepare_numbered(
-    root: Path,
-    name: str,
-    space: FactorSpace,
-    options: DataOptions,
-    progress: Report | None,
-    *,
-    folder: str,
-    labels: str,
-    by_hand: str,
-) -> Path:
-    """Scale numbered images into the cache folder once.
+def convert_numbered(
+    place: Path, space: FactorSpace, options: DataOptions, *, labels: str
+) -> Conversion:
+    """Images of an archive or folder, in the order of the grid.
 
     Args:
-        root: Cache folder of all data sets.
-        name: Name of the data set.
-        space: Its factors.
-        options: `path` may be a zip archive, the folder of images, or a folder above it.
-        progress: Called with (images done, images in all).
-        folder: Name of the published folder, in which `images` lies.
+        place: A zip archive, the folder of images, or a folder above it.
+        space: The factors.
+        options: `unofficial` takes a part.
         labels: Name of the table of labels beside `images`; it is compared if it is there.
-        by_hand: Where the archive is published.
-
-    Returns:
-        The cache file.
 
     Raises:
-        MissingDataError: If there are neither images nor a cache file.
         ValueError: If images are missing or unreadable, or labels are not those of the names.
     """
-    check_options(name, options)
-    own, stem = root / name, cache_stem(options)
-    place = inside(own, [f"{folder}.zip", folder])
-    if options.path is not None:
-        place = inside(options.path, [f"{folder}.zip"]) or options.path
-    if place is None:
-        how = (
-            f"Fetch {folder} from {by_hand} with a browser, then run "
-            f"`autobeta data prepare {name} --from ARCHIVE_OR_FOLDER`."
-        )
-        return newest(own, stem, name, how)
-    if not place.exists():
-        open_archive(place)  # says so
-    cache = own / f"{stem}-{fingerprint([place])}.npy"
-    return convert_once(cache, lambda: _convert(place, space, options, labels), progress)
-
-
-def _convert(place: Path, space: FactorSpace, options: DataOptions, labels: str) -> Conversion:
     archive = open_archive(place)
     names = [(m, name) for name in archive.names if (m := _NAME.fullmatch(name.split("/")[-1]))]
     by_position = dict(sorted((int(m[1]), name) for m, name in names))
@@ -83,11 +49,11 @@ def _convert(place: Path, space: FactorSpace, options: DataOptions, labels: str)
             f"{len(positions):,}. Get all of them, or take a part with --unofficial."
         )
     _compare_labels(archive, labels, positions, space)
-    size, channels = options.image_size, options.channels or 3
-    pixels = (decode(place / name, data) for name, data in archive.read_all(by_position.values()))
+    files = archive.read_all(by_position.values())
     return Conversion(
-        shape=(len(positions), size, size, channels),
-        chunks=(fit(image, size, channels)[None] for image in pixels),
+        num_images=len(positions),
+        images=(decode(place / name, data)[None] for name, data in files),
+        channels=3,
         source=f"{place.name}, {'all' if complete else len(positions)} images",
         space=space,
         factors=None if complete else space.factors(positions),
@@ -101,7 +67,8 @@ def _compare_labels(
     found = [name for name in archive.names if name.split("/")[-1] == labels]
     if not found:
         return
-    table = np.load(BytesIO(archive.read(found[0])), allow_pickle=False)
+    with reading(archive.place / found[0], "whole .npy file"):
+        table = np.load(BytesIO(archive.read(found[0])), allow_pickle=False)
     if table.shape != (space.num_combinations, space.num_factors):
         raise ValueError(
             f"`{labels}` in `{archive.place}` must have shape "

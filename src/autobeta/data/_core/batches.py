@@ -8,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from autobeta.data._dataset import FactorDataset
-from autobeta.data._sources import StoredImages
+from autobeta.data._core.dataset import FactorDataset
+from autobeta.data._core.sources import StoredImages
 
 _AHEAD = 8  # batches that the system is asked to read ahead of their use
 
@@ -17,25 +17,25 @@ _AHEAD = 8  # batches that the system is asked to read ahead of their use
 class Batches:
     """Endless shuffled batches (B, C, H, W), float32 in [0, 1], channels-last in memory.
 
-    Every epoch is a fresh permutation of the part; a batch may span two epochs, so all batches
+    Every epoch is a fresh permutation of the split; a batch may span two epochs, so all batches
     have the same size. The order depends on `seed` alone, not on torch's global random state.
 
     Args:
         dataset: Where the images come from.
-        batch_size: Images per batch, at most the number of images in the part.
+        batch_size: Images per batch, at most the number of images in the split.
         seed: Seed of the order.
-        split: Part of the data set.
+        split: Split of the data set.
         device: Where the batches are wanted; uint8 travels there and is converted there.
         resident: Whether the whole set lies on the device, as uint8 or packed bits, and batches
             are gathered there. Left out: on CUDA, where it takes less than half the free memory.
 
     Raises:
-        ValueError: If the data set has no such part, it has fewer images than a batch, or
+        ValueError: If the data set has no such split, it has fewer images than a batch, or
             `resident` is asked for a set that is rendered on demand.
 
     Example:
-        >>> from autobeta.data import data_root, toy
-        >>> batches = Batches(toy.load(data_root()), 16, seed=0)
+        >>> from autobeta.data import load_data
+        >>> batches = Batches(load_data("toy"), 16, seed=0)
         >>> next(batches).shape
         torch.Size([16, 1, 64, 64])
     """
@@ -53,7 +53,7 @@ class Batches:
         if split not in dataset.splits:
             raise ValueError(
                 f"`split` must be one of {', '.join(dataset.splits)}; got {split!r}. "
-                f"{dataset.name} has no other parts."
+                f"{dataset.name} has no other splits."
             )
         self._indices = dataset.splits[split]
         if not 1 <= batch_size <= len(self._indices):
@@ -93,7 +93,7 @@ class Batches:
         """Go on exactly where `state_dict` was taken.
 
         Raises:
-            ValueError: If the state is of a part with fewer images.
+            ValueError: If the state is of a split with fewer images.
         """
         position = int(state["position"])
         if not 0 <= position <= len(self._indices):

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from autobeta.data._dataset import FactorDataset, Images, Index
-from autobeta.data._npy import ArrayFile, open_arrays
+from autobeta.data._core.dataset import FactorDataset, Images, Index
+from autobeta.data._files.npy import open_arrays
+from autobeta.data._files.stored import StoredArray
 from autobeta.errors import MissingDataError
 
 _CHUNK = 1024
@@ -91,7 +92,7 @@ def check(dataset: FactorDataset, *, num_images: int = 2000, seed: int = 0) -> V
     return _compare(dataset, index, map(dataset.render, _parts(index)))
 
 
-def _positions(dataset: FactorDataset, arrays: dict[str, ArrayFile], against: Path) -> Index:
+def _positions(dataset: FactorDataset, arrays: dict[str, StoredArray], against: Path) -> Index:
     if "original_dataset_indices" in arrays:
         return arrays["original_dataset_indices"].read().astype(np.int64)
     if "latents_classes" in arrays and dataset.factor_space is not None:
@@ -103,7 +104,7 @@ def _positions(dataset: FactorDataset, arrays: dict[str, ArrayFile], against: Pa
     )
 
 
-def _grey_levels(images: ArrayFile, shape: tuple[int, int, int]) -> Iterator[Images]:
+def _grey_levels(images: StoredArray, shape: tuple[int, int, int]) -> Iterator[Images]:
     for chunk in images.chunks(_CHUNK):
         white = 255 if chunk.max() <= 1 else 1
         yield (chunk * np.uint8(white)).reshape(-1, *shape)

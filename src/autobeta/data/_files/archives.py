@@ -8,20 +8,18 @@ file of a data set has, and cut off if it turns out to have more than it claims.
 import gzip
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from autobeta.errors import MissingDataError
+from autobeta.data._files.reading import reading
 
 LARGEST = 1 << 28  # bytes of one member; the largest known is a .mat of Cars3D, 5 MB
+LARGEST_TABLE = 1 << 30  # bytes of a gzipped file; the largest known is 448 MB
 
 Opener = Callable[[str], tuple[Any, int]]
-
-_DAMAGED = (OSError, EOFError, KeyError, zlib.error, zipfile.BadZipFile, tarfile.TarError)
 
 
 @dataclass(frozen=True)
@@ -56,38 +54,29 @@ class Archive:
                 yield name, self._read(name, open_member)
 
     def _read(self, name: str, open_member: Opener) -> bytes:
-        try:
+        with reading(self.place, f"whole archive or folder, `{name}` included", "Fetch it again."):
             stream, size = open_member(name)
             with stream:
                 if size > LARGEST:
-                    raise ValueError(f"it claims {size:,} bytes, more than {LARGEST:,}")
-                data = stream.read(size + 1)
-        except (ValueError, *_DAMAGED) as error:
-            raise ValueError(
-                f"`{name}` in `{self.place}` must be a whole file; got {error}. Fetch it again."
-            ) from error
-        if len(data) != size:
-            raise ValueError(
-                f"`{name}` in `{self.place}` must have the {size:,} bytes that it claims; got "
-                f"{'more' if len(data) > size else f'{len(data):,}'}. Fetch it again."
-            )
-        return bytes(data)
+                    raise ValueError(f"{size:,} bytes claimed, more than {LARGEST:,}")
+                data = bytes(stream.read(size + 1))
+            if len(data) != size:
+                found = "more" if len(data) > size else f"{len(data):,}"
+                raise ValueError(f"{found} in place of the {size:,} bytes that it claims")
+            return data
 
 
 def open_archive(place: Path) -> Archive:
     """A folder, a .zip, or a .tar with or without compression.
 
     Raises:
-        MissingDataError: If there is nothing there.
         ValueError: If it is none of these, or damaged.
     """
-    if not place.exists():
-        raise MissingDataError(f"`path` must be an archive or a folder; found no `{place}`.")
     if place.is_dir():
         files = sorted(path for path in place.rglob("*") if path.is_file())
         names = tuple(path.relative_to(place).as_posix() for path in files)
         return Archive(place, names, lambda: nullcontext(lambda name: _open_file(place / name)))
-    try:
+    with reading(place, "whole .zip or .tar archive, or a folder", "Fetch it again."):
         if zipfile.is_zipfile(place):
             with zipfile.ZipFile(place) as archive:
                 names = tuple(info.filename for info in archive.infolist() if not info.is_dir())
@@ -95,10 +84,6 @@ def open_archive(place: Path) -> Archive:
         with tarfile.open(place) as archive:
             members = {member.name: member for member in archive if member.isreg()}
         return Archive(place, tuple(members), lambda: _tar(place, members))
-    except _DAMAGED as error:
-        raise ValueError(
-            f"`{place}` must be a whole .zip or .tar archive, or a folder; got {error}."
-        ) from error
 
 
 def read_unzipped(path: Path) -> bytes:
@@ -107,10 +92,14 @@ def read_unzipped(path: Path) -> bytes:
     Raises:
         ValueError: If it is no whole gzip file.
     """
-    try:
-        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise ValueError(f"`{path}` must be a whole gzip file; got {error}. Fetch it.") from error
+    with reading(path, "whole gzip file", "Fetch it again."):
+        if path.suffix != ".gz":
+            return path.read_bytes()
+        with gzip.open(path) as file:
+            data = file.read(LARGEST_TABLE + 1)
+        if len(data) > LARGEST_TABLE:
+            raise ValueError(f"more than {LARGEST_TABLE:,} bytes")
+        return data
 
 
 def _open_file(path: Path) -> tuple[Any, int]:
