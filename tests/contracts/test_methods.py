@@ -4,11 +4,13 @@ import dataclasses
 import json
 import math
 import re
+from pathlib import Path
 
 import pytest
 import torch
 
 from autobeta import registry
+from autobeta.control import Convention, convert_beta
 from autobeta.methods import Facts
 from autobeta.models import (
     VAE,
@@ -225,3 +227,38 @@ def test_smallest_batch_that_an_objective_names_is_enough(method):
     batch = recipe.objective.min_batch
     terms = recipe.objective(torch.rand(batch, 1, 32, 32), model(torch.rand(batch, 1, 32, 32)))
     assert all(torch.isfinite(term).all() for term in terms.values())
+
+
+PRESETS = [
+    (method, name, settings)
+    for method in METHODS
+    for name, settings in registry.load("methods", method).PRESETS.items()
+]
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "settings"), PRESETS, ids=[f"{m}-{name}" for m, name, _ in PRESETS]
+)
+def test_docs_have_what_each_preset_sets(method, name, settings):
+    page = (Path(__file__).parents[2] / "docs" / "methods.md").read_text("utf-8")
+    rows = [line for line in page.splitlines() if line.startswith(f"| `{method}` `{name}` |")]
+    assert len(rows) == 1
+    said = ", ".join(f"{key} {value}" for key, value in settings.items())
+    assert f"| {said} |" in rows[0]
+
+
+def test_presets_from_the_whole_squared_error_are_half_of_the_published():
+    theirs = Convention(distortion="squared_error")
+    ours = Convention(distortion="half_squared_error")
+
+    def halved(beta):
+        return convert_beta(beta, theirs, ours, num_values=64 * 64, num_latents=10)
+
+    betavae, dynamicvae = (registry.load("methods", m).PRESETS for m in ("betavae", "dynamicvae"))
+    assert betavae["chairs3d"]["beta"] == halved(4.0)
+    assert betavae["celeba"]["beta"] == halved(10.0)
+    norb = dynamicvae["paper-smallnorb"]
+    assert (norb["beta_initial"], norb["beta_min"]) == (halved(90.0), halved(0.1))
+    assert (norb["kp"], norb["ki"]) == (halved(0.01), -halved(0.005))
+    for preset in (betavae["chairs3d"], betavae["celeba"], norb):
+        assert preset["likelihood"] == "gaussian"

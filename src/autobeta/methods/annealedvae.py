@@ -52,8 +52,17 @@ class Config:
 
 
 PRESETS: dict[str, dict[str, object]] = {
-    "paper": {"schedule": "paper"},
-    "dsprites": {"gamma": 100.0, "capacity": 20.0, "schedule": "paper"},
+    "paper": {"schedule": "paper", "architecture": "burgess", "likelihood": "bernoulli"},
+    # 1Konny/Beta-VAE, run_dsprites_B_gamma100_z10.sh
+    "dsprites": {
+        "gamma": 100.0,
+        "capacity": 20.0,
+        "schedule": "paper",
+        "architecture": "burgess",
+        "likelihood": "bernoulli",
+        "lr": 5e-4,
+        "batch_size": 64,
+    },
 }
 
 

@@ -68,7 +68,13 @@ class Config:
 
 
 PRESETS: dict[str, dict[str, object]] = {
-    "paper": {"schedule": "paper", "antiwindup": "authors"},
+    "paper": {
+        "schedule": "paper",
+        "antiwindup": "authors",
+        "likelihood": "bernoulli",
+        "lr": 1e-4,
+        "batch_size": 64,
+    },
 }
 
 
