@@ -91,7 +91,7 @@ def test_the_held_out_part_is_taken_only_where_all_runs_have_one(make_run, losse
     (alone,) = rate_distortion(loaded[:1], distortion="bce").axes
     (together,) = rate_distortion(loaded, distortion="bce").axes
     assert list(alone.lines[0].get_ydata()) == [2.0]
-    assert alone.get_title("left") == "toy, held-out part"
+    assert alone.get_title("left") == "toy, held-out split"
     assert list(together.lines[0].get_ydata()) == [1.0]
 
 

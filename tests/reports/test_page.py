@@ -97,9 +97,12 @@ def test_a_former_report_is_replaced_in_one_go(make_run, tmp_path):
 
 
 def test_a_folder_that_is_no_run_leaves_no_report(make_run, tmp_path):
-    with pytest.raises(FileNotFoundError, match="must be a run folder"):
-        write_report([make_run(), tmp_path], tmp_path / "report.html")
-    assert not (tmp_path / "report.html").exists()
+    out = tmp_path / "report.html"
+    with pytest.raises(FileNotFoundError, match=r"must be a run folder; it has no config\.json"):
+        write_report([tmp_path], out)
+    with pytest.raises(FileNotFoundError, match=r"there is nothing at `.*typo`"):
+        write_report([make_run(), tmp_path / "typo"], out)
+    assert not out.exists()
 
 
 def test_a_folder_as_output_is_an_error(make_run, tmp_path):
