@@ -69,7 +69,7 @@ def make_run(tmp_path):
         folder = tmp_path / name
         folder.mkdir(parents=True)
         config = {
-            "format": runs.FORMAT,
+            "format": 2,
             "method": method,
             "method_config": settings or {},
             "data": {"name": data, "image_size": SIDE},

@@ -122,7 +122,7 @@ def test_a_run_whose_configuration_is_damaged_is_left_out_and_named(
 
 def test_settings_of_another_kind_are_damage(make_run):
     folder = make_run()
-    config = runs.read_config(folder)
+    config = runs.read_json(folder / runs.CONFIG)
     config["train"]["seed"] = "three"
     runs.write_json(folder / runs.CONFIG, config)
     with pytest.raises(ValueError, match="`seed` must be a whole number; got 'three'"):

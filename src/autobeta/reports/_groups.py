@@ -96,8 +96,8 @@ def _told_apart(
     """Each base with those of its settings that differ between the keys of that base."""
     found = {
         key: (base, {name: as_text(value) for name, value in facts.items()})
-        for key, base, facts in zip(keys, bases, own, strict=True)
-    }
+        for key, base, facts in reversed(list(zip(keys, bases, own, strict=True)))
+    }  # reversed: the first base of a key stays
     peers: dict[str, list[dict[str, str]]] = {}
     for base, texts in found.values():
         peers.setdefault(base, []).append(texts)

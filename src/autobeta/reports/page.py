@@ -141,8 +141,9 @@ def _numbers(runs: Sequence[RunRecord]) -> Iterator[str]:
         yield _table(_losses(seeds, names | {"data"}), f"{_LOSSES} {_SEEDS}")
         every_run = f"<details><summary>Every run</summary>{every_run}</details>\n"
     if names:
-        keys = names | {"label", "seeds"}
-        kept = [{key: value for key, value in row.items() if key in keys} for row in seeds]
+        keys = names | {"label", "seeds", "points"}
+        scored = [row for row in seeds if any(row.get(name) is not None for name in names)]
+        kept = [{key: value for key, value in row.items() if key in keys} for row in scored]
         by_method = tables.table(kept)
         few = len(kept) <= len(names)
         yield _table(tables.transposed(by_method, "score") if few else by_method, _SCORES)
