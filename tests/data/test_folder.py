@@ -99,7 +99,9 @@ def test_images_are_converted_once_and_again_when_a_file_changes(tmp_path, left_
 def test_a_part_is_held_out(tmp_path):
     for i in range(10):
         save(tmp_path / "photos" / f"{i}.png", GREY)
-    dataset = load_data("folder", DataOptions(path=tmp_path / "photos", test_fraction=0.3), tmp_path)
+    dataset = load_data(
+        "folder", DataOptions(path=tmp_path / "photos", test_fraction=0.3), tmp_path
+    )
     assert len(dataset.splits["test"]) == 3
     assert len(dataset.splits["train"]) == 7
 

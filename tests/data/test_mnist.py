@@ -10,7 +10,7 @@ from autobeta.errors import MissingDataError
 
 TRAIN = np.random.default_rng(0).integers(0, 256, (7, 28, 28), dtype=np.uint8)
 TEST = np.random.default_rng(1).integers(0, 256, (3, 28, 28), dtype=np.uint8)
-NAMES = [name.removesuffix('.gz') for name in FILES]
+NAMES = [name.removesuffix(".gz") for name in FILES]
 LABELS = [5, 0, 4, 1, 9, 2, 1], [7, 2, 1]
 
 

@@ -562,7 +562,9 @@ def test_celeba_without_all_its_files_is_refused(tmp_path):
 def test_fashionmnist_is_read_as_mnist_is(tmp_path):
     folder = tmp_path / "fashionmnist"
     folder.mkdir()
-    for name, shape in zip(fashionmnist.FILES, [(4, 28, 28), (4,), (2, 28, 28), (2,)], strict=True):
+    for name, shape in zip(
+        fashionmnist.FILES, [(4, 28, 28), (4,), (2, 28, 28), (2,)], strict=True
+    ):
         header = struct.pack(f">{1 + len(shape)}I", 0x800 + len(shape), *shape)
         data = header + np.full(shape, 7, np.uint8).tobytes()
         (folder / name).write_bytes(gzip.compress(data))

@@ -9,7 +9,6 @@ from autobeta.errors import MissingDataError
 
 @pytest.fixture
 def sprites(tmp_path, few_sprites):
-    from autobeta.data import dsprites
 
     return load_data("dsprites", root=tmp_path / "cache")
 
