@@ -1,6 +1,7 @@
-"""The command line: one file a command, each with `main(args)`; its docstring is its line of help.
+"""The command line: one file a command, whose docstring is its line of help.
 
-A command's own imports stand inside its functions, so that neither help nor lists wait for torch.
+It has a function `command`, whose signature is the command's options, or `main(args)` where that
+is not enough. Imports stand inside, so that neither help nor lists wait for torch.
 """
 
 import difflib
@@ -10,6 +11,8 @@ import warnings
 from collections.abc import Sequence
 from types import FrameType
 from typing import Any
+
+import tyro
 
 from autobeta import __version__, registry
 from autobeta.errors import InterruptedRunError
@@ -45,7 +48,11 @@ def _guarded(args: Sequence[str]) -> int:
     warnings.showwarning = _show_warning
     former = _on_terminate()
     try:
-        registry.load("cli", args[0]).main(args[1:])
+        module = registry.load("cli", args[0])
+        if hasattr(module, "main"):
+            module.main(args[1:])
+        else:
+            tyro.cli(module.command, prog=f"autobeta {args[0]}", args=args[1:])
     except BrokenPipeError:
         sys.stdout = None  # the reader, such as `head`, has had enough
     except (InterruptedRunError, KeyboardInterrupt) as stop:

@@ -1,22 +1,11 @@
 """BibTeX of a method or a data set."""
 
-from collections.abc import Sequence
-
 import tyro
 
 from autobeta import registry
 
 
-def main(args: Sequence[str]) -> None:
-    """The command `autobeta cite`.
-
-    Args:
-        args: What follows it on the command line.
-    """
-    tyro.cli(_cite, prog="autobeta cite", args=args)
-
-
-def _cite(name: tyro.conf.Positional[str]) -> None:
+def command(name: tyro.conf.Positional[str]) -> None:
     """Print the BibTeX entry of a method or a data set.
 
     Args:

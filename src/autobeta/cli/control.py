@@ -1,6 +1,5 @@
 """Tracking, gain, lag and margin of a run."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +10,7 @@ from rich.table import Table
 from autobeta.cli._print import print_tracking
 
 
-def main(args: Sequence[str]) -> None:
-    """The command `autobeta control`.
-
-    Args:
-        args: What follows it on the command line.
-    """
-    tyro.cli(_control, prog="autobeta control", args=args)
-
-
-def _control(run: tyro.conf.Positional[Path]) -> None:
+def command(run: tyro.conf.Positional[Path]) -> None:
     """Show how a controlled run tracked, and how its loop answers: gain, lag, margin, damping.
 
     Args:

@@ -1,23 +1,12 @@
 """Beta of another convention of the loss."""
 
-from collections.abc import Sequence
-
 import tyro
 
 from autobeta.control.conventions import OURS, Convention
 from autobeta.settings import Count, NonNegative
 
 
-def main(args: Sequence[str]) -> None:
-    """The command `autobeta convert`.
-
-    Args:
-        args: What follows it on the command line.
-    """
-    tyro.cli(_convert, prog="autobeta convert", args=args)
-
-
-def _convert(
+def command(
     beta: tyro.conf.Positional[NonNegative],
     *,
     origin: Convention = OURS,

@@ -42,9 +42,9 @@ _Source = Annotated[SourceFlags, tyro.conf.arg(name="")]
 
 def _list() -> None:
     """List the data sets."""
-    from autobeta.cli.list import main as list_all
+    from autobeta.cli.list import command as list_all
 
-    list_all(["data"])
+    list_all("data")
 
 
 def _info(name: tyro.conf.Positional[str], options: _Options = DataFlags()) -> None:

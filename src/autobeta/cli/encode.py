@@ -1,21 +1,11 @@
 """Codes of images under a run."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
 
 
-def main(args: Sequence[str]) -> None:
-    """The command `autobeta encode`.
-
-    Args:
-        args: What follows it on the command line.
-    """
-    tyro.cli(_encode, prog="autobeta encode", args=args)
-
-
-def _encode(
+def command(
     run: tyro.conf.Positional[Path],
     *,
     data: str,

@@ -1,6 +1,5 @@
 """Losses, metrics, traversals of a run."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,16 +9,7 @@ from autobeta.cli._print import print_results
 from autobeta.settings import EvaluationConfig
 
 
-def main(args: Sequence[str]) -> None:
-    """The command `autobeta evaluate`.
-
-    Args:
-        args: What follows it on the command line.
-    """
-    tyro.cli(_evaluate, prog="autobeta evaluate", args=args)
-
-
-def _evaluate(
+def command(
     run: tyro.conf.Positional[Path],
     evaluation: Annotated[EvaluationConfig, tyro.conf.arg(name="")] = EvaluationConfig(),
     *,

@@ -1,6 +1,5 @@
 """List methods, data sets, metrics, networks and more."""
 
-from collections.abc import Sequence
 from typing import Any, Literal
 
 import tyro
@@ -19,16 +18,7 @@ FOLDERS = {
 }
 
 
-def main(args: Sequence[str]) -> None:
-    """The command `autobeta list`.
-
-    Args:
-        args: What follows it on the command line.
-    """
-    tyro.cli(_list, prog="autobeta list", args=args)
-
-
-def _list(
+def command(
     what: tyro.conf.Positional[
         Literal["all", "methods", "data", "metrics", "networks", "likelihoods", "callbacks"]
     ] = "all",

@@ -1,21 +1,11 @@
 """One HTML page about runs."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
 
 
-def main(args: Sequence[str]) -> None:
-    """The command `autobeta report`.
-
-    Args:
-        args: What follows it on the command line.
-    """
-    tyro.cli(_report, prog="autobeta report", args=args)
-
-
-def _report(runs: tyro.conf.Positional[tuple[Path, ...]], *, out: Path) -> None:
+def command(runs: tyro.conf.Positional[tuple[Path, ...]], *, out: Path) -> None:
     """Write one self-contained HTML report about runs.
 
     Args:

@@ -2,7 +2,7 @@
 
 import json as jsonlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +11,7 @@ import tyro
 from autobeta.cli._print import print_scores
 
 
-def main(args: Sequence[str]) -> None:
-    """The command `autobeta score`.
-
-    Args:
-        args: What follows it on the command line.
-    """
-    tyro.cli(_score, prog="autobeta score", args=args)
-
-
-def _score(
+def command(
     file: tyro.conf.Positional[Path],
     *,
     metrics: tuple[str, ...] | None = None,

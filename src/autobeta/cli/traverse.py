@@ -1,21 +1,11 @@
 """Pictures of traversals and samples."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
 
 
-def main(args: Sequence[str]) -> None:
-    """The command `autobeta traverse`.
-
-    Args:
-        args: What follows it on the command line.
-    """
-    tyro.cli(_traverse, prog="autobeta traverse", args=args)
-
-
-def _traverse(
+def command(
     run: tyro.conf.Positional[Path],
     *,
     image: tuple[Path, ...] = (),

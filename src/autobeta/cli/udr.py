@@ -1,7 +1,6 @@
 """Rank runs by their agreement, without factors."""
 
 import json as jsonlib
-from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
@@ -9,16 +8,7 @@ import tyro
 from autobeta.cli._print import print_scores
 
 
-def main(args: Sequence[str]) -> None:
-    """The command `autobeta udr`.
-
-    Args:
-        args: What follows it on the command line.
-    """
-    tyro.cli(_udr, prog="autobeta udr", args=args)
-
-
-def _udr(
+def command(
     runs: tyro.conf.Positional[tuple[Path, ...]], *, spearman: bool = False, json: bool = False
 ) -> None:
     """Rank runs by how much their latents agree with those of the others, without factors.
