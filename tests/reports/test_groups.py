@@ -21,7 +21,7 @@ def _config(method="vae", *, format=2, data=None, train=None, settings=None, **c
 
 
 def _labels(*configs):
-    return [label for _, label in groups(configs, [f"run{i}" for i in range(len(configs))])]
+    return [label for *_, label in groups(configs, [f"run{i}" for i in range(len(configs))])]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def _labels(*configs):
     ids=str,
 )
 def test_what_changes_no_result_splits_no_group(change):
-    keys = {key for key, _ in groups([_config(), _config(**change)], ["a", "b"])}
+    keys = {key for *_, key, _ in groups([_config(), _config(**change)], ["a", "b"])}
     assert len(keys) == 1
 
 
@@ -59,7 +59,7 @@ def test_what_changes_no_result_splits_no_group(change):
     ids=str,
 )
 def test_what_changes_a_result_splits(change):
-    keys = {key for key, _ in groups([_config(), _config(**change)], ["a", "b"])}
+    keys = {key for *_, key, _ in groups([_config(), _config(**change)], ["a", "b"])}
     assert len(keys) == 2
 
 

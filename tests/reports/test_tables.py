@@ -108,3 +108,21 @@ def test_a_transposed_table_has_the_first_column_as_headings():
         Table(["label", "mig", "sap"], [["a", "1", "2"], ["b", "3", "4"]]), "score"
     )
     assert turned == Table(["score", "a", "b"], [["mig", "1", "3"], ["sap", "2", "4"]])
+
+
+def test_a_run_that_is_not_finished_is_never_averaged_with_others(make_run):
+    folders = [make_run("a"), make_run("b", seed=1), make_run("c", seed=2, finished=False)]
+    rows = seed_rows(load_runs(folders))
+    assert [(row["label"], row["seeds"]) for row in rows] == [("vae", 2), ("vae, unfinished", 1)]
+
+
+def test_the_interval_is_that_of_student():
+    """Of 1, 2 and 3: mean 2, deviation 1, t of two degrees of freedom 4.303."""
+    low, high = Spread(2.0, 1.0, 3).interval
+    assert (low, high) == pytest.approx((2 - 4.30265 / 3**0.5, 2 + 4.30265 / 3**0.5), abs=1e-4)
+    assert Spread(2.0, None, 1).interval is None
+
+
+def test_a_huge_number_does_not_fill_the_page():
+    rows = [{"run": "a", "seed": 2**62 + 1, "kl": 1e99, "mse": 1e-99, "mig": -3e50}]
+    assert table(rows).cells == [["a", "4611686018427387905", "1e+99", "1.00e-99", "-3e+50"]]

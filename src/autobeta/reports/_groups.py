@@ -2,12 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import PurePath
-from typing import Any
+from typing import Any, NamedTuple
 
 from autobeta import registry, settings
 from autobeta.reports._read import as_text
 
 Config = Mapping[str, Any]
+
+
+class Named(NamedTuple):
+    """Texts about a run; see `RunRecord`."""
+
+    name: str
+    data: str
+    group: str
+    label: str
 
 
 def data_names(configs: Sequence[Config]) -> list[str]:
@@ -50,8 +59,8 @@ def check_same_data(configs: Mapping[str, Config]) -> None:
             )
 
 
-def groups(configs: Sequence[Config], runs: Sequence[str]) -> list[tuple[str, str]]:
-    """Key and label of each run's group: runs that differ only by their seed share both.
+def groups(configs: Sequence[Config], runs: Sequence[str]) -> list[Named]:
+    """Data and group of each run; runs that differ only by their seed share group and label.
 
     A label is the method, its data where there are several, and the settings that differ within
     them. More than three of these, or 60 letters, are too long: the first run's name is taken.
@@ -74,7 +83,7 @@ def groups(configs: Sequence[Config], runs: Sequence[str]) -> list[tuple[str, st
         for key, label in zip(keys, _told_apart(keys, bases, own), strict=True)
     }
     labels = labels if len(set(labels.values())) == len(labels) else first
-    return [(key, labels[key]) for key in keys]
+    return [Named(*n, labels[n[2]]) for n in zip(runs, names, keys, strict=True)]
 
 
 def _data_facts(config: Config) -> dict[str, Any]:

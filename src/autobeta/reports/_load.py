@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from autobeta import settings
-from autobeta.reports._groups import data_names, groups
+from autobeta.reports._groups import Named, groups
 from autobeta.reports._read import (
     READERS,
     printable,
@@ -58,7 +58,7 @@ class RunRecord:
     @property
     def method(self) -> str:
         """Name of the method."""
-        return printable(str(self.config["method"]))
+        return printable(self.identity["method"])
 
     @property
     def steps(self) -> int | None:
@@ -74,6 +74,11 @@ class RunRecord:
     def points(self) -> int | None:
         """Number of images that the run was evaluated on."""
         return self.metrics.get("num_points")
+
+    @property
+    def finished(self) -> bool:
+        """Whether the trained network is there."""
+        return (self.path / folder.MODEL).exists()
 
     @property
     def evaluation(self) -> dict[str, dict[str, Any]]:
@@ -93,9 +98,6 @@ def load_runs(paths: Sequence[Path]) -> list[RunRecord]:
 
     Args:
         paths: Run folders, finished or not.
-
-    Returns:
-        One record per folder.
 
     Raises:
         ValueError: If no folder is given, or a configuration can't be read.
@@ -125,79 +127,57 @@ def find_runs(paths: Sequence[Path]) -> tuple[list[RunRecord], dict[Path, Except
             raise FileNotFoundError(f"`runs` must be run folders; there is nothing at `{path}`.")
         place = Path(os.path.realpath(path))
         damage: list[str] = []
-        if not (place / folder.CONFIG).exists():
-            left_out[path] = FileNotFoundError(f"it has no {folder.CONFIG}.")
-        elif config := read(place / folder.CONFIG, read_config, damage):
+        if config := read(place / folder.CONFIG, read_config, damage):
             configs[place] = config
-        else:
+        elif damage:
             left_out[path] = ValueError(f"its {damage[0]}")
-    names = _names(list(configs))
-    data = data_names(list(configs.values()))
-    grouped = groups(list(configs.values()), names)
-    found = [
-        _record(path, config, *map(printable, (name, own_data, *group)))
-        for (path, config), name, own_data, group in zip(
-            configs.items(), names, data, grouped, strict=True
-        )
-    ]
-    return found, left_out
+        else:
+            left_out[path] = FileNotFoundError(f"it has no {folder.CONFIG}.")
+    named = groups(list(configs.values()), _names(list(configs)))
+    return [_record(p, c, n) for (p, c), n in zip(configs.items(), named, strict=True)], left_out
 
 
-def _record(
-    path: Path, config: dict[str, Any], name: str, data: str, group: str, label: str
-) -> RunRecord:
+def _record(path: Path, config: dict[str, Any], names: Named) -> RunRecord:
     """Read all but the configuration, and warn of what is damaged."""
     damage: list[str] = []
     log, bad = read(path / folder.LOG, read_log, damage) or ([], [])
     if bad:
         lines = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
         damage.append(f"`{folder.LOG}` is damaged; left out of it: line {lines}.")
+    texts = {name: printable(text) for name, text in names._asdict().items()}
     found = RunRecord(
         path=path,
-        name=name,
-        data=data,
-        group=group,
-        label=label,
         config=config,
         identity=settings.identity(config),
         environment=read(path / folder.ENVIRONMENT, read_object, damage) or {},
         log=log,
         metrics=read(path / folder.METRICS, read_metrics, damage) or {},
         damage=damage,
+        **texts,
     )
     for file, reader in READERS.items():
         read(path / file, reader, damage)
     for sentence in damage:
-        warnings.warn(f"{name}: {sentence}", stacklevel=4)
+        warnings.warn(f"{found.name}: {sentence}", stacklevel=4)
     return found
 
 
 def missing(run: RunRecord) -> list[str]:
     """What is damaged in the run's folder and what it lacks, as plain sentences."""
-
-    def lacks(name: str) -> bool:
-        return not (run.path / name).exists()
-
-    found = list(run.damage)
-    if not run.log:
-        found.append("Nothing is logged yet, so it has no curves.")
-    if lacks(folder.MODEL):
-        last = run.log[-1]["step"] if run.log else None
-        reached = "" if last is None else f": step {last} of {run.steps} was logged last"
-        found.append(f"Training has not finished{reached}.")
-    if lacks(folder.METRICS):
-        found.append(
-            "It was not evaluated, so it has no losses on the evaluation sample and no scores."
-        )
-    elif run.metrics and not run.metrics.get("metrics"):
+    reached = f": step {run.log[-1]['step']} of {run.steps} was logged last" if run.log else ""
+    said = {
+        folder.LOG: "Nothing is logged yet, so it has no curves.",
+        folder.MODEL: f"Training has not finished{reached}.",
+        folder.METRICS: "It was not evaluated, so it has no losses on the evaluation sample and "
+        "no scores.",
+        folder.RECONSTRUCTIONS: "There are no reconstructions.",
+        folder.TRAVERSALS: "There are no traversals and no prior samples.",
+        folder.ENVIRONMENT: "Its versions and device were not recorded.",
+    }
+    found = [sentence for file, sentence in said.items() if not (run.path / file).exists()]
+    if run.metrics and not run.metrics.get("metrics"):
         found.append("No disentanglement score was computed.")
-    if lacks(folder.RECONSTRUCTIONS):
-        found.append("There are no reconstructions.")
-    if lacks(folder.TRAVERSALS):
-        found.append("There are no traversals and no prior samples.")
-    if lacks(folder.ENVIRONMENT):
-        found.append("Its versions and device were not recorded.")
-    return found
+    return run.damage + found
 
 
 def curve(

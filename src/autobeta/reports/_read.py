@@ -39,7 +39,7 @@ def read(path: Path, reader: Callable[[Path], Found], damage: list[str]) -> Foun
     """
     try:
         return reader(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     except Exception as error:  # a damaged archive raises what its many parts raise
         reason = (error.strerror if isinstance(error, OSError) else None) or str(error)

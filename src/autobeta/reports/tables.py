@@ -93,16 +93,7 @@ def run_rows(runs: Sequence[RunRecord]) -> list[Row]:
     there only where it differs from β. What a run lacks is None.
     """
     return [
-        {
-            "run": run.name,
-            "method": run.method,
-            "data": run.data,
-            "steps": run.steps,
-            "seed": run.seed,
-            "points": run.points,
-            "points" + HELD_OUT: run.metrics.get("num_points_test"),
-            **_numbers(run),
-        }
+        {"run": run.name, "method": run.method, "seed": run.seed, **_about(run), **_numbers(run)}
         for run in runs
     ]
 
@@ -110,29 +101,25 @@ def run_rows(runs: Sequence[RunRecord]) -> list[Row]:
 def seed_rows(runs: Sequence[RunRecord]) -> list[Row]:
     """One row per group of runs that differ only by seed; numbers are `Spread`s over the seeds.
 
-    Runs that were evaluated on other numbers of images have a row of their own. A number that some
-    seeds lack is averaged over the others, and its `n` says how many.
+    Runs that were evaluated on other numbers of images have a row of their own, and so has each
+    that is not finished. A number that some seeds lack is averaged over the others, and its `n`
+    says how many.
     """
     known: dict[str, set[int | None]] = {}
     for run in runs:
         known.setdefault(run.group, set()).update({run.points} - {None})
-    groups: dict[tuple[str, int | None], list[RunRecord]] = {}
-    for run in runs:  # one without an evaluation goes with the others
+    groups: dict[object, list[RunRecord]] = {}
+    for run in sorted(runs, key=lambda run: not run.metrics):
+        # one without an evaluation goes with the others
         alone = run.metrics or len(known[run.group]) != 1
         points = run.points if alone else next(iter(known[run.group]))
-        groups.setdefault((run.group, points), []).append(run)
+        groups.setdefault((run.group, points, run.finished or run.name), []).append(run)
     rows = []
-    for (_, points), members in groups.items():
-        numbers = [_numbers(run) for run in members]
+    for first, *others in groups.values():
+        numbers = [_numbers(run) for run in (first, *others)]
         keys = dict.fromkeys(key for row in numbers for key in row)
-        row: Row = {
-            "label": members[0].label,
-            "data": members[0].data,
-            "steps": members[0].steps,
-            "seeds": len(members),
-            "points": points,
-            "points" + HELD_OUT: members[0].metrics.get("num_points_test"),
-        }
+        label = first.label + ("" if first.finished else ", unfinished")
+        row: Row = {"label": label, "seeds": len(numbers), **_about(first)}
         rows.append(row | {key: _spread([n.get(key) for n in numbers]) for key in keys})
     return rows
 
@@ -215,6 +202,12 @@ def _html_cells(headings: Sequence[str], row: Sequence[str]) -> Iterator[str]:
     yield f'<th scope="row">{html.escape(row[0])}</th>'
     for heading, cell in zip(headings[1:], row[1:], strict=True):
         yield f'<td data-label="{html.escape(heading)}">{html.escape(cell)}</td>'
+
+
+def _about(run: RunRecord) -> Row:
+    held_out = run.metrics.get("num_points_test")
+    sample = {"points": run.points, f"points{HELD_OUT}": held_out}
+    return {"data": run.data, "steps": run.steps, **sample}
 
 
 def _numbers(run: RunRecord) -> dict[str, float | int | None]:
