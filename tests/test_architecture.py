@@ -52,7 +52,7 @@ MAY_IMPORT = {
     ),
     "reports": (
         {"errors", "control", "registry", "settings", "run.folder"},
-        {"numpy", "matplotlib", "PIL"},
+        {"numpy", "scipy", "matplotlib", "PIL"},
     ),
     "cli": (
         {"__version__", "errors", "registry", "settings", "run", "run.folder", "reports", *PARTS},

@@ -10,6 +10,7 @@ from autobeta.run import folder as runs
 from autobeta.training import fit
 from autobeta.training.loop import _update
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* in a run of [56] steps")
 METHODS = registry.available("methods")
 
 

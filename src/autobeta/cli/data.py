@@ -104,12 +104,14 @@ def _verify(
 
 def _facts(name: str, options: DataFlags) -> None:
     """Licence, factors, files and disk of a named data set."""
+    from autobeta.data import official_files
+
     module = registry.load("data", name)
     print(module.__doc__)
     kinds = getattr(module, "KINDS", {})
     sizes = module.FACTORS.items()
     if hasattr(module, "space_of"):  # a set of several variants
-        space = module.space_of(options.variant or module.VARIANTS[0])
+        space = module.space_of(options.variant)
         sizes = zip(space.names, space.sizes, strict=True)
     facts = {
         "source": module.SOURCE,
@@ -121,9 +123,10 @@ def _facts(name: str, options: DataFlags) -> None:
     for label, fact in facts.items():
         if fact:
             print(f"{label}: {fact}")
-    if hasattr(module, "official_files"):
-        for file in module.official_files(options.options()):
-            size = f", {file.size:,} bytes" if file.size else ""
-            print(f"file: {file.name}{size}, {file.url or 'no address'} {file.checksum}")
+    files = official_files(name, options.options())
+    for file in files:
+        size = f", {file.size:,} bytes" if file.size else ""
+        print(f"file: {file.name}{size}, {file.url or 'no address'} {file.checksum}")
+    if files:
         print("Addresses were not tried when this version was made.")
     print(f"\n{module.CITATION}")

@@ -69,7 +69,7 @@ def with_objects(config: RunConfig, objects: Objects) -> RunConfig:
 
 
 @dataclass(frozen=True)
-class Parts:
+class BuiltRun:
     """A run that was built, before anything of it is written.
 
     Args:
@@ -85,7 +85,7 @@ class Parts:
     json: dict[str, Any]
 
 
-def build(config: RunConfig, objects: Objects) -> Parts:
+def build(config: RunConfig, objects: Objects) -> BuiltRun:
     """Everything that a run needs; whatever can be refused is refused here.
 
     Seed first: the network's initial weights are random.
@@ -120,7 +120,7 @@ def build(config: RunConfig, objects: Objects) -> Parts:
     }
     if known := _known_by(objects, state):
         json["objects"] = known
-    return Parts(config, dataset, state, json)
+    return BuiltRun(config, dataset, state, json)
 
 
 @torch.no_grad()

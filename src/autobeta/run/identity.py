@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from autobeta.run import folder as files
-from autobeta.run.build import Parts
+from autobeta.run.build import BuiltRun
 from autobeta.settings import identity
 
 
@@ -32,7 +32,7 @@ def refuse_foreign(folder: Path) -> None:
         )
 
 
-def claim(folder: Path, parts: Parts, *, extend: bool) -> None:
+def claim(folder: Path, parts: BuiltRun, *, extend: bool) -> None:
     """Write the configuration into a new folder, or check that the folder's run is the same.
 
     How a run is carried out (device, threads, intervals, where its images lie) may change from

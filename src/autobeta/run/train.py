@@ -10,7 +10,7 @@ from autobeta.methods import Recipe
 from autobeta.metrics import check_metrics, printed_name
 from autobeta.models import AbstractLikelihood
 from autobeta.run import folder as files
-from autobeta.run.build import Images, MakeRecipe, Network, Objects, Parts, build
+from autobeta.run.build import Images, MakeRecipe, Network, Objects, BuiltRun, build
 from autobeta.run.evaluate import evaluate_model
 from autobeta.run.identity import claim, refuse_foreign
 from autobeta.run.load import Run, load_weights, trained_steps
@@ -90,7 +90,7 @@ def train(
     return Run(folder, parts.config, model, parts.dataset.image_shape, step, given)
 
 
-def _fit(folder: Path, parts: Parts, callbacks: Sequence[Callback]) -> None:
+def _fit(folder: Path, parts: BuiltRun, callbacks: Sequence[Callback]) -> None:
     """Train the parts to the last step and keep the network; or take up one that was kept."""
     state, steps = parts.state, parts.config.train.steps
     if trained_steps(folder) == steps:
