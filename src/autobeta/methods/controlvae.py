@@ -7,7 +7,7 @@ The published set point starts at 0.5 nats and rises by 0.15 every 5,000 steps u
 
 Deviations:
     Anti-windup is conditional by default: the authors' guard freezes the integral for ever once
-    the raw weight falls below its floor (see `weighting/pid.py`).
+    the unclipped weight falls below its floor (see `weighting/controllers.py`).
     The fitted schedule is ours.
 """
 
@@ -47,9 +47,9 @@ class Config:
     ki: IntegralGain = -0.001
     """Integral gain per nat and step."""
     beta_min: Weight = 1.0
-    """Lower bound of beta, and its value at rest."""
+    """Lower bound of beta, and its first value."""
     antiwindup: Literal["conditional", "authors"] = "conditional"
-    """When the integral rests; "authors" as published."""
+    """When the integral is held; "authors" as published."""
     target_start: Weight = 0.5
     """First set point of the KL, nats."""
     target: Weight = 18.0

@@ -1,4 +1,4 @@
-"""FactorVAE: the total correlation of the codes, told by a discriminator, is penalised.
+"""FactorVAE: the total correlation of the codes, estimated by a discriminator, is penalised.
 
     loss = reconstruction + kl + gamma * TC,   TC ~ mean of D(z)[0] - D(z)[1]
 
