@@ -19,12 +19,13 @@ from autobeta.methods._base import (
     IntegralGain,
     Recipe,
     Rise,
+    Settings,
     Share,
     Weight,
     warn_unfinished,
 )
 from autobeta.objectives import Elbo
-from autobeta.settings import Count, check_settings
+from autobeta.settings import Count
 from autobeta.weighting import ControlledKL, PositionalPI, schedules
 
 SOURCE = "Shao et al., ControlVAE, ICML 2020, https://arxiv.org/abs/2004.05988"
@@ -39,7 +40,7 @@ ADAPTS = "beta, controlled so that KL follows a set point"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of ControlVAE; defaults are the paper's for dSprites."""
 
     kp: Weight = 0.01
@@ -62,9 +63,6 @@ class Config:
     """Rise of the published schedule, nats."""
     period: Count = 5000
     """Steps between two rises of the published schedule."""
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 PRESETS: dict[str, dict[str, object]] = {

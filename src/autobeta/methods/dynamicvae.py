@@ -25,13 +25,14 @@ from autobeta.methods._base import (
     PositiveWeight,
     Recipe,
     Rise,
+    Settings,
     Share,
     Weight,
     Window,
     warn_unfinished,
 )
 from autobeta.objectives import Elbo
-from autobeta.settings import Count, check_settings
+from autobeta.settings import Count
 from autobeta.weighting import AbstractController, ControlledKL, IncrementalPI, LogPI, schedules
 
 SOURCE = (
@@ -50,7 +51,7 @@ ADAPTS = "beta, controlled so that a mean KL follows a set point"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of DynamicVAE; gains, bounds and targets are the paper's for dSprites."""
 
     controller: Literal["log", "incremental"] = "log"
@@ -87,9 +88,6 @@ class Config:
     """Steps between two rises of the published schedule."""
     ramp: Count = 1000
     """Steps that a rise of the published schedule takes."""
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 _PUBLISHED = {
