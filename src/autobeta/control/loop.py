@@ -64,7 +64,7 @@ class Loop:
 
     @property
     def follow(self) -> float:
-        """a, the share of the distance to rest that the plant covers in a step."""
+        """a, the share of the distance to equilibrium that the plant covers in a step."""
         return 1 - math.exp(-1 / self.lag) if self.lag > 0 else 1.0
 
 
@@ -155,7 +155,7 @@ def step_response(loop: Loop, num_steps: int) -> Float[np.ndarray, " steps"]:
     """KL over the steps after its set point rose from 0 to 1, by the linear loop.
 
     Args:
-        loop: At rest before.
+        loop: In equilibrium before.
         num_steps: Length of the answer.
     """
     y, u, last = 0.0, 0.0, 0.0
@@ -175,7 +175,7 @@ def overshoot(loop: Loop, num_steps: int | None = None) -> float:
     """Largest excess over the set point after a step of it, as a fraction of the step.
 
     Args:
-        loop: At rest before the step.
+        loop: In equilibrium before the step.
         num_steps: Steps to look at; left out, as many as the slowest pole needs to die out, at
             most 20,000.
 

@@ -21,6 +21,7 @@ _LEARNED = 0.1  # of the way from the reconstruction at no KL down to that at th
 SLOWER = 15  # times the steps that the pilot took to get there
 LONGEST = 0.3  # of the run: the longest rise
 _GAMMA = 2.0  # times the largest slope on the way
+_EARLY = math.log(3.0)  # of log beta, until where a curve's reconstruction rises by some nats
 _SLOPES = (1.0, 2.0, 4.0, 8.0)
 
 
@@ -86,7 +87,7 @@ class Suggestion:
         target_start: First set point, 5 % of the last.
         beta_initial: beta at the first set point.
         beta_hold: beta at which the pilot had 40 % more KL than the set point; while a run has
-            less than that the network can't use the nats yet, and the set point had better rest.
+            less than that the network can't use the nats yet, and the set point is to be held.
         beta_min: Lower bound of beta, 0.4 of `beta_hold`.
         gamma: Weight of AnnealedVAE's distance, twice the largest slope that it must hold against.
         learned: Steps after which the pilot had gone nine tenths of the way from the
@@ -109,10 +110,27 @@ class Suggestion:
     curve: tuple[Point, ...]
     choices: tuple[Point, ...]
 
+    @property
+    def caution(self) -> str:
+        """Why the proposal is uncertain, and what to do; empty where the curve was measured."""
+        measured = f"measured slope at the set point, {self.slope:.1f} +- {self.error:.1f},"
+        if self.slope - 2 * self.error <= 0:
+            return (
+                f"The pilot shows no curve: its {measured} can't be distinguished from 0, and the "
+                "set point is only the KL that it had at beta 1. Train the pilot several times as "
+                "long (--steps), or with larger batches (--batch-size)."
+            )
+        if abs(self.slope - 1) > max(0.5, 2 * self.error):
+            return (
+                f"The pilot did not follow its own curve: its {measured} is far from 1. Train it "
+                "several times as long (--steps)."
+            )
+        return ""
+
     def rising(self, num_steps: int) -> float:
         """Fraction of a run of `num_steps` steps in which the set point rises, at most 0.3.
 
-        The rest is for the network to learn at its set point.
+        Afterwards the network learns at its set point.
         """
         return round(min(LONGEST, self.rise / num_steps), 3)
 
@@ -147,7 +165,7 @@ def suggest(log: Sequence[Mapping[str, Any]]) -> Suggestion:
 
     Raises:
         ValueError: If the log is too short, or passes neither the slope 1 nor a KL near 0, or
-            the network learned nothing at beta 1.
+            shows no curve, or the network learned nothing at beta 1.
 
     Source:
         Ours. That -dR/dKL is beta at the optimum of R + beta KL is Alemi et al., Fixing a Broken
@@ -156,7 +174,9 @@ def suggest(log: Sequence[Mapping[str, Any]]) -> Suggestion:
     """
     pilot = read_pilot(log)
     rising = pilot.rising
-    curve = _curve(np.log(pilot.beta[rising]), pilot.kl[rising], pilot.reconstruction[rising])
+    u, reconstruction = np.log(pilot.beta[rising]), pilot.reconstruction[rising]
+    curve = _curve(u, pilot.kl[rising], reconstruction)
+    _check_rise(u, reconstruction)
     at_one = _at_beta(curve, 1.0)
     if not at_one.kl > 1:
         raise ValueError(
@@ -212,6 +232,22 @@ def _curve(
             "often, train longer, or raise beta_high."
         )
     return tuple(found)
+
+
+def _check_rise(
+    u: Float[np.ndarray, " lines"], reconstruction: Float[np.ndarray, " lines"]
+) -> None:
+    """Refuse a reconstruction that falls at first while beta rises, or does not rise in all."""
+    early = u < _EARLY
+    for near, wanted in ((early, "not fall"), (np.full(len(u), True), "rise")):
+        slope, _, error = _line(u[near], reconstruction[near])
+        if slope < (-2 if near is early else 2) * error:
+            raise ValueError(
+                f"`log` must show a curve, where reconstruction does {wanted} as beta rises to "
+                f"{math.exp(u[near].max()):.2g}; got {slope:.1f} nats for each e-fold, standard "
+                f"error {error:.1f}. The network was still learning while beta rose, or the "
+                "batches differ too much: train the pilot several times as long (--steps)."
+            )
 
 
 def _line(

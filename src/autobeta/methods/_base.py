@@ -1,9 +1,9 @@
 """Recipe: the objects of a method, and what a method module must define.
 
 A method module holds, in this order: a docstring, `SOURCE`, `CITATION` (BibTeX), `ADAPTS` (what
-sets the weights), a frozen keyword-only dataclass `Config` whose `__post_init__` calls
-`check_settings`, `PRESETS`, and `build(config, facts) -> Recipe`. A preset is a dictionary of
-settings published together: fields of `Config`, and of the run's model and training.
+sets the weights), a frozen keyword-only dataclass `Config(Settings)`, `PRESETS`, and
+`build(config, facts) -> Recipe`. A preset is a dictionary of settings published together: fields
+of `Config`, and of the run's model and training.
 """
 
 import warnings
@@ -12,7 +12,7 @@ from typing import Annotated
 
 from autobeta.models import AbstractLikelihood
 from autobeta.objectives import AbstractObjective
-from autobeta.settings import Range
+from autobeta.settings import Range, check_settings
 from autobeta.weighting import AbstractWeighting
 from autobeta.weighting.schedules import Schedule
 
@@ -24,6 +24,13 @@ Rise = Annotated[float, Range(1e-3, 1e9)]
 LearningRate = Annotated[float, Range(0, 1)]
 Share = Annotated[float, Range(0, 1, above=True)]
 Window = Annotated[int, Range(1, 10_000)]
+
+
+class Settings:
+    """Base of a method's `Config`: a number that breaks the rule in its annotation is refused."""
+
+    def __post_init__(self) -> None:
+        check_settings(self)
 
 
 @dataclass(frozen=True, kw_only=True)

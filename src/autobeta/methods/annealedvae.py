@@ -13,9 +13,17 @@ Deviations:
 from dataclasses import dataclass
 from typing import Literal
 
-from autobeta.methods._base import Facts, PositiveWeight, Recipe, Share, Weight, warn_unfinished
+from autobeta.methods._base import (
+    Facts,
+    PositiveWeight,
+    Recipe,
+    Settings,
+    Share,
+    Weight,
+    warn_unfinished,
+)
 from autobeta.objectives import Elbo
-from autobeta.settings import Count, check_settings
+from autobeta.settings import Count
 from autobeta.weighting import CapacityKL, schedules
 
 SOURCE = (
@@ -33,7 +41,7 @@ ADAPTS = "nothing: the capacity of the KL is scheduled"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of AnnealedVAE."""
 
     gamma: Weight = 1000.0
@@ -46,9 +54,6 @@ class Config:
     """Fraction of the run after which the fitted schedule reaches `capacity`."""
     period: Count = 100_000
     """Steps after which the published schedule reaches `capacity`."""
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 PRESETS: dict[str, dict[str, object]] = {

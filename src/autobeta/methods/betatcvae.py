@@ -14,9 +14,8 @@ Deviations:
 from dataclasses import dataclass
 from typing import Literal
 
-from autobeta.methods._base import Facts, Recipe, Weight
+from autobeta.methods._base import Facts, Recipe, Settings, Weight
 from autobeta.objectives import SplitKL
-from autobeta.settings import check_settings
 from autobeta.weighting import ScheduledWeights
 
 SOURCE = (
@@ -33,7 +32,7 @@ ADAPTS = "nothing: the weight of the total correlation is fixed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of beta-TCVAE."""
 
     beta: Weight = 6.0
@@ -44,9 +43,6 @@ class Config:
     """Weight of the dimension-wise KL."""
     estimator: Literal["stratified", "weighted", "strided"] = "stratified"
     """Of the mixture of posteriors: minibatch stratified or weighted sampling, or the authors'."""
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 # Hsu et al., Disentanglement via Latent Quantization, 2023 (their repository); the loss is ours

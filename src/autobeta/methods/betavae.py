@@ -8,9 +8,8 @@ Deviations:
 
 from dataclasses import dataclass
 
-from autobeta.methods._base import Facts, Recipe, Weight
+from autobeta.methods._base import Facts, Recipe, Settings, Weight
 from autobeta.objectives import Elbo
-from autobeta.settings import check_settings
 from autobeta.weighting import ScheduledWeights
 
 SOURCE = "Higgins et al., beta-VAE, ICLR 2017, https://openreview.net/forum?id=Sy2fzU9gl"
@@ -25,14 +24,11 @@ ADAPTS = "nothing: beta is fixed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of beta-VAE."""
 
     beta: Weight = 4.0
     """Weight of the KL; the settings of disentanglement_lib's study are 1, 2, 4, 6, 8 and 16."""
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 # Hsu et al., Disentanglement via Latent Quantization, 2023 (their repository); the loss is ours

@@ -7,7 +7,7 @@ The published set point starts at 0.5 nats and rises by 0.15 every 5,000 steps u
 
 Deviations:
     Anti-windup is conditional by default: the authors' guard freezes the integral for ever once
-    the raw weight falls below its floor (see `weighting/pid.py`).
+    the unclipped weight falls below its floor (see `weighting/controllers.py`).
     The fitted schedule is ours.
 """
 
@@ -19,12 +19,13 @@ from autobeta.methods._base import (
     IntegralGain,
     Recipe,
     Rise,
+    Settings,
     Share,
     Weight,
     warn_unfinished,
 )
 from autobeta.objectives import Elbo
-from autobeta.settings import Count, check_settings
+from autobeta.settings import Count
 from autobeta.weighting import ControlledKL, PositionalPI, schedules
 
 SOURCE = "Shao et al., ControlVAE, ICML 2020, https://arxiv.org/abs/2004.05988"
@@ -39,7 +40,7 @@ ADAPTS = "beta, controlled so that KL follows a set point"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of ControlVAE; defaults are the paper's for dSprites."""
 
     kp: Weight = 0.01
@@ -47,9 +48,9 @@ class Config:
     ki: IntegralGain = -0.001
     """Integral gain per nat and step."""
     beta_min: Weight = 1.0
-    """Lower bound of beta, and its value at rest."""
+    """Lower bound of beta, and its first value."""
     antiwindup: Literal["conditional", "authors"] = "conditional"
-    """When the integral rests; "authors" as published."""
+    """When the integral is held; "authors" as published."""
     target_start: Weight = 0.5
     """First set point of the KL, nats."""
     target: Weight = 18.0
@@ -62,9 +63,6 @@ class Config:
     """Rise of the published schedule, nats."""
     period: Count = 5000
     """Steps between two rises of the published schedule."""
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 PRESETS: dict[str, dict[str, object]] = {

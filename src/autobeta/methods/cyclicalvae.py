@@ -11,9 +11,9 @@ Deviations:
 
 from dataclasses import dataclass
 
-from autobeta.methods._base import Facts, Recipe, Share, Weight
+from autobeta.methods._base import Facts, Recipe, Settings, Share, Weight
 from autobeta.objectives import Elbo
-from autobeta.settings import Count, check_settings
+from autobeta.settings import Count
 from autobeta.weighting import ScheduledWeights, schedules
 
 SOURCE = "Fu et al., Cyclical Annealing Schedule, NAACL 2019, https://arxiv.org/abs/1903.10145"
@@ -29,7 +29,7 @@ ADAPTS = "nothing: beta is scheduled, in cycles"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of cyclical annealing."""
 
     beta: Weight = 1.0
@@ -38,9 +38,6 @@ class Config:
     """Number of cycles in the run."""
     rising: Share = 0.5
     """Fraction of a cycle in which beta rises."""
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 PRESETS: dict[str, dict[str, object]] = {}

@@ -14,9 +14,8 @@ Deviations:
 from dataclasses import dataclass
 from typing import Literal
 
-from autobeta.methods._base import Facts, Recipe, Weight
+from autobeta.methods._base import Facts, Recipe, Settings, Weight
 from autobeta.objectives import CovariancePenalty
-from autobeta.settings import check_settings
 from autobeta.weighting import ScheduledWeights
 
 SOURCE = "Kumar et al., DIP-VAE, ICLR 2018, https://arxiv.org/abs/1711.00848"
@@ -30,7 +29,7 @@ ADAPTS = "nothing: the weights of the covariances are fixed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of DIP-VAE."""
 
     kind: Literal["i", "ii"] = "ii"
@@ -39,9 +38,6 @@ class Config:
     """Weight of the covariances between latents; disentanglement_lib's study has 1 to 50."""
     lambda_d: Weight | None = None
     """Weight of the variances less 1; None for 10 `lambda_od` (i) or `lambda_od` (ii)."""
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 PRESETS: dict[str, dict[str, object]] = {}

@@ -7,9 +7,9 @@ point from 0.5 to 20 nats in rises of 0.15 nats, 1,000 of every 6,000 steps, ove
 
 Short runs: the published gains can't bring beta from 50 to 1 in tens of thousands of steps without
 being unstable at the end, so by default `LogPI` moves log beta. The set point keeps the published
-shape, fitted to the run's length, and rests while beta is below `beta_hold`: where the network has
-not yet learned to use more nats, they could only be bought with ever smaller beta. Afterwards it
-catches up at the mean slope of the schedule. The rule and its measurements: `docs/dynamicvae.md`.
+shape, fitted to the run's length, and is held while beta is below `beta_hold`: where the network
+has not yet learned to use more nats, they could only be bought with ever smaller beta. Afterwards
+it catches up at the mean slope of the schedule. The rule and its measurements: `docs/dynamicvae.md`.
 
 Deviations:
     The default controller and schedule are those for short runs; `controller="incremental"`,
@@ -25,13 +25,14 @@ from autobeta.methods._base import (
     PositiveWeight,
     Recipe,
     Rise,
+    Settings,
     Share,
     Weight,
     Window,
     warn_unfinished,
 )
 from autobeta.objectives import Elbo
-from autobeta.settings import Count, check_settings
+from autobeta.settings import Count
 from autobeta.weighting import AbstractController, ControlledKL, IncrementalPI, LogPI, schedules
 
 SOURCE = (
@@ -50,7 +51,7 @@ ADAPTS = "beta, controlled so that a mean KL follows a set point"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of DynamicVAE; gains, bounds and targets are the paper's for dSprites."""
 
     controller: Literal["log", "incremental"] = "log"
@@ -60,7 +61,7 @@ class Config:
     ki: IntegralGain = -0.005
     """Integral gain of the published controller, per nat and step."""
     antiwindup: Literal["conditional", "authors"] = "conditional"
-    """When the published controller's integral rests; "authors" as published."""
+    """When the published controller's integral is held; "authors" as published."""
     log_kp: Weight = 0.2
     """Proportional gain of LogPI, per nat."""
     log_ki: IntegralGain = -0.004
@@ -80,16 +81,13 @@ class Config:
     rising: Share = 0.3
     """Fraction of the run after which the fitted schedule reaches `target`."""
     beta_hold: Weight = 0.25
-    """The set point of the fitted schedule rests while beta is below this; 0 for never."""
+    """The fitted schedule's set point is held while beta is below this; 0 for never."""
     increment: Rise = 0.15
     """Rise of the published schedule, nats."""
     period: Count = 6000
     """Steps between two rises of the published schedule."""
     ramp: Count = 1000
     """Steps that a rise of the published schedule takes."""
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 _PUBLISHED = {

@@ -1,4 +1,4 @@
-"""FactorVAE: the total correlation of the codes, told by a discriminator, is penalised.
+"""FactorVAE: the total correlation of the codes, estimated by a discriminator, is penalised.
 
     loss = reconstruction + kl + gamma * TC,   TC ~ mean of D(z)[0] - D(z)[1]
 
@@ -11,9 +11,8 @@ Deviations:
 
 from dataclasses import dataclass
 
-from autobeta.methods._base import Facts, LearningRate, Recipe, Weight
+from autobeta.methods._base import Facts, LearningRate, Recipe, Settings, Weight
 from autobeta.objectives import DensityRatio
-from autobeta.settings import check_settings
 from autobeta.weighting import ScheduledWeights
 
 SOURCE = "Kim & Mnih, Disentangling by Factorising, ICML 2018, https://arxiv.org/abs/1802.05983"
@@ -27,16 +26,13 @@ ADAPTS = "nothing: the weight of the total correlation is fixed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of FactorVAE."""
 
     gamma: Weight = 10.0
     """Weight of the total correlation; disentanglement_lib's study has 10 to 100."""
     discriminator_lr: LearningRate = 1e-4
     """Learning rate of the discriminator."""
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 # 1Konny/FactorVAE, whose scripts for dSprites have had 6.4, 10 and 35

@@ -16,9 +16,9 @@ import warnings
 from dataclasses import dataclass
 from typing import Annotated
 
-from autobeta.methods._base import Facts, PositiveWeight, Recipe
+from autobeta.methods._base import Facts, PositiveWeight, Recipe, Settings
 from autobeta.objectives import Elbo
-from autobeta.settings import Range, check_settings
+from autobeta.settings import Range
 from autobeta.weighting import ReconstructionConstraint
 
 SOURCE = "Rezende & Viola, Taming VAEs, 2018, https://arxiv.org/abs/1810.00597"
@@ -32,7 +32,7 @@ ADAPTS = "beta, controlled so that the reconstruction reaches a target"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of GECO."""
 
     target: Annotated[float, Range(-1e9, 1e9)] = 60.0
@@ -43,9 +43,6 @@ class Config:
     """Change of log lambda per nat and step."""
     max_change: PositiveWeight = 0.001
     """Largest change of log lambda in a step."""
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 PRESETS: dict[str, dict[str, object]] = {}

@@ -14,9 +14,9 @@ Deviations:
 from dataclasses import dataclass
 from typing import Annotated
 
-from autobeta.methods._base import Facts, PositiveWeight, Recipe, Weight
+from autobeta.methods._base import Facts, PositiveWeight, Recipe, Settings, Weight
 from autobeta.objectives import MaximumMeanDiscrepancy
-from autobeta.settings import Range, check_settings
+from autobeta.settings import Range
 from autobeta.weighting import ScheduledWeights
 
 SOURCE = "Zhao et al., InfoVAE, AAAI 2019, https://arxiv.org/abs/1706.02262"
@@ -30,7 +30,7 @@ ADAPTS = "nothing: the weights of KL and kernel distance are fixed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of InfoVAE."""
 
     alpha: Annotated[float, Range(-1e9, 1)] = 0.0
@@ -40,14 +40,6 @@ class Config:
     kernel_width: PositiveWeight | None = None
     """Squared width of the kernel; None for half the squared number of latents."""
 
-    def __post_init__(self) -> None:
-        check_settings(self)
-        if self.alpha + self.mmd_weight < 1:
-            raise ValueError(
-                "`alpha` + `mmd_weight` must be at least 1, since the distance's weight is that "
-                f"less 1; got {self.alpha} and {self.mmd_weight}. Raise `mmd_weight`."
-            )
-
 
 PRESETS: dict[str, dict[str, object]] = {
     "mmd-vae": {"alpha": 1.0},
@@ -55,8 +47,17 @@ PRESETS: dict[str, dict[str, object]] = {
 
 
 def build(config: Config, facts: Facts) -> Recipe:
-    """Objects of InfoVAE."""
+    """Objects of InfoVAE.
+
+    Raises:
+        ValueError: If the weight of the distance would be negative.
+    """
     weight = config.alpha + config.mmd_weight - 1
+    if weight < 0:
+        raise ValueError(
+            "`alpha` + `mmd_weight` must be at least 1, since the distance's weight is that less "
+            f"1; got {config.alpha} and {config.mmd_weight}. Raise `mmd_weight`."
+        )
     width = facts.num_latents**2 / 2 if config.kernel_width is None else config.kernel_width
     return Recipe(
         objective=MaximumMeanDiscrepancy(width),

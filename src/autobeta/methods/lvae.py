@@ -19,10 +19,10 @@ import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from autobeta.methods._base import Facts, LearningRate, Recipe, Weight
+from autobeta.methods._base import Facts, LearningRate, Recipe, Settings, Weight
 from autobeta.models import Bernoulli, LearnedSigmaGaussian, OptimalSigmaGaussian
 from autobeta.objectives import Elbo
-from autobeta.settings import Index, check_settings
+from autobeta.settings import Index
 from autobeta.weighting import LearnedWeights
 
 SOURCE = (
@@ -39,7 +39,7 @@ ADAPTS = "the weights of reconstruction and KL, learned"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of L-VAE."""
 
     regulariser: Literal["log", "log1p"] = "log"
@@ -54,9 +54,6 @@ class Config:
     """Lower bound of the KL's variance, nats, against posterior collapse."""
     weight_lr: LearningRate = 5e-4
     """Adam's learning rate of the log-variances."""
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 PRESETS: dict[str, dict[str, object]] = {}

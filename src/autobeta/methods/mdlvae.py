@@ -11,10 +11,10 @@ Deviations:
 from dataclasses import dataclass
 from typing import Literal
 
-from autobeta.methods._base import Facts, LearningRate, Recipe, Weight
+from autobeta.methods._base import Facts, LearningRate, Recipe, Settings, Weight
 from autobeta.methods.lvae import check_run, make_weighting
 from autobeta.objectives import Elbo
-from autobeta.settings import Index, check_settings
+from autobeta.settings import Index
 
 SOURCE = (
     "Mogultay Ozcan, On Disentangled Representation Learning, PhD thesis, METU, 2024, "
@@ -30,7 +30,7 @@ ADAPTS = "the weights of reconstruction and of each latent's KL, learned"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of mdL-VAE."""
 
     regulariser: Literal["log", "log1p"] = "log"
@@ -45,9 +45,6 @@ class Config:
     """Lower bound of each latent's variance, nats; without it dead latents stay dead."""
     weight_lr: LearningRate = 5e-4
     """Adam's learning rate of the log-variances."""
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 PRESETS: dict[str, dict[str, object]] = {}

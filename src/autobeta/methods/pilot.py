@@ -14,9 +14,9 @@ Deviations:
 from dataclasses import dataclass
 from typing import Annotated
 
-from autobeta.methods._base import Facts, PositiveWeight, Recipe
+from autobeta.methods._base import Facts, PositiveWeight, Recipe, Settings
 from autobeta.objectives import Elbo
-from autobeta.settings import Range, check_settings
+from autobeta.settings import Range
 from autobeta.weighting import ScheduledWeights, schedules
 
 SOURCE = "Ours: autobeta, docs/suggest.md"
@@ -28,7 +28,7 @@ ADAPTS = "nothing: beta is scheduled, low and then rising"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of a pilot."""
 
     beta_low: PositiveWeight = 0.1
@@ -38,20 +38,21 @@ class Config:
     learning: Annotated[float, Range(0, 1, below=True)] = 0.5
     """Fraction of the run with `beta_low`."""
 
-    def __post_init__(self) -> None:
-        check_settings(self)
-        if not self.beta_low < self.beta_high:
-            raise ValueError(
-                f"`beta_low` must be below `beta_high`, {self.beta_high}; got {self.beta_low}. "
-                "The defaults are 0.1 and 1000."
-            )
-
 
 PRESETS: dict[str, dict[str, object]] = {}
 
 
 def build(config: Config, facts: Facts) -> Recipe:
-    """Objects of a pilot."""
+    """Objects of a pilot.
+
+    Raises:
+        ValueError: If `beta_low` is not below `beta_high`.
+    """
+    if not config.beta_low < config.beta_high:
+        raise ValueError(
+            f"`beta_low` must be below `beta_high`, {config.beta_high}; got {config.beta_low}. "
+            "The defaults are 0.1 and 1000."
+        )
     begin = round(config.learning * facts.num_steps)
     end = max(begin + 1, facts.num_steps - 1)
     beta = schedules.exponential(config.beta_low, config.beta_high, begin=begin, end_step=end)

@@ -34,9 +34,17 @@ from typing import Annotated
 
 from torch import Tensor
 
-from autobeta.methods._base import Facts, IntegralGain, PositiveWeight, Recipe, Weight, Window
+from autobeta.methods._base import (
+    Facts,
+    IntegralGain,
+    PositiveWeight,
+    Recipe,
+    Settings,
+    Weight,
+    Window,
+)
 from autobeta.objectives import Elbo
-from autobeta.settings import Fraction, Range, check_settings
+from autobeta.settings import Fraction, Range
 from autobeta.types import Scalar, Terms
 from autobeta.weighting import AbstractWeighting, LogPI, check_terms, schedules, weighted_sum
 
@@ -49,7 +57,7 @@ ADAPTS = "beta, controlled so that KL grows at a set rate, then returned to 1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of rate annealing."""
 
     growth: PositiveWeight = 65.0
@@ -73,14 +81,6 @@ class Config:
     """Fraction of the run in which the lower bound rises to `beta_end`."""
     window: Window = 5
     """Batches in the moving average of the KL."""
-
-    def __post_init__(self) -> None:
-        check_settings(self)
-        if self.growing + self.returning > 1:
-            raise ValueError(
-                "`growing` + `returning` must be at most 1, the whole run; got "
-                f"{self.growing} and {self.returning}. Lower one of them."
-            )
 
 
 PRESETS: dict[str, dict[str, object]] = {}
@@ -131,7 +131,16 @@ class PacedKL(AbstractWeighting):
 
 
 def build(config: Config, facts: Facts) -> Recipe:
-    """Objects of rate annealing."""
+    """Objects of rate annealing.
+
+    Raises:
+        ValueError: If the fractions exceed the run.
+    """
+    if config.growing + config.returning > 1:
+        raise ValueError(
+            "`growing` + `returning` must be at most 1, the whole run; got "
+            f"{config.growing} and {config.returning}. Lower one of them."
+        )
     controller = LogPI(
         kp=config.kp,
         ki=config.ki,

@@ -12,10 +12,10 @@ Deviations:
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from autobeta.methods._base import Facts, Recipe
+from autobeta.methods._base import Facts, Recipe, Settings
 from autobeta.models import LearnedSigmaGaussian, OptimalSigmaGaussian
 from autobeta.objectives import Elbo
-from autobeta.settings import Range, check_settings
+from autobeta.settings import Range
 from autobeta.weighting import ScheduledWeights
 
 SOURCE = (
@@ -32,16 +32,13 @@ ADAPTS = "sigma of the likelihood: learned, or optimal for each batch"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of sigma-VAE."""
 
     sigma: Literal["optimal", "learned"] = "optimal"
     """optimal: the root mean squared error of each batch; learned: a parameter."""
     log_sigma_min: Annotated[float, Range(-20, 5)] = -6.0
     """Soft lower bound of log sigma, as in the authors' code."""
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 PRESETS: dict[str, dict[str, object]] = {}
