@@ -33,6 +33,8 @@ def left_in():
     """Names of the files in a folder and below it, but for the locks of their writers."""
 
     def names(folder: Path) -> list[str]:
-        return sorted(file.name for file in folder.rglob("*") if file.is_file() and file.name != ".lock")
+        return sorted(
+            file.name for file in folder.rglob("*") if file.is_file() and file.name != ".lock"
+        )
 
     return names
