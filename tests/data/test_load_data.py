@@ -115,7 +115,11 @@ def test_a_flipped_bit_in_prepared_images_is_found_when_the_image_is_read(tmp_pa
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz"])
-@pytest.mark.parametrize("damage", [lambda d: d[: len(d) // 2], lambda d: b"", lambda d: b"x" + d])
+@pytest.mark.parametrize(
+    "damage",
+    [lambda d: d[: len(d) // 2], lambda d: b"", lambda d: d[20:]],
+    ids=["cut", "empty", "shifted"],
+)
 def test_a_damaged_cache_file_is_named_with_the_way_out(tmp_path, suffix, damage):
     np.save(tmp_path / "x.npy", np.zeros((20, 8, 8), np.uint8))
     options = DataOptions(path=tmp_path / "x.npy", image_size=8)

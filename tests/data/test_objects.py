@@ -37,7 +37,9 @@ def test_a_data_set_stays_itself_and_names_and_paths_are_opened(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", [lambda x: x, lambda x: x / 255, lambda x: x.astype(">f4") / 255]
+    "change",
+    [lambda x: x, lambda x: x / 255, lambda x: x.astype(">f4") / 255],
+    ids=["bytes", "floats", "big endian"],
 )
 def test_an_array_is_read_as_one_in_a_file(change):
     dataset = as_dataset(change(PIXELS))
@@ -83,6 +85,7 @@ def test_items_of_a_torch_data_set_are_images(kind):
         (lambda i: [torch.tensor([i % 2, i % 3])], ("factor_0", "factor_1"), [1, 2]),
         (lambda i: [i % 2, i % 3], ("factor_0", "factor_1"), [1, 2]),
     ],
+    ids=["whole", "0-d tensor", "text", "boolean", "1-d tensor", "tuple"],
 )
 def test_labels_of_a_torch_data_set_are_factors(labels, names, last):
     dataset = as_dataset(Items(lambda i: (FIRST[i], *labels(i))))
