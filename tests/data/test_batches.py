@@ -119,7 +119,11 @@ def test_batches_on_a_gpu_have_the_same_bits(tmp_path):
 def test_a_set_on_the_device_gives_the_same_batches(numbered, packed):
     if packed:
         bits = np.random.default_rng(0).integers(0, 256, (10, 6), dtype=np.uint8)
-        numbered = replace(numbered, image_shape=(4, 4, 3), images=from_packed(bits, (4, 4, 3)))
+        numbered = replace(
+            numbered,
+            image_shape=(4, 4, 3),
+            images=StoredImages(table=bits, image_shape=(4, 4, 3), packed=True),
+        )
     streamed = Batches(numbered, 7, seed=0)
     gathered = Batches(numbered, 7, seed=0, resident=True)
     for _ in range(5):

@@ -49,8 +49,8 @@ def inputs(place: Path) -> list[Path]:
     images = [file for file in files if file.suffix.lower() in suffixes()]
     if not images:
         raise ValueError(
-            f"`path` must have an image that Pillow can read; got {_counted(files)} below "
-            f"`{shown(place)}`. Convert other formats to PNG."
+            "`path` must have an image that Pillow can read; got "
+            f"{_counted(files) or 'no file'} below `{shown(place)}`. Convert others to PNG."
         )
     return sorted(images, key=lambda file: natural(file.as_posix())) + _table(place)
 
@@ -85,7 +85,7 @@ def convert(place: Path, options: DataOptions) -> Conversion:
         where=where,
         labels=guessed(columns, where, declared=set()),
         splits=splits,
-        notes=[f"{where}: left out {left}, no images or labels."] if left else [],
+        notes=[f"{where}: left out {left}, no images or tables that are read."] if left else [],
         keep_names=True,
     )
 

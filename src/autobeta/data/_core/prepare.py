@@ -23,6 +23,7 @@ from autobeta.data._core.dataset import FactorDataset, Images, Index, held_out
 from autobeta.data._core.factors import FactorSpace, check_index
 from autobeta.data._core.pixels import fit_all
 from autobeta.data._core.sources import StoredImages, from_array, open_map
+from autobeta.data._files.npy import open_arrays
 from autobeta.data._files.published import cache_stem, find_files, how_to_get, newest
 from autobeta.data._files.reading import reading, shown
 from autobeta.errors import MissingDataError
@@ -248,8 +249,7 @@ def open_prepared(cache: Path, name: str) -> FactorDataset:
     """
     way_out = "Delete it to have the data prepared again."
     with reading(_facts(cache), "description of prepared data", way_out):
-        with np.load(_facts(cache), allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
+        arrays = {key: array.read() for key, array in open_arrays(_facts(cache)).items()}
         facts: dict[str, Any] = json.loads(arrays.pop("facts").tobytes())
         checksums, factors = arrays.pop("checksums"), arrays.pop("factors", None)
         shape, sizes, names = tuple(facts["shape"]), facts["factors"], facts["names"]

@@ -34,7 +34,8 @@ class Found:
             ValueError: If a file is not as published.
         """
         for path, file in zip(self.paths, self.files, strict=True):
-            if path.is_file() and not options.unofficial:
+            # an unpacked form can't be compared
+            if path.suffix == Path(file.name).suffix and not options.unofficial:
                 check_file(path, file)
         return module.convert(self.paths, options)
 
