@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autobeta.reports import load_runs, write_report
-from autobeta.reports._load import find_runs
+from autobeta.reports._load import find_runs, missing
 from autobeta.reports._read import MOST_BYTES
 from autobeta.run import folder as runs
 
@@ -31,17 +31,22 @@ def _page(folders, tmp_path):
 @pytest.mark.parametrize(
     "content", [b"", b"{", b"[1, 2]", b"\xff\xfe\x00", b"null", b"PK\x03\x04"]
 )
-def test_a_damaged_file_is_named_and_the_page_goes_on_without_it(
-    make_run, tmp_path, file, content
-):
+def test_a_damaged_file_is_named_and_taken_for_missing(make_run, tmp_path, file, content):
+    folder = make_run("hurt")
+    (folder / file).write_bytes(content)
+    with pytest.warns(UserWarning, match=f"hurt: `{file}` is damaged and left out: ") as caught:
+        (run,) = load_runs([folder])
+    assert len(caught) == 1
+    assert str(tmp_path) not in str(caught[0].message)
+    assert missing(run) == run.damage == [str(caught[0].message).removeprefix("hurt: ")]
+
+
+def test_the_page_goes_on_without_a_damaged_file(make_run, tmp_path):
     folders = [make_run("whole"), make_run("hurt", seed=1)]
-    (folders[1] / file).write_bytes(content)
-    page, said = _page(folders, tmp_path)
-    assert f"<b>hurt</b>: <code>{file}</code> is damaged and left out: " in page
-    (sentence,) = said
-    assert sentence.startswith(f"hurt: `{file}` is damaged and left out: ")
-    assert str(tmp_path) not in sentence
-    assert "whole" not in sentence
+    (folders[1] / runs.METRICS).write_bytes(b"{")
+    page, (said,) = _page(folders, tmp_path)
+    assert "<b>hurt</b>: <code>metrics.json</code> is damaged and left out: " in page
+    assert said.startswith("hurt: `metrics.json` is damaged and left out: ")
 
 
 BAD_METRICS = {

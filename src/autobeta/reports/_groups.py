@@ -42,10 +42,7 @@ def data_names(configs: Sequence[Config]) -> list[str]:
 
 
 def check_same_data(configs: Mapping[str, Config]) -> None:
-    """Refuse to compare runs whose codes are of different images.
-
-    Args:
-        configs: Contents of `config.json` by the run's name.
+    """Refuse to compare runs, given as name and contents of `config.json`, on different images.
 
     Raises:
         ValueError: If two are of different data, another variant or size of the same included.
@@ -64,10 +61,6 @@ def groups(configs: Sequence[Config], runs: Sequence[str]) -> list[Named]:
 
     A label is the method, its data where there are several, and the settings that differ within
     them. More than three of these, or 60 letters, are too long: the first run's name is taken.
-
-    Args:
-        configs: Contents of `config.json` files, of any format.
-        runs: Name of each run.
     """
     names = data_names(configs)
     several = len(set(names)) > 1

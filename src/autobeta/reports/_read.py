@@ -30,13 +30,7 @@ _WORDS = {int: "a whole number", float: f"a number below {LARGEST:g}", str: "a t
 
 
 def read(path: Path, reader: Callable[[Path], Found], damage: list[str]) -> Found | None:
-    """What a file holds; None where it is not there, or where it is damaged.
-
-    Args:
-        path: The file.
-        reader: One of the functions below.
-        damage: Gets a sentence about a damaged file.
-    """
+    """What a file holds; None where it is not there or damaged, of which `damage` gets a word."""
     try:
         return reader(path)
     except (FileNotFoundError, NotADirectoryError):

@@ -83,7 +83,8 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
     if not found:
         load_runs(runs)  # which says why
     for path, error in left_out.items():
-        warnings.warn(f"{path} is left out, it is no run folder: {error}", stacklevel=2)
+        name = printable(str(path))
+        warnings.warn(f"{name} is left out, it is no run folder: {error}", stacklevel=2)
     page = "".join(_page(found, left_out)).encode()
     if out.exists() and not out.is_file():
         out.write_bytes(page)
@@ -158,9 +159,7 @@ def _advice(tracks: Sequence[tuple[RunRecord, Tracking]]) -> str:
     return _said(
         (run.name, sentence)
         for run, found in tracks
-        for sentence in advice(
-            found, **{"beta_min": -math.inf, "beta_max": math.inf, **tables.bounds(run)}
-        )
+        for sentence in advice(found, **({"beta_min": -math.inf} | tables.bounds(run)))
     )
 
 

@@ -1,7 +1,7 @@
 """Pictures made of images: reconstructions, traversals, samples of the prior; as Pillow images.
 
 Images are uint8, shape (..., H, W, C), with one channel or three; small ones are enlarged by a
-whole factor.
+whole factor. A picture of a run that has no such images raises ValueError.
 """
 
 from collections.abc import Sequence
@@ -25,11 +25,7 @@ _FONT = str(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf")
 
 
 def reconstructions(run: RunRecord, *, count: int = 16, columns: int = 8) -> Image.Image:
-    """Originals, and below each its reconstruction.
-
-    Raises:
-        ValueError: If the run has no reconstructions.
-    """
+    """Originals, and below each its reconstruction."""
     arrays = _need(run, folder.RECONSTRUCTIONS, "originals")
     pair = [_rows(arrays[key][:count], columns) for key in ("originals", "reconstructions")]
     rows = np.stack(pair, axis=1).reshape(-1, *pair[0].shape[1:])
@@ -37,11 +33,7 @@ def reconstructions(run: RunRecord, *, count: int = 16, columns: int = 8) -> Ima
 
 
 def traversals(run: RunRecord) -> Image.Image:
-    """A row per latent by falling KL, at most `MOST_ROWS`; dead latents are paled and marked.
-
-    Raises:
-        ValueError: If the run has no traversals.
-    """
+    """A row per latent by falling KL, at most `MOST_ROWS`; dead latents are paled and marked."""
     arrays = _need(run, folder.TRAVERSALS, "images")
     named = {key: arrays[key] for key in ("latents", "kl", "active")}
     images, labels = _sorted(arrays["images"], **named)
@@ -50,11 +42,7 @@ def traversals(run: RunRecord) -> Image.Image:
 
 
 def samples(run: RunRecord, *, count: int = 32, columns: int = 8) -> Image.Image:
-    """Images decoded from draws of the prior.
-
-    Raises:
-        ValueError: If the run has no samples of the prior.
-    """
+    """Images decoded from draws of the prior."""
     rows = _rows(_need(run, folder.TRAVERSALS, "samples")["samples"][:count], columns)
     return grid(rows, [""] * len(rows), side=64)
 
@@ -89,10 +77,10 @@ def save_traversal_gif(
 
     Args:
         path: File to write.
-        images: Decoded images, shape (num_latents, num_values, H, W, C), uint8.
-        latents: The latent of each row, shape (num_latents,).
-        kl: KL of each row's latent in nats, shape (num_latents,).
-        active: Whether each row's latent is active, shape (num_latents,).
+        images: As for `save_traversal_grid`, and so are the next three.
+        latents: The latent of each row.
+        kl: Its KL.
+        active: Whether it is active.
         columns: Latents beside each other.
         milliseconds: Time of each of the 2 num_values - 2 frames.
     """
@@ -116,13 +104,7 @@ def save_traversal_gif(
 
 
 def save_montage(path: Path, images: np.ndarray, *, columns: int = 8) -> None:
-    """Write images side by side as one PNG.
-
-    Args:
-        path: File to write.
-        images: Shape (n, H, W, C), uint8.
-        columns: Images per row.
-    """
+    """Write images (n, H, W, C), uint8, side by side as one PNG."""
     rows = _rows(images, columns)
     picture = grid(rows, [""] * len(rows))
     folder.write_atomic(path, lambda file: picture.save(file, format="png"))
@@ -131,13 +113,9 @@ def save_montage(path: Path, images: np.ndarray, *, columns: int = 8) -> None:
 def grid(
     images: np.ndarray, labels: Sequence[str], below: Sequence[str] = (), *, side: int = SIDE
 ) -> Image.Image:
-    """Images (rows, columns, H, W, C) in a grid, with labels before rows and below columns.
+    """Images (rows, columns, H, W, C) in a grid, labels before rows and below columns.
 
-    Args:
-        images: The images.
-        labels: One for each row; grey where it ends in "dead".
-        below: One for each column, or none.
-        side: Pixels that small images are enlarged to, about.
+    Small images are enlarged to about `side` pixels; a label that ends in "dead" is grey.
     """
     times = max(1, round(side / max(images.shape[2:4])))
     images = images.repeat(times, axis=2).repeat(times, axis=3)

@@ -77,13 +77,13 @@ _COLUMNS = {
     "overshoot": _Column("overshoot", ".1%"),
     "settling": _Column("settling (steps)", ".0f"),
     "at_bound": _Column("β at a bound", ".1%"),
+    "at_max": _Column("at its upper", ".1%"),
     "swing": _Column("swing (nats)", ".2f"),
     "period": _Column("its period (steps)", ".0f"),
 }
 _SCORE = ".3f"
 _LONG = 1e9  # a number from which on digits are left out
 _LOSSES = ("reconstruction", "kl", "elbo", "mse", "psnr", "ssim", "bce", "active_latents")
-_NO_BOUNDS = {"beta_min": -math.inf, "beta_max": math.inf}
 
 
 def run_rows(runs: Sequence[RunRecord]) -> list[Row]:
@@ -126,8 +126,9 @@ def seed_rows(runs: Sequence[RunRecord]) -> list[Row]:
 
 def control_rows(tracks: Sequence[tuple[RunRecord, Tracking]]) -> list[Row]:
     """One row per run that has a set point: how well its KL followed it."""
+    unknown = {"at_bound": None, "at_max": None}  # without a controller
     return [
-        {"run": run.name, **found._asdict(), **({} if bounds(run) else {"at_bound": None})}
+        {"run": run.name, **found._asdict()} | ({} if bounds(run) else unknown)
         for run, found in tracks
     ]
 
@@ -135,12 +136,13 @@ def control_rows(tracks: Sequence[tuple[RunRecord, Tracking]]) -> list[Row]:
 def tracked(run: RunRecord) -> Tracking | None:
     """How well the KL of a run followed its set point; None where it has none."""
     rows = [row for row in run.log if None not in (row.get("kl_average"), row.get("beta"))]
-    return tracking(rows, **(_NO_BOUNDS | bounds(run))) if rows else None
+    return tracking(rows, **bounds(run)) if rows else None
 
 
 def bounds(run: RunRecord) -> dict[str, float]:
     """The bounds of beta that the run's controller has; empty where it has no controller."""
-    found = {name: run.identity.get(f"method_config.{name}") for name in _NO_BOUNDS}
+    names = ("beta_min", "beta_max")
+    found = {name: run.identity.get(f"method_config.{name}") for name in names}
     return {
         name: float(bound)
         for name, bound in found.items()
