@@ -26,10 +26,9 @@ def command(run: tyro.conf.Positional[Path]) -> None:
         raise ValueError(f"`run` must be a controlled run; got one of {method}.")
     log = files.read_log(run)
     print_tracking(log, controller)
-    try:
-        report = analyse(log, **controller.near_target()._asdict())
-    except ValueError as error:
-        print(f"The loop can't be identified: {error}")
+    report = analyse(log, **controller.near_target()._asdict())
+    if isinstance(report, str):
+        print(report)
         return
     plant = report.plant
     table = Table("", "value", title=f"from {plant.num_rises} rises of the set point")

@@ -10,7 +10,7 @@ from autobeta.methods import Recipe
 from autobeta.metrics import check_metrics, printed_name
 from autobeta.models import AbstractLikelihood
 from autobeta.run import folder as files
-from autobeta.run.build import Images, MakeRecipe, Network, Objects, BuiltRun, build
+from autobeta.run.build import BuiltRun, Images, MakeRecipe, Network, Objects, build
 from autobeta.run.evaluate import evaluate_model
 from autobeta.run.identity import claim, refuse_foreign
 from autobeta.run.load import Run, load_weights, trained_steps
