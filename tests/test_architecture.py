@@ -47,7 +47,7 @@ MAY_IMPORT = {
     ),
     "run.folder": ({"errors", "settings"}, {"numpy", "filelock"}),
     "run": (
-        {"types", "errors", "registry", "settings", "run.folder", "reports", *PARTS},
+        {"__version__", "types", "errors", "registry", "settings", "run.folder", "reports", *PARTS},
         {"numpy", "torch", "filelock"},
     ),
     "reports": (

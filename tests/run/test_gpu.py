@@ -87,7 +87,7 @@ def test_a_run_on_the_cpu_leaves_the_cuda_generator_alone(tmp_path):
 def test_no_step_between_two_lines_waits_for_the_device(method):
     from autobeta.training.loop import _update
 
-    settings = config(method, log_every=100)
+    settings = config(method, steps=100, log_every=100)
     state = build(settings, Objects()).state
     for module in state.modules().values():
         module.train()

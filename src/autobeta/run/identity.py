@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from autobeta import __version__
 from autobeta.run import folder as files
 from autobeta.run.build import BuiltRun
 from autobeta.settings import identity
@@ -82,11 +83,11 @@ def differences(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, An
 
 def environment(device: torch.device) -> dict[str, Any]:
     """Versions, commit, device and threads, as `environment.json` holds them."""
-    packages = ("autobeta", "torch", "numpy", "scipy", "scikit-learn")
+    packages = ("torch", "numpy", "scipy", "scikit-learn")
     commit, clean = _commit()
     return {
         "python": platform.python_version(),
-        "packages": {name: metadata.version(name) for name in packages},
+        "packages": {"autobeta": __version__, **{n: metadata.version(n) for n in packages}},
         "commit": commit,
         "clean": clean,
         "platform": f"{platform.system()} {platform.machine()}",
