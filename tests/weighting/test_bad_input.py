@@ -212,12 +212,18 @@ def test_a_setting_that_is_not_finite_is_refused(make, bad):
     [
         (lambda: LogPI(kp=-0.1), "`kp` must be at least 0, and finite; got -0.1"),
         (lambda: IncrementalPI(beta_initial=-1.0), "`beta_initial` must be at least 0"),
-        (lambda: LogPI(beta_initial=0.0), "`beta_initial` must be positive on a log scale"),
-        (lambda: ControlledKL(LogPI(), PLAN, hold=-1.0), "`hold` and `catch_up` must be at least"),
-        (lambda: schedules.linear(0.0, 1.0, steps=0), "`steps` must be at least 1; got 0"),
+        (lambda: LogPI(beta_initial=0.0), "`beta_initial` must be positive and finite; got 0.0"),
+        (
+            lambda: ControlledKL(LogPI(), PLAN, hold=-1.0),
+            "`hold` must be at least 0",
+        ),
+        (
+            lambda: schedules.linear(0.0, 1.0, steps=0),
+            "`steps` must be at least 1, and",
+        ),
         (
             lambda: schedules.fitted_hybrid(0.0, 1.0, num_steps=0),
-            "`num_steps` and `rises` must be at least 1; got 0",
+            "`num_steps` must be at least 1, and finite; got 0",
         ),
         (
             lambda: LearnedWeights({"kl": 1}, floors={"KL": 1.0}),

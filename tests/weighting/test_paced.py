@@ -11,6 +11,13 @@ from autobeta.methods.rateanneal import Config, PacedKL, build
 from autobeta.models import Bernoulli
 from autobeta.weighting import LogPI, schedules
 
+FACTS = Facts(
+    num_latents=10,
+    num_train=100,
+    image_shape=(64, 64, 1),
+    num_steps=10_000,
+    likelihood=Bernoulli(),
+)
 GAIN, LAG, RATE = 2.0, 12.0, 0.002  # nats per e-fold of beta, steps, nats per step
 
 
@@ -75,18 +82,11 @@ def test_rate_and_lead_must_be_positive(name):
 
 def test_fractions_must_fit_the_run():
     with pytest.raises(ValueError, match=r"`growing` \+ `returning` must be .*0.9 and 0.2"):
-        Config(growing=0.9, returning=0.2)
+        build(Config(growing=0.9, returning=0.2), FACTS)
 
 
 def test_whole_run_goes_below_one_and_returns_to_it():
-    facts = Facts(
-        num_latents=10,
-        num_train=100,
-        image_shape=(64, 64, 1),
-        num_steps=10_000,
-        likelihood=Bernoulli(),
-    )
-    kl, beta, _ = anneal(build(Config(growth=20.0), facts).weighting, 10_000)
+    kl, beta, _ = anneal(build(Config(growth=20.0), FACTS).weighting, 10_000)
     assert beta.min() < 0.3
     assert beta[8100:] == pytest.approx(1.0, abs=1e-4)
     assert kl[-1] == pytest.approx(8.0, abs=0.05)

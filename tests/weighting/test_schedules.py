@@ -60,10 +60,13 @@ def test_fitted_schedule_that_would_fall_is_constant():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: schedules.linear(0.0, 1.0, steps=0), "`steps` must be at least 1; got 0"),
+        (
+            lambda: schedules.linear(0.0, 1.0, steps=0),
+            "`steps` must be at least 1, and",
+        ),
         (
             lambda: schedules.hybrid(0.0, 1.0, increment=0.0, period=5, ramp=1),
-            "`increment` must be positive; got 0",
+            "`increment` must be positive and finite; got 0",
         ),
         (
             lambda: schedules.hybrid(0.0, 1.0, increment=1.0, period=5, ramp=6),
@@ -92,7 +95,7 @@ def test_exponential_schedule_has_a_constant_factor_between_its_ends():
 
 @pytest.mark.parametrize("ends", [(0.0, 1.0), (1.0, -2.0)])
 def test_exponential_schedule_needs_positive_ends(ends):
-    with pytest.raises(ValueError, match=f"must be positive; got {ends[0]} and {ends[1]}"):
+    with pytest.raises(ValueError, match=f"must be positive and finite; got {min(ends)}"):
         schedules.exponential(*ends, begin=0, end_step=1)
 
 
@@ -112,7 +115,7 @@ def test_pilot_is_low_and_then_rises():
 
 def test_pilots_bounds_must_be_in_order():
     with pytest.raises(ValueError, match=r"`beta_low` must be below `beta_high`, 1.0; got 2.0"):
-        pilot.Config(beta_low=2.0, beta_high=1.0)
+        pilot.build(pilot.Config(beta_low=2.0, beta_high=1.0), FACTS)
 
 
 def test_pilot_must_leave_time_for_the_rise():

@@ -9,7 +9,7 @@ Short runs: the published gains can't bring beta from 50 to 1 in tens of thousan
 being unstable at the end, so by default `LogPI` moves log beta. The set point keeps the published
 shape, fitted to the run's length, and is held while beta is below `beta_hold`: where the network
 has not yet learned to use more nats, they could only be bought with ever smaller beta. Afterwards
-it catches up at the mean slope of the schedule. The rule and its measurements: `docs/dynamicvae.md`.
+it catches up at the mean slope of the schedule. Rule and measurements: `docs/dynamicvae.md`.
 
 Deviations:
     The default controller and schedule are those for short runs; `controller="incremental"`,

@@ -28,7 +28,6 @@ Deviations:
     None; there is no paper.
 """
 
-import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -44,7 +43,8 @@ from autobeta.methods._base import (
     Window,
 )
 from autobeta.objectives import Elbo
-from autobeta.settings import Fraction, Range
+from autobeta.rules import checked
+from autobeta.settings import Fraction, Positive, Range
 from autobeta.types import Scalar, Terms
 from autobeta.weighting import AbstractWeighting, LogPI, check_terms, schedules, weighted_sum
 
@@ -95,9 +95,6 @@ class PacedKL(AbstractWeighting):
         rate: Nats per step, positive.
         lead: Nats that the pacemaker may be ahead of the mean KL, positive.
 
-    Raises:
-        ValueError: If `rate` or `lead` is not positive.
-
     Example:
         >>> import torch
         >>> from autobeta.weighting import schedules
@@ -108,13 +105,11 @@ class PacedKL(AbstractWeighting):
         1.0
     """
 
+    @checked
     def __init__(
-        self, controller: LogPI, floor: schedules.Schedule, *, rate: float, lead: float = 1.0
+        self, controller: LogPI, floor: schedules.Schedule, *, rate: Positive, lead: Positive = 1.0
     ) -> None:
         super().__init__()
-        for name, value in {"rate": rate, "lead": lead}.items():
-            if not 0 < value < math.inf:
-                raise ValueError(f"`{name}` must be positive and finite, in nats; got {value}.")
         # not named controller: its target is no set point, and KL need not be near it at the end
         self.pace = controller
         self._floor = floor

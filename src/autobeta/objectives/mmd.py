@@ -1,7 +1,5 @@
 """Kernel distance between the codes of a batch and the prior: InfoVAE."""
 
-import math
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -9,6 +7,8 @@ from torch import Tensor
 from autobeta.models import VAEOutput
 from autobeta.objectives._base import AbstractObjective
 from autobeta.objectives.elbo import elbo_terms
+from autobeta.rules import checked
+from autobeta.settings import Positive
 from autobeta.types import Scalar, Terms
 
 
@@ -51,21 +51,14 @@ class MaximumMeanDiscrepancy(AbstractObjective):
     """Terms reconstruction, kl, and `mmd`, which has no unit.
 
     Args:
-        width: See `squared_mmd`.
-
-    Raises:
-        ValueError: If `width` is not positive.
+        width: See `squared_mmd`; half the squared number of latents is usual.
     """
 
     min_batch = 2
 
-    def __init__(self, width: float) -> None:
+    @checked
+    def __init__(self, width: Positive) -> None:
         super().__init__()
-        if not 0 < width < math.inf:
-            raise ValueError(
-                f"`width` must be positive, and finite; got {width}. Try half the squared number "
-                "of latents."
-            )
         self._width = width
 
     def forward(self, x: Float[Tensor, "batch channel height width"], output: VAEOutput) -> Terms:

@@ -36,25 +36,39 @@ class AbstractController(WideState):
     not finite, so that one bad batch does no lasting harm.
 
     Args:
-        beta: First beta, at least 0.
+        beta: First beta.
         beta_min: Lower bound of beta.
         beta_max: Upper bound of beta; infinite for none.
+        kp: Proportional gain, for a PI controller.
+        ki: Its integral gain, at most 0.
 
     Raises:
-        ValueError: If beta or a bound breaks its rule.
+        ValueError: If `ki` is positive, or `beta_min` not below `beta_max`.
     """
 
     beta: Tensor
     target: Tensor
 
-    def __init__(self, beta: float, *, beta_min: float = 0.0, beta_max: float = math.inf) -> None:
+    def __init__(
+        self,
+        beta: float,
+        *,
+        beta_min: float = 0.0,
+        beta_max: float = math.inf,
+        kp: float = 0.0,
+        ki: float = 0.0,
+    ) -> None:
         super().__init__()
-        if not 0 <= beta < math.inf:
-            raise ValueError(f"`beta_initial` must be at least 0, and finite; got {beta}.")
+        if not -math.inf < ki <= 0:
+            raise ValueError(
+                f"`ki` must be at most 0, and finite; got {ki}. A positive value drives kl away "
+                "from `target`."
+            )
         if not 0 <= beta_min < beta_max:
             raise ValueError(
                 f"`beta_min` must be in [0, `beta_max`); got {beta_min} and {beta_max}."
             )
+        self.kp, self.ki = kp, ki
         self.beta_min, self.beta_max = beta_min, beta_max
         self.register_buffer("beta", torch.tensor(float(beta)))
         self.register_buffer("target", torch.zeros(()))

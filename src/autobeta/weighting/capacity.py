@@ -1,10 +1,10 @@
 """The KL pulled to a capacity that rises: Burgess et al."""
 
-import math
-
 import torch
 from torch import Tensor
 
+from autobeta.rules import checked
+from autobeta.settings import NonNegative
 from autobeta.types import Scalar, Terms
 from autobeta.weighting._base import AbstractWeighting, check_terms
 from autobeta.weighting.schedules import Schedule, value_at
@@ -20,9 +20,6 @@ class CapacityKL(AbstractWeighting):
         gamma: Weight of the distance, at least 0.
         capacity: Schedule of C, nats.
 
-    Raises:
-        ValueError: If `gamma` is negative or not finite.
-
     Source:
         Burgess et al., Understanding disentangling in beta-VAE, 2018, eq. 8,
         https://arxiv.org/abs/1804.03599
@@ -37,12 +34,9 @@ class CapacityKL(AbstractWeighting):
 
     target: Tensor
 
-    def __init__(self, gamma: float, capacity: Schedule) -> None:
+    @checked
+    def __init__(self, gamma: NonNegative, capacity: Schedule) -> None:
         super().__init__()
-        if not 0 <= gamma < math.inf:
-            raise ValueError(
-                f"`gamma` must be at least 0, and finite; got {gamma}. The paper has 1000."
-            )
         self._gamma, self._capacity = gamma, capacity
         self.register_buffer("target", torch.zeros(()))
 

@@ -5,6 +5,8 @@ import math
 import torch
 from torch import Tensor
 
+from autobeta.rules import checked
+from autobeta.settings import NonNegative
 from autobeta.types import Scalar, Terms
 from autobeta.weighting._base import AbstractWeighting, check_terms, weighted_sum
 from autobeta.weighting._controller import AbstractController
@@ -22,7 +24,7 @@ class ControlledKL(AbstractWeighting):
         catch_up: Largest rise per step, nats, where there is a hold: a slew-rate limit.
 
     Raises:
-        ValueError: If `hold` or `catch_up` is negative.
+        ValueError: If `catch_up` is negative.
 
     Example:
         >>> from autobeta.weighting import IncrementalPI, schedules
@@ -32,19 +34,18 @@ class ControlledKL(AbstractWeighting):
         True
     """
 
+    @checked
     def __init__(
         self,
         controller: AbstractController,
         target: Schedule,
         *,
-        hold: float = 0.0,
+        hold: NonNegative = 0.0,
         catch_up: float = math.inf,
     ) -> None:
         super().__init__()
-        if not (hold >= 0 and catch_up >= 0):
-            raise ValueError(
-                f"`hold` and `catch_up` must be at least 0; got {hold} and {catch_up}."
-            )
+        if not catch_up >= 0:
+            raise ValueError(f"`catch_up` must be at least 0; got {catch_up}.")
         self.controller = controller
         self._target = target
         self._hold, self._catch_up = hold, catch_up

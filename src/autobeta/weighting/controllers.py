@@ -9,22 +9,16 @@ import math
 import torch
 from torch import Tensor
 
+from autobeta.rules import checked
+from autobeta.settings import Count, NonNegative, Positive
 from autobeta.types import Scalar
 from autobeta.weighting._controller import AbstractController, Gains
 
 
-def _check(kp: float, ki: float, window: int = 1, antiwindup: str = "conditional") -> None:
-    if not 0 <= kp < math.inf:
-        raise ValueError(f"`kp` must be at least 0, and finite; got {kp}.")
-    if not -math.inf < ki <= 0:
-        raise ValueError(
-            f"`ki` must be at most 0, and finite; got {ki}. A positive value drives kl away from "
-            "`target`."
-        )
-    if not window >= 1:
-        raise ValueError(f"`window` must be at least 1 step; got {window}.")
+def _check(antiwindup: str) -> str:
     if antiwindup not in ("conditional", "authors"):
         raise ValueError(f"`antiwindup` must be 'conditional' or 'authors'; got {antiwindup!r}.")
+    return antiwindup
 
 
 def _integrated(controller: "IncrementalPI | PositionalPI", error: Scalar) -> Scalar:
@@ -51,7 +45,7 @@ class IncrementalPI(AbstractController):
     e_0 = 0, and the window is filled with zeros at the start.
 
     Args:
-        kp: Proportional gain, at least 0.
+        kp: Proportional gain.
         ki: Integral gain per nat and step, at most 0.
         beta_initial: w_0.
         beta_min: Lower bound of beta.
@@ -62,7 +56,7 @@ class IncrementalPI(AbstractController):
             direction, so a controller that reached its floor stays there.
 
     Raises:
-        ValueError: If a gain, a bound or `window` breaks its rule.
+        ValueError: If a number breaks its rule.
 
     Source:
         Shao et al., DynamicVAE, 2020, https://arxiv.org/abs/2009.06795; checked step by step
@@ -80,20 +74,20 @@ class IncrementalPI(AbstractController):
     last_error: Tensor
     recent: Tensor
 
+    @checked
     def __init__(
         self,
         *,
-        kp: float = 0.01,
+        kp: NonNegative = 0.01,
         ki: float = -0.005,
-        beta_initial: float = 50.0,
-        beta_min: float = 0.1,
+        beta_initial: NonNegative = 50.0,
+        beta_min: NonNegative = 0.1,
         beta_max: float = math.inf,
-        window: int = 5,
+        window: Count = 5,
         antiwindup: str = "conditional",
     ) -> None:
-        super().__init__(beta_initial, beta_min=beta_min, beta_max=beta_max)
-        _check(kp, ki, window, antiwindup)
-        self.kp, self.ki, self.antiwindup = kp, ki, antiwindup
+        super().__init__(beta_initial, beta_min=beta_min, beta_max=beta_max, kp=kp, ki=ki)
+        self.antiwindup = _check(antiwindup)
         self.register_buffer("raw", torch.tensor(float(beta_initial)))
         self.register_buffer("last_error", torch.zeros(()))
         self.register_buffer("recent", torch.zeros(window))
@@ -119,7 +113,7 @@ class PositionalPI(AbstractController):
         beta_t = kp / (1 + exp(e_t)) + I_t + beta_min, bounded by beta_min and beta_max
 
     Args:
-        kp: Proportional gain, at least 0.
+        kp: Proportional gain.
         ki: Integral gain per nat and step, at most 0.
         beta_min: Lower bound of beta, and its first value.
         beta_max: Upper bound of beta; the authors have none for disentangling.
@@ -128,7 +122,7 @@ class PositionalPI(AbstractController):
             ever.
 
     Raises:
-        ValueError: If a gain or a bound breaks its rule.
+        ValueError: If a number breaks its rule.
 
     Source:
         Shao et al., ControlVAE, 2020, https://arxiv.org/abs/2004.05988; checked step by step
@@ -145,18 +139,18 @@ class PositionalPI(AbstractController):
     raw: Tensor
     integral: Tensor
 
+    @checked
     def __init__(
         self,
         *,
-        kp: float = 0.01,
+        kp: NonNegative = 0.01,
         ki: float = -0.001,
-        beta_min: float = 1.0,
+        beta_min: NonNegative = 1.0,
         beta_max: float = math.inf,
         antiwindup: str = "conditional",
     ) -> None:
-        super().__init__(beta_min, beta_min=beta_min, beta_max=beta_max)
-        _check(kp, ki, antiwindup=antiwindup)
-        self.kp, self.ki, self.antiwindup = kp, ki, antiwindup
+        super().__init__(beta_min, beta_min=beta_min, beta_max=beta_max, kp=kp, ki=ki)
+        self.antiwindup = _check(antiwindup)
         self.register_buffer("raw", torch.tensor(float(beta_min)))
         self.register_buffer("integral", torch.zeros(()))
 
@@ -186,15 +180,15 @@ class LogPI(AbstractController):
     constant 1 / (b |ki|) steps.
 
     Args:
-        kp: Proportional gain per nat, at least 0.
+        kp: Proportional gain per nat.
         ki: Integral gain per nat and step, at most 0.
-        beta_initial: First beta, positive.
-        beta_min: Lower bound of beta, positive.
+        beta_initial: First beta.
+        beta_min: Lower bound of beta.
         beta_max: Upper bound of beta.
         window: Number of KLs in the moving average; it is short until that many were seen.
 
     Raises:
-        ValueError: If a gain, a bound or `window` breaks its rule.
+        ValueError: If a number breaks its rule.
 
     Source:
         Ours; the rule for short runs of `methods/dynamicvae.py`, measured in
@@ -210,22 +204,18 @@ class LogPI(AbstractController):
     recent: Tensor
     num_seen: Tensor
 
+    @checked
     def __init__(
         self,
         *,
-        kp: float = 0.2,
+        kp: NonNegative = 0.2,
         ki: float = -0.004,
-        beta_initial: float = 50.0,
-        beta_min: float = 0.1,
+        beta_initial: Positive = 50.0,
+        beta_min: Positive = 0.1,
         beta_max: float = 1000.0,
-        window: int = 5,
+        window: Count = 5,
     ) -> None:
-        super().__init__(beta_initial, beta_min=beta_min, beta_max=beta_max)
-        _check(kp, ki, window)
-        for name, value in {"beta_initial": beta_initial, "beta_min": beta_min}.items():
-            if not value > 0:
-                raise ValueError(f"`{name}` must be positive on a log scale; got {value}.")
-        self.kp, self.ki = kp, ki
+        super().__init__(beta_initial, beta_min=beta_min, beta_max=beta_max, kp=kp, ki=ki)
         self.register_buffer("log_beta", torch.tensor(math.log(beta_initial)))
         self.register_buffer("last_error", torch.zeros(()))
         self.register_buffer("recent", torch.zeros(window))

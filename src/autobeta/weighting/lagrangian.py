@@ -1,10 +1,13 @@
 """A multiplier that holds the reconstruction at a target: GECO."""
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from autobeta.rules import checked
+from autobeta.settings import Finite, Positive, Range
 from autobeta.types import Scalar, Terms
 from autobeta.weighting._base import AbstractWeighting, check_terms
 
@@ -28,7 +31,7 @@ class ReconstructionConstraint(AbstractWeighting):
         beta_max: Upper bound of 1 / lambda.
 
     Raises:
-        ValueError: If a setting breaks its rule.
+        ValueError: If `beta_min` is not below `beta_max`.
 
     Source:
         Rezende & Viola, Taming VAEs, 2018, algorithm 1, https://arxiv.org/abs/1810.00597
@@ -49,29 +52,20 @@ class ReconstructionConstraint(AbstractWeighting):
     violation: Tensor
     num_seen: Tensor
 
+    @checked
     def __init__(
         self,
-        target: float,
+        target: Finite,
         *,
-        decay: float = 0.99,
-        rate: float = 1e-4,
-        max_change: float = 0.001,
-        beta_min: float = 1e-4,
-        beta_max: float = 1e4,
+        decay: Annotated[float, Range(0, 1, below=True)] = 0.99,
+        rate: Positive = 1e-4,
+        max_change: Positive = 0.001,
+        beta_min: Positive = 1e-4,
+        beta_max: Positive = 1e4,
     ) -> None:
         super().__init__()
-        if not 0 <= decay < 1:
-            raise ValueError(f"`decay` must be in [0, 1); got {decay}. The paper has 0.99.")
-        if not (0 < rate < math.inf and max_change > 0):
-            raise ValueError(
-                f"`rate` and `max_change` must be positive; got {rate} and {max_change}."
-            )
-        if not 0 < beta_min < beta_max < math.inf:
-            raise ValueError(
-                f"`beta_min` must be in (0, `beta_max`); got {beta_min} and {beta_max}."
-            )
-        if not math.isfinite(target):
-            raise ValueError(f"`target` must be finite, nats; got {target}.")
+        if not beta_min < beta_max:
+            raise ValueError(f"`beta_min` must be below `beta_max`; got {beta_min}, {beta_max}.")
         self.target = target
         self._decay, self._rate, self._max_change = decay, rate, max_change
         self._bounds = (-math.log(beta_max), -math.log(beta_min))

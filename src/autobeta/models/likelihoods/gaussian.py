@@ -5,6 +5,8 @@ import math
 import torch
 
 from autobeta.models.likelihoods._base import AbstractLikelihood, Images, PerImage, squared_error
+from autobeta.rules import checked
+from autobeta.settings import Positive
 
 SOURCE = "Kingma & Welling, Auto-Encoding Variational Bayes, 2013, https://arxiv.org/abs/1312.6114"
 
@@ -17,17 +19,11 @@ class Gaussian(AbstractLikelihood):
 
     Args:
         sigma: Standard deviation of a pixel, in units of the pixel range [0, 1].
-
-    Raises:
-        ValueError: If `sigma` is not positive and finite.
     """
 
-    def __init__(self, sigma: float = 1.0) -> None:
+    @checked
+    def __init__(self, sigma: Positive = 1.0) -> None:
         super().__init__()
-        if not 0 < sigma < math.inf:
-            raise ValueError(
-                f"`sigma` must be positive and finite; got {sigma}. A usual value is 1."
-            )
         log_sigma = torch.tensor(math.log(sigma))
         self.register_buffer("log_sigma", log_sigma, persistent=False)
 
