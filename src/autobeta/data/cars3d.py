@@ -42,11 +42,7 @@ SPACE = FactorSpace(tuple(FACTORS), tuple(FACTORS.values()))
 
 
 def convert(paths: list[Path], options: DataOptions) -> Conversion:
-    """Views of all cars; of each view, the cars in their order.
-
-    Raises:
-        ValueError: If the list or a car is missing or damaged.
-    """
+    """Views of all cars; of each view, the cars in their order."""
     archive = open_archive(paths[0])
     by_name = {name.split("/")[-1]: name for name in archive.names if "/._" not in name}
     if "list.txt" not in by_name:

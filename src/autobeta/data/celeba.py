@@ -76,11 +76,7 @@ def read_table(path: Path) -> dict[str, list[str]]:
 
 
 def convert(paths: list[Path], options: DataOptions) -> Conversion:
-    """Centres of the photographs, with attributes and the official splits.
-
-    Raises:
-        ValueError: If an image has no attributes or split, or a file is damaged.
-    """
+    """Centres of the photographs, with attributes and the official splits."""
     images, attributes, partition = paths
     archive = open_archive(images)
     by_stem = {n.split("/")[-1].split(".")[0]: n for n in archive.names if n.endswith(".jpg")}

@@ -44,11 +44,7 @@ _ELEVATIONS = (20, 30)
 
 
 def convert(paths: list[Path], options: DataOptions) -> Conversion:
-    """Centres of the images, with factors from their names.
-
-    Raises:
-        ValueError: If images are missing, there twice, or damaged.
-    """
+    """Centres of the images, with factors from their names."""
     archive = open_archive(paths[0])
     found = {name: m for name in archive.names if (m := _NAME.fullmatch(name))}
     models = {model: k for k, model in enumerate(sorted({m[1] for m in found.values()}))}

@@ -57,11 +57,7 @@ def render(index: Index, image_size: int = 64) -> Images:
 
 
 def convert(paths: list[Path], options: DataOptions) -> Conversion:
-    """Images of the official file, streamed; its pickled member is not touched.
-
-    Raises:
-        ValueError: If `imgs` is missing, of the wrong shape or type, damaged, or not 0 or 1.
-    """
+    """Images of the official file, streamed; its pickled member is not touched."""
     del options
     [path] = paths
     wanted = (SPACE.num_combinations, 64, 64)

@@ -26,14 +26,9 @@ CITATION = """@inproceedings{nie2020semi,
   year = {2020}
 }"""
 FACTORS = {
-    "lighting_intensity": 5,
-    "lighting_x-dir": 6,
-    "lighting_y-dir": 6,
-    "lighting_z-dir": 6,
-    "camera_x-pos": 6,
-    "camera_y-pos": 6,
-    "camera_z-pos": 6,
-}
+    "lighting_intensity": 5, "lighting_x-dir": 6, "lighting_y-dir": 6, "lighting_z-dir": 6,
+    "camera_x-pos": 6, "camera_y-pos": 6, "camera_z-pos": 6,
+}  # fmt: skip
 KINDS = dict.fromkeys(FACTORS, "ordinal")
 DISK = "2.9 GB in the cache at 64 pixels; 3.7 GB (128 pixels) or 98 GB (1024 pixels) of files"
 FILES = {"Falcor3D_down128.zip": ("", 0)}

@@ -56,11 +56,7 @@ def inputs(place: Path) -> list[Path]:
 
 
 def convert(place: Path, options: DataOptions) -> Conversion:
-    """All images, with labels from the table or the folders.
-
-    Raises:
-        ValueError: If an image is broken, or the table has not a row for each.
-    """
+    """All images, with labels from the table or the folders."""
     used, table = inputs(place), _table(place)
     files = used[: len(used) - len(table)]
     names = [shown(file.relative_to(place)) for file in files]

@@ -29,16 +29,10 @@ CITATION = """@inproceedings{nie2020semi,
   year = {2020}
 }"""
 FACTORS = {
-    "object_shape": 3,
-    "robot_x-move": 8,
-    "robot_y-move": 5,
-    "camera_height": 4,
-    "object_scale": 4,
-    "lighting_intensity": 4,
-    "lighting_y-dir": 6,
-    "object_color": 4,
+    "object_shape": 3, "robot_x-move": 8, "robot_y-move": 5, "camera_height": 4,
+    "object_scale": 4, "lighting_intensity": 4, "lighting_y-dir": 6, "object_color": 4,
     "wall_color": 4,
-}
+}  # fmt: skip
 KINDS = dict.fromkeys(FACTORS, "ordinal")
 KINDS |= dict.fromkeys(("object_shape", "object_color", "wall_color"), "categorical")
 DISK = "9.1 GB in the cache at 64 pixels; 13 GB (128 pixels) or 190 GB (512 pixels) of files"

@@ -31,14 +31,9 @@ CITATION = """@inproceedings{gondal2019transfer,
   year = {2019}
 }"""
 FACTORS = {
-    "object_color": 4,
-    "object_shape": 4,
-    "object_size": 2,
-    "camera_height": 3,
-    "background_color": 3,
-    "horizontal_axis": 40,
-    "vertical_axis": 40,
-}
+    "object_color": 4, "object_shape": 4, "object_size": 2, "camera_height": 3,
+    "background_color": 3, "horizontal_axis": 40, "vertical_axis": 40,
+}  # fmt: skip
 KINDS = dict.fromkeys(FACTORS, "ordinal")
 KINDS |= dict.fromkeys(("object_color", "object_shape", "background_color"), "categorical")
 DISK = "5.7 GB (real_complex) or 12.7 GB in the cache at 64 pixels, and as much for the file"
@@ -65,11 +60,7 @@ def space_of(variant: str | None) -> FactorSpace:
 
 
 def convert(paths: list[Path], options: DataOptions) -> Conversion:
-    """Images of the one file of a variant.
-
-    Raises:
-        ValueError: If it is of another variant or another set, or damaged.
-    """
+    """Images of the one file of a variant."""
     [path], variant = paths, options.variant or VARIANTS[0]
     space = space_of(variant)
     if variant == "real_complex" and "toy" in path.name and not options.unofficial:

@@ -23,15 +23,9 @@ SOURCE = "Rendered by autobeta."
 LICENSE = "Apache-2.0"
 CITATION = ""
 FACTORS = {
-    "shape": 4,
-    "size": 4,
-    "posX": 8,
-    "posY": 8,
-    "camera_height": 3,
-    "light": 4,
-    "hue": 8,
+    "shape": 4, "size": 4, "posX": 8, "posY": 8, "camera_height": 3, "light": 4, "hue": 8,
     "background": 4,
-}
+}  # fmt: skip
 KINDS = dict.fromkeys(FACTORS, "ordinal")
 KINDS |= {"shape": "categorical", "hue": "cyclic", "background": "categorical"}
 CHANNELS = (3,)

@@ -27,13 +27,8 @@ CITATION = """@misc{3dshapes18,
   year = {2018}
 }"""
 FACTORS = {
-    "floor_hue": 10,
-    "wall_hue": 10,
-    "object_hue": 10,
-    "scale": 8,
-    "shape": 4,
-    "orientation": 15,
-}
+    "floor_hue": 10, "wall_hue": 10, "object_hue": 10, "scale": 8, "shape": 4, "orientation": 15,
+}  # fmt: skip
 KINDS = dict.fromkeys(FACTORS, "cyclic")
 KINDS |= {"scale": "ordinal", "shape": "categorical", "orientation": "ordinal"}
 DISK = "5.9 GB in the cache at 64 pixels; 268 MB for the file"
@@ -65,11 +60,7 @@ def classes_of(
 
 
 def convert(paths: list[Path], options: DataOptions) -> Conversion:
-    """Images and labels of the one file.
-
-    Raises:
-        ValueError: If an array is missing or of the wrong shape, or labels don't follow the order.
-    """
+    """Images and labels of the one file."""
     [path] = paths
     arrays = open_hdf5(path)
     total = SPACE.num_combinations

@@ -71,9 +71,6 @@ def read_matrix(path: Path) -> np.ndarray:
     """A binary matrix as SmallNORB has them: magic number, axes, sizes, values.
 
     The header has at least three sizes, of which a matrix of fewer axes uses the first.
-
-    Raises:
-        ValueError: If the magic number is unknown, or the values are too few or too many.
     """
     data = read_unzipped(path)
     with reading(path, "whole binary matrix", "Fetch it again."):
@@ -91,11 +88,7 @@ def read_matrix(path: Path) -> np.ndarray:
 
 
 def convert(paths: list[Path], options: DataOptions) -> Conversion:
-    """Left images for training, then for testing, with their factors.
-
-    Raises:
-        ValueError: If a file is damaged, or they don't belong together.
-    """
+    """Left images for training, then for testing, with their factors."""
     del options
     parts = [_part(*paths[:3]), _part(*paths[3:])]
     factors = np.concatenate([part for _, part in parts])

@@ -94,13 +94,6 @@ def write_images(
 ) -> UInt32[np.ndarray, " rows"]:
     """Write a uint8 .npy file from consecutive chunks of rows, without holding it in memory.
 
-    Args:
-        path: The file.
-        shape: Shape of the whole array.
-        chunks: Parts of the array along its first axis, in order.
-        on_progress: Called with (rows written, rows in all) after each chunk; left out, a bar is
-            shown where standard error is a terminal.
-
     Returns:
         The CRC-32 of each row.
 
@@ -146,16 +139,12 @@ def _disk_full(path: Path, size: int | None = None) -> str:
 def _reported(
     chunks: Iterable[np.ndarray], total: int, label: str, on_progress: OnProgress | None
 ) -> Iterator[np.ndarray]:
-    if on_progress is not None:
-        done = 0
+    shown_bar = on_progress is None and sys.stderr.isatty()
+    with Progress(console=Console(stderr=True), transient=True, disable=not shown_bar) as bar:
+        task, done = bar.add_task(label, total=total), 0
         for chunk in chunks:
             yield chunk
             done += len(chunk)
-            on_progress(done, total)
-        return
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(label, total=total)
-        for chunk in chunks:
-            yield chunk
-            bar.advance(task, len(chunk))
+            bar.update(task, completed=done)
+            if on_progress is not None:
+                on_progress(done, total)

@@ -18,10 +18,8 @@ _MANY = 100  # values that a factor may have, however few the images
 class Labels:
     """Factors of images.
 
-    Args:
-        space: Their names and sizes; None where there are none.
-        table: A row an image; None where there are no factors.
-        notes: What was left out and why, a sentence each.
+    `space` and `table`, a row an image, are None where there are none; `notes` say what was left
+    out and why.
     """
 
     space: FactorSpace | None = None
@@ -48,10 +46,7 @@ def guessed(columns: Mapping[str, Sequence[Any]], where: str, *, declared: set[s
     Left out are fractions, columns of one value, and what looks like an identifier: values that
     are all different, or more than a tenth as many as rows and more than 100.
 
-    Args:
-        columns: Values by name.
-        where: The table, for messages.
-        declared: Columns that are said to be labels, and are not looked at.
+    Columns that are `declared` to be labels are taken. `where` names the table in notes.
 
     Raises:
         ValueError: If a column that is taken lacks a value.

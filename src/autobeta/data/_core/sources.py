@@ -126,10 +126,6 @@ def from_array(images: UInt8[np.ndarray, "images height width channels"]) -> Sto
 def open_map(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
     """Memory map of a prepared .npy file, read only.
 
-    Args:
-        path: The file.
-        shape: What its shape must be.
-
     Raises:
         ValueError: If the file is damaged or of another shape.
     """

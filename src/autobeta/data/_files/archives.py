@@ -24,26 +24,14 @@ Opener = Callable[[str], tuple[Any, int]]
 
 @dataclass(frozen=True)
 class Archive:
-    """Files by name.
-
-    Args:
-        place: The folder or archive, named in messages.
-        names: Names of its files, with "/" between folders, in the order in which they are read
-            fastest.
-        opened: Opens it, and gives a function that opens one file by name and says how many
-            bytes it claims.
-    """
+    """Files by name."""
 
     place: Path
     names: tuple[str, ...]
     opened: Callable[[], AbstractContextManager[Opener]]
 
     def read(self, name: str) -> bytes:
-        """The bytes of one file.
-
-        Raises:
-            ValueError: If it is damaged, too large, or not as large as it claims.
-        """
+        """The bytes of one file."""
         [(_, data)] = self.read_all([name])
         return data
 
@@ -87,11 +75,7 @@ def open_archive(place: Path) -> Archive:
 
 
 def read_unzipped(path: Path) -> bytes:
-    """Bytes of a file, unzipped if its name ends in .gz.
-
-    Raises:
-        ValueError: If it is no whole gzip file.
-    """
+    """Bytes of a file, unzipped if its name ends in .gz."""
     with reading(path, "whole gzip file", "Fetch it again."):
         if path.suffix != ".gz":
             return path.read_bytes()

@@ -77,10 +77,8 @@ def grey_levels(
 ) -> Iterator[Images]:
     """Parts of an array of images as uint8; of floats, rounded to 256 levels.
 
-    Args:
-        images: The array.
-        white: What a 1 of uint8 becomes; left out, 255 where nothing is above 1, and else 1.
-        first: Position of the first image, for messages.
+    `white` is what a 1 of uint8 becomes: left out, 255 where nothing is above 1, and else 1.
+    `first` is the position of the first image, for messages.
 
     Raises:
         ValueError: If a float is outside [0, 1].

@@ -34,11 +34,6 @@ class OfficialFile:
 def fetch(folder: Path, files: Iterable[OfficialFile], by_hand: str = "") -> None:
     """Download files into a folder, checked against what was published; whole or not at all.
 
-    Args:
-        folder: Cache folder of the data set.
-        files: What to download; a file that is there is left alone.
-        by_hand: Where files without an address are published.
-
     Raises:
         MissingDataError: If one can't be had; the message says what to fetch by hand.
     """

@@ -13,11 +13,7 @@ from autobeta.data._files.reading import reading
 
 
 def convert_idx(paths: list[Path], space: FactorSpace) -> Conversion:
-    """Images and labels of four files: images and labels for training, the same for testing.
-
-    Raises:
-        ValueError: If a file is damaged, or labels don't fit the images.
-    """
+    """Images and labels of four files: images and labels for training, the same for testing."""
     train, test = read_idx(paths[0], 3), read_idx(paths[2], 3)
     labels = np.concatenate([read_idx(paths[1], 1), read_idx(paths[3], 1)]).astype(np.int64)
     images = np.concatenate([train, test])[..., None]
@@ -38,15 +34,7 @@ def convert_idx(paths: list[Path], space: FactorSpace) -> Conversion:
 
 
 def read_idx(path: Path, num_axes: int) -> UInt8[np.ndarray, "..."]:
-    """Array of an IDX file of bytes, gzipped or not.
-
-    Args:
-        path: The file.
-        num_axes: Number of axes that it must have: 3 for images, 1 for labels.
-
-    Raises:
-        ValueError: If the magic number, the axes or the number of bytes is wrong.
-    """
+    """Array of an IDX file of bytes, gzipped or not."""
     data = read_unzipped(path)
     magic, start = 0x800 + num_axes, 4 + 4 * num_axes
     found = int.from_bytes(data[:4], "big")

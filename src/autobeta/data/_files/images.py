@@ -31,15 +31,8 @@ def convert_images(
 ) -> Conversion:
     """Images in order; all grey if every one is grey, else RGB.
 
-    Args:
-        names: Name of each image, for messages.
-        source: The path of an image by its position, and its bytes if they are not there.
-        skip_broken: Whether images that can't be read are left out; else they are an error.
-        where: Where the images come from, in words.
-        labels: Factors of all images.
-        splits: Split of each image, if it has one.
-        notes: What was left out so far.
-        keep_names: Whether the names are those of files.
+    `source` gives the path of an image by its position, and its bytes if they are not there;
+    `names` say in messages which it is, `where` where all come from.
 
     Raises:
         ValueError: If images are broken, all of them named, or none is left.

@@ -22,14 +22,8 @@ def convert_numbered(
 ) -> Conversion:
     """Images of an archive or folder, in the order of the grid.
 
-    Args:
-        place: A zip archive, the folder of images, or a folder above it.
-        space: The factors.
-        options: `unofficial` takes a part.
-        labels: Name of the table of labels beside `images`; it is compared if it is there.
-
-    Raises:
-        ValueError: If images are missing or unreadable, or labels are not those of the names.
+    `place` is a zip archive, the folder of images, or a folder above it; `labels` the name of the
+    table of labels beside them, which is compared if it is there.
     """
     archive = open_archive(place)
     names = [(m, name) for name in archive.names if (m := _NAME.fullmatch(name.split("/")[-1]))]

@@ -16,13 +16,7 @@ _ARCHIVES = (".zip", ".tar", ".tar.gz")
 
 @dataclass(frozen=True)
 class Found:
-    """The published files of a data set, on this machine.
-
-    Args:
-        paths: One path for each, in the order of the module's `FILES`; a folder where an archive
-            was unpacked.
-        files: What each should be.
-    """
+    """The published files of a data set, on this machine."""
 
     paths: list[Path]
     files: list[OfficialFile]
@@ -59,12 +53,6 @@ def official_files(module: ModuleType, options: DataOptions) -> list[OfficialFil
 
 def find_files(module: ModuleType, name: str, options: DataOptions, folder: Path) -> Found | None:
     """The published files in `options.path`, or in the data set's cache folder.
-
-    Args:
-        module: The data set.
-        name: Its name.
-        options: `path` may be the one file, a folder with the files, or an unpacked archive.
-        folder: Cache folder of the data set.
 
     Returns:
         They; None if none is there and `path` was not given.

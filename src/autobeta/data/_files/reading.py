@@ -17,10 +17,7 @@ def reading(
 ) -> Iterator[None]:
     """Turn what the body raises into a ValueError that names the file.
 
-    Args:
-        path: The file.
-        kind: What it must be, such as "whole HDF5 file", after the word "a".
-        way_out: What to do if it is not, a sentence.
+    `kind` says what it must be, after the word "a"; `way_out` what to do if it is not.
     """
     try:
         yield
@@ -45,10 +42,6 @@ def shown(path: Path | str) -> str:
 
 def check_unpacked(stored: int, unpacked: int) -> None:
     """Refuse data that would fill a disk from a file of next to nothing.
-
-    Args:
-        stored: Bytes in the file.
-        unpacked: Bytes that they become.
 
     Raises:
         ValueError: If that is more than any set of images grows.

@@ -10,11 +10,8 @@ import numpy as np
 class StoredArray:
     """An array somewhere: shape and type are known, values are read when asked for.
 
-    Args:
-        shape: Shape.
-        dtype: Type of its values.
-        chunks: Function from a number of rows to the parts of at most so many, in order; it
-            raises ValueError if the file is damaged.
+    `chunks` is a function from a number of rows to the parts of at most so many, in order; it
+    raises ValueError if the file is damaged.
     """
 
     shape: tuple[int, ...]

@@ -17,11 +17,8 @@ def columns_for(table: Path, names: Sequence[str]) -> dict[str, Sequence[Any]] |
     """Columns of a table in the order of files, that of the files' names left out.
 
     A row belongs to a file that it names by its path below the folder, or else by its name alone,
-    with its ending or without, where only one file has it.
-
-    Args:
-        table: The file; columns are separated by commas, semicolons or tabs.
-        names: Paths of the files below the folder.
+    with its ending or without, where only one file has it. Columns are separated by commas,
+    semicolons or tabs.
 
     Returns:
         Values by column; None if no row belongs to a file.
