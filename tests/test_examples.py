@@ -1,5 +1,6 @@
 """What README.md and docs/ show runs as it stands, on toy data: Python blocks and commands."""
 
+import json
 import math
 import re
 import runpy
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autobeta import cli, runs
+from autobeta import cli
 
 ROOT = Path(__file__).parents[1]
 
@@ -106,15 +107,18 @@ def follow_the_set_point(run):
         target = float(step // 400)
         level += (1 - math.exp(-1 / 50)) * (target - level)
         if step % 10 == 0:
-            row = {"step": step, "kl_average": level, "beta": math.exp(-target / 7)}
-            rows.append({**row, "target": target})
-    runs.write_jsonl(run / runs.LOG, rows)
+            numbers = {"kl_average": level, "target": target, "beta": math.exp(-target / 7)}
+            terms = {"reconstruction": 100.0, "kl": level}
+            lists = {"terms": terms, "weights": {}, "kl_per_latent": [level], "state": {}}
+            rows.append({"step": step, "loss": 100.0, **numbers, **lists})
+    (run / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def no_network(*args, **options):
     raise OSError("there is no network")
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of schedules that a small run cuts short
 @pytest.mark.parametrize("page", SHELL_PAGES, ids=lambda page: page.name)
 def test_commands_run_in_the_order_in_which_they_stand(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -128,7 +132,8 @@ def test_commands_run_in_the_order_in_which_they_stand(page, tmp_path, monkeypat
             status = cli.main(args)
         except SystemExit as left:
             status = left.code
-        said = capsys.readouterr().err
+        out, said = capsys.readouterr()
+        assert args[0] != "control" or "gain margin" in out
         if status == 1 and args[:2] in (["data", "prepare"], ["data", "verify"]):
             # the published file is not at hand: the message must be about the one that was named
             named = {PurePath(arg).name for arg in args}

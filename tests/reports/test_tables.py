@@ -126,3 +126,11 @@ def test_the_interval_is_that_of_student():
 def test_a_huge_number_does_not_fill_the_page():
     rows = [{"run": "a", "seed": 2**62 + 1, "kl": 1e99, "mse": 1e-99, "mig": -3e50}]
     assert table(rows).cells == [["a", "4611686018427387905", "1e+99", "1.00e-99", "-3e+50"]]
+
+
+def test_runs_evaluated_at_other_steps_are_never_averaged(make_run):
+    """The third was evaluated after 20 of its 40 steps; the first by a version that wrote none."""
+    steps = [{}, {"step": 40}, {"step": 20}]
+    folders = [make_run(f"s{n}", seed=n, metrics=step) for n, step in enumerate(steps)]
+    rows = seed_rows(load_runs(folders))
+    assert [(row["steps"], row["seeds"]) for row in rows] == [(40, 2), (20, 1)]

@@ -71,9 +71,9 @@ class RunRecord:
         return self.identity.get("train.seed")
 
     @property
-    def points(self) -> int | None:
-        """Number of images that the run was evaluated on."""
-        return self.metrics.get("num_points")
+    def sample(self) -> tuple[int | None, int | None]:
+        """Number of images that the run was evaluated on, and the step."""
+        return self.metrics.get("num_points"), self.metrics.get("step") or self.steps
 
     @property
     def finished(self) -> bool:

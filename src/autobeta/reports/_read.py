@@ -21,7 +21,8 @@ Found = TypeVar("Found")
 # what JSON must be where it is there: a type, [each item], {key: its value} with ... any other key
 _CONFIG = {"data": {"name": str}, "train": {"steps": int, "seed": int}}
 _METRICS = {
-    **{"num_points": int, "num_points_test": int, "kl_per_latent": [float], "metrics": {}},
+    **{"step": int, "num_points": int, "num_points_test": int, "metrics": {}},
+    "kl_per_latent": [float],
     "evaluation": {...: {...: float}},
 }
 _NUMBERS = dict.fromkeys(("beta", "equivalent_beta", "target", "kl_average"), float)

@@ -101,19 +101,19 @@ def run_rows(runs: Sequence[RunRecord]) -> list[Row]:
 def seed_rows(runs: Sequence[RunRecord]) -> list[Row]:
     """One row per group of runs that differ only by seed; numbers are `Spread`s over the seeds.
 
-    Runs that were evaluated on other numbers of images have a row of their own, and so has each
-    that is not finished. A number that some seeds lack is averaged over the others, and its `n`
-    says how many.
+    Runs that were evaluated on other numbers of images, or at another step, have a row of their
+    own, and so has each that is not finished. A number that some seeds lack is averaged over the
+    others, and its `n` says how many.
     """
-    known: dict[str, set[int | None]] = {}
+    known: dict[str, set[object]] = {}
     for run in runs:
-        known.setdefault(run.group, set()).update({run.points} - {None})
+        known.setdefault(run.group, set()).update([run.sample] if run.metrics else [])
     groups: dict[object, list[RunRecord]] = {}
     for run in sorted(runs, key=lambda run: not run.metrics):
         # one without an evaluation goes with the others
         alone = run.metrics or len(known[run.group]) != 1
-        points = run.points if alone else next(iter(known[run.group]))
-        groups.setdefault((run.group, points, run.finished or run.name), []).append(run)
+        sample = run.sample if alone else next(iter(known[run.group]))
+        groups.setdefault((run.group, sample, run.finished or run.name), []).append(run)
     rows = []
     for first, *others in groups.values():
         numbers = [_numbers(run) for run in (first, *others)]
@@ -207,9 +207,9 @@ def _html_cells(headings: Sequence[str], row: Sequence[str]) -> Iterator[str]:
 
 
 def _about(run: RunRecord) -> Row:
+    points, step = run.sample
     held_out = run.metrics.get("num_points_test")
-    sample = {"points": run.points, f"points{HELD_OUT}": held_out}
-    return {"data": run.data, "steps": run.steps, **sample}
+    return {"data": run.data, "steps": step, "points": points, "points" + HELD_OUT: held_out}
 
 
 def _numbers(run: RunRecord) -> dict[str, float | int | None]:
