@@ -47,7 +47,16 @@ MAY_IMPORT = {
     ),
     "run.folder": ({"errors", "settings"}, {"numpy", "filelock"}),
     "run": (
-        {"__version__", "types", "errors", "registry", "settings", "run.folder", "reports", *PARTS},
+        {
+            "__version__",
+            "types",
+            "errors",
+            "registry",
+            "settings",
+            "run.folder",
+            "reports",
+            *PARTS,
+        },
         {"numpy", "torch", "filelock"},
     ),
     "reports": (
@@ -70,7 +79,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 def owner(name):
     """The row of the table that a module of the package belongs to, by its dotted name."""
     found = name.split(".")
-    return "run.folder" if found[:2] == ["run", "folder"] else found[0]
+    files = (["run", "folder"], ["run", "formats"])
+    return "run.folder" if found[:2] in files else found[0]
 
 
 def name_of(path):

@@ -12,6 +12,7 @@ import platformdirs
 import pytest
 
 from autobeta.data import data_root
+from autobeta.data._core.cache import key_of, write_images, writing_in, written_whole
 
 
 def test_the_environment_moves_the_cache(monkeypatch, tmp_path):

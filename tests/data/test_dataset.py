@@ -5,7 +5,7 @@ import pytest
 
 from autobeta.data import DataOptions
 from autobeta.data._core.dataset import held_out
-from autobeta.data._core.sources import from_array, open_map
+from autobeta.data._core.sources import StoredImages, from_array, open_map
 
 
 def packed_of(table, shape):

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autobeta.data import DataOptions, _sprites, check, dsprites, load_data
+from autobeta.data import DataOptions, _sprites, check, dsprites, load_data, prepare_data
 from autobeta.errors import MissingDataError
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "dsprites.json").read_text())

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from autobeta.reports import load_runs, write_report
 from autobeta.reports._load import find_runs, missing
-from autobeta.reports._read import MOST_BYTES
 from autobeta.run import folder as runs
 
 JSON = (runs.ENVIRONMENT, runs.METRICS)

@@ -36,7 +36,10 @@ def test_a_run_stopped_by_an_earlier_version_resumes_as_if_it_had_not(legacy, me
     assert [row["step"] for row in a] == [row["step"] for row in b] == [2, 4, 6, 8, 10, 12]
     for key in ("loss", "kl_average", "beta"):
         assert [row[key] for row in a] == pytest.approx([row[key] for row in b], rel=1e-4)
-    a, b = (files.read_metrics(folder)["evaluation"]["train"] for folder in (stopped, whole))
+    a, b = (
+        files.read_metrics(folder / files.METRICS)["evaluation"]["train"]
+        for folder in (stopped, whole)
+    )
     assert a == pytest.approx(b, rel=1e-3)
 
 
@@ -45,10 +48,10 @@ def test_a_finished_run_of_an_earlier_version_is_loaded_and_evaluated(legacy, me
     folder = legacy / method
     run = load_run(folder)
     assert (run.step, run.config.method) == (12, method)
-    before = files.read_metrics(folder)
+    before = files.read_metrics(folder / files.METRICS)
     found = evaluate(run, EvaluationConfig(num_points=100, metrics=("sap",), num_pictures=4))
     assert found["evaluation"]["train"] == pytest.approx(before["evaluation"]["train"], rel=1e-3)
-    assert "sap" in files.read_metrics(folder)["metrics"]
+    assert "sap" in files.read_metrics(folder / files.METRICS)["metrics"]
 
 
 def test_the_likelihood_that_was_a_methods_setting_is_the_models_now(legacy):

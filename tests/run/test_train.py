@@ -174,14 +174,14 @@ def test_the_larger_evaluation_stays(run):
     assert found["num_points"] == 100
     assert {p.name: p.read_bytes() for p in run.iterdir() if p.is_file()} == before
     evaluate(run, EvaluationConfig(num_points=300, metrics=("sap",)))
-    assert files.read_metrics(run)["num_points"] == 300
+    assert files.read_metrics(run / files.METRICS)["num_points"] == 300
     assert len(files.read_npz(run / files.REPRESENTATION)["codes"]) == 300
 
 
 def test_metrics_asked_for_on_a_finished_run_are_computed(run):
     before = (run / files.MODEL).read_bytes()
     train(config(), run, evaluation=EvaluationConfig(num_points=200, metrics=("sap",)))
-    assert files.read_metrics(run)["metrics"].keys() == {"mig[bins=20]", "sap"}
+    assert files.read_metrics(run / files.METRICS)["metrics"].keys() == {"mig[bins=20]", "sap"}
     assert (run / files.MODEL).read_bytes() == before
 
 
@@ -202,9 +202,9 @@ def test_an_unfinished_run_is_loaded_from_its_checkpoint(stopped):
     assert run.step == 2
     assert run.progress == "step 2 of 6, not finished"
     evaluate(run, FEW)
-    assert files.read_metrics(stopped)["step"] == 2
+    assert files.read_metrics(stopped / files.METRICS)["step"] == 2
     finished = train(config(steps=6), stopped, evaluation=FEW)
-    assert finished.step == files.read_metrics(stopped)["step"] == 6
+    assert finished.step == files.read_metrics(stopped / files.METRICS)["step"] == 6
 
 
 def test_extending_keeps_the_finished_network_until_the_longer_one_is_there(run, monkeypatch):
@@ -220,7 +220,9 @@ def test_extending_keeps_the_finished_network_until_the_longer_one_is_there(run,
     assert {name: (run / name).read_bytes() for name in before} == before
     assert trained_steps(run) == 4
     longer = train(config(steps=6), run, extend=True, evaluation=FEW)
-    assert longer.step == trained_steps(run) == files.read_metrics(run)["step"] == 6
+    assert (
+        longer.step == trained_steps(run) == files.read_metrics(run / files.METRICS)["step"] == 6
+    )
 
 
 def test_a_damaged_line_of_the_log_loses_no_other(stopped):

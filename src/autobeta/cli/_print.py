@@ -11,12 +11,14 @@ from rich.table import Table
 
 def print_results(result: Mapping[str, Any]) -> None:
     """Losses and scores of an evaluation."""
-    splits = result["evaluation"]
-    table = Table("", *splits, title=f"{result['num_points']} images, step {result.get('step')}")
-    for name in next(iter(splits.values())):
+    splits = result.get("evaluation") or {}
+    table = Table(
+        "", *splits, title=f"{result.get('num_points')} images, step {result.get('step')}"
+    )
+    for name in next(iter(splits.values()), ()):
         table.add_row(name, *(f"{part.get(name, math.nan):.4g}" for part in splits.values()))
     Console().print(table, markup=False)
-    if result["metrics"]:
+    if result.get("metrics"):
         print_scores(result["metrics"], {})
 
 

@@ -154,5 +154,5 @@ def _carry_out(config: RunConfig, flags: TrainFlags | AgainFlags) -> None:
         )
     done = "is finished already; it was not trained again" if before == run.step else "is finished"
     print(f"{out} {done}.")
-    print_results(files.read_metrics(run.folder))
+    print_results(files.read_metrics(run.folder / files.METRICS))
     print_tracking(files.read_log(run.folder), controller_of(run.folder))

@@ -16,9 +16,6 @@ from autobeta.reports._read import (
     printable,
     read,
     read_config,
-    read_log,
-    read_metrics,
-    read_object,
 )
 from autobeta.run import folder
 
@@ -140,7 +137,7 @@ def find_runs(paths: Sequence[Path]) -> tuple[list[RunRecord], dict[Path, Except
 def _record(path: Path, config: dict[str, Any], names: Named) -> RunRecord:
     """Read all but the configuration, and warn of what is damaged."""
     damage: list[str] = []
-    log, bad = read(path / folder.LOG, read_log, damage) or ([], [])
+    log, bad = read(path / folder.LOG, folder.log_lines, damage) or ([], [])
     if bad:
         lines = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
         damage.append(f"`{folder.LOG}` is damaged; left out of it: line {lines}.")
@@ -149,9 +146,9 @@ def _record(path: Path, config: dict[str, Any], names: Named) -> RunRecord:
         path=path,
         config=config,
         identity=settings.identity(config),
-        environment=read(path / folder.ENVIRONMENT, read_object, damage) or {},
+        environment=read(path / folder.ENVIRONMENT, folder.read_json, damage) or {},
         log=log,
-        metrics=read(path / folder.METRICS, read_metrics, damage) or {},
+        metrics=read(path / folder.METRICS, folder.read_metrics, damage) or {},
         damage=damage,
         **texts,
     )

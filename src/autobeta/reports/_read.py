@@ -1,7 +1,6 @@
 """The files of a run folder, each read by one function that checks it before anything is drawn."""
 
 import json
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,23 +10,10 @@ import numpy as np
 from autobeta import settings
 from autobeta.run import folder
 
-LARGEST = 1e100
-"""A number beyond it is damage; arithmetic on an axis would overflow."""
-MOST_BYTES = 2**30
-"""A file of arrays that unpacks to more is not read."""
-
 Found = TypeVar("Found")
 
-# what JSON must be where it is there: a type, [each item], {key: its value} with ... any other key
+# of a configuration, as `folder.check_shape` reads it
 _CONFIG = {"data": {"name": str}, "train": {"steps": int, "seed": int}}
-_METRICS = {
-    **{"step": int, "num_points": int, "num_points_test": int, "metrics": {}},
-    "kl_per_latent": [float],
-    "evaluation": {...: {...: float}},
-}
-_NUMBERS = dict.fromkeys(("beta", "equivalent_beta", "target", "kl_average"), float)
-_ROW = {"step": int, "terms": {"kl": float}, "kl_per_latent": [float], **_NUMBERS}
-_WORDS = {int: "a whole number", float: f"a number below {LARGEST:g}", str: "a text"}
 
 
 def read(path: Path, reader: Callable[[Path], Found], damage: list[str]) -> Found | None:
@@ -45,48 +31,10 @@ def read(path: Path, reader: Callable[[Path], Found], damage: list[str]) -> Foun
 
 def read_config(path: Path) -> dict[str, Any]:
     """The configuration as it was written, of any format that this version knows."""
-    config = read_object(path)
+    config = folder.read_json(path)
     settings.identity(config)
-    _check(config, _CONFIG)
+    folder.check_shape(config, _CONFIG)
     return config
-
-
-def read_metrics(path: Path) -> dict[str, Any]:
-    """Losses and scores of an evaluation."""
-    metrics = read_object(path)
-    _check(metrics, _METRICS)
-    for name, score in (metrics.get("metrics") or {}).items():
-        _check(score, {...: float} if isinstance(score, dict) else float, name)
-    return metrics
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """A JSON object that is not too deep for `flatten`."""
-    found = json.loads(path.read_bytes())
-    if not isinstance(found, dict):
-        raise ValueError(f"it must be a JSON object; got {found!r:.40}")
-    flatten(found)
-    return found
-
-
-def read_log(path: Path) -> tuple[list[dict[str, Any]], list[int]]:
-    """Lines of the log in order of step, and the numbers of those that are damaged.
-
-    An unfinished last line, as a killed process leaves it, is no damage.
-    """
-    rows: list[dict[str, Any]] = []
-    damaged = []
-    *lines, unfinished = path.read_bytes().split(b"\n")
-    for number, line in enumerate([*lines, unfinished], start=1):
-        try:
-            row = json.loads(line)
-            _check(row, _ROW)
-            if row["step"] <= (rows[-1]["step"] if rows else -1):
-                raise ValueError("`step` must grow")
-            rows.append(row)
-        except (ValueError, KeyError, TypeError, RecursionError):
-            damaged.append(number)
-    return rows, [number for number in damaged if number <= len(lines)]
 
 
 def read_reconstructions(path: Path) -> dict[str, np.ndarray]:
@@ -143,10 +91,6 @@ def printable(text: str) -> str:
 
 def _arrays(path: Path, axes: Mapping[str, str]) -> dict[str, np.ndarray]:
     """Arrays of an archive; an axis has one length everywhere. Those with channels are images."""
-    with zipfile.ZipFile(path) as archive:
-        size = sum(item.file_size for item in archive.infolist())
-    if size > MOST_BYTES:
-        raise ValueError(f"it must unpack to at most {MOST_BYTES:,} bytes; got {size:,}")
     found = folder.read_npz(path)
     lengths: dict[str, int] = {}
     for name, letters in axes.items():
@@ -164,24 +108,3 @@ def _arrays(path: Path, axes: Mapping[str, str]) -> dict[str, np.ndarray]:
                 f"`{name}` must be uint8 with 1 or 3 channels; got {array.dtype}, {array.shape}"
             )
     return found
-
-
-def _check(value: Any, shape: Any, name: str = "it") -> None:  # noqa: ANN401 - any JSON
-    """Refuse JSON of another shape; null has every shape."""
-    if value is None:
-        return
-    if isinstance(shape, type):
-        kinds = (int, float) if shape is float else shape
-        fits = isinstance(value, kinds) and not isinstance(value, bool)
-        if not fits or not (shape is str or abs(value) <= LARGEST):
-            raise ValueError(f"`{name}` must be {_WORDS[shape]}; got {value!r:.40}")
-    elif not isinstance(value, type(shape)):
-        kind = "a list" if isinstance(shape, list) else "an object"
-        raise ValueError(f"`{name}` must be {kind}; got {value!r:.40}")
-    elif isinstance(shape, list):
-        for item in value:
-            _check(item, shape[0], name)
-    else:
-        for key, item in value.items():
-            if (inner := shape.get(key, shape.get(...))) is not None:
-                _check(item, inner, key)

@@ -13,7 +13,8 @@ from scipy.special import stdtrit
 from autobeta import registry
 from autobeta.control import Tracking, tracking
 from autobeta.reports._load import RunRecord
-from autobeta.reports._read import LARGEST, printable
+from autobeta.reports._read import printable
+from autobeta.run.folder import LARGEST
 
 HELD_OUT = ", held-out"
 

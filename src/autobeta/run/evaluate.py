@@ -73,9 +73,9 @@ def evaluate_model(
         "kl_per_latent": kl_per_latent(train).tolist(),
         "metrics": score_splits(splits, config),
     }
-    earlier = files.read_metrics(folder)
-    same_network = bool(earlier) and earlier.get("step", step) == step
-    if same_network and earlier["num_points"] > result["num_points"]:
+    earlier = files.read_metrics(folder / files.METRICS)
+    same_network = earlier.get("step", step) == step
+    if same_network and (earlier.get("num_points") or 0) > result["num_points"]:
         warnings.warn(
             f"the evaluation of {earlier['num_points']} images in {folder} is kept; that of "
             f"{result['num_points']} is not written.",
@@ -84,7 +84,7 @@ def evaluate_model(
         return result
     alike = all(earlier.get(key) == result[key] for key in ("num_points", "seed", "kl_per_latent"))
     if same_network and alike:
-        result["metrics"] = earlier["metrics"] | result["metrics"]
+        result["metrics"] = (earlier.get("metrics") or {}) | result["metrics"]
     shown = splits.get("test", train).index
     every = max(1, len(shown) // config.num_pictures)
     pictures = reconstruct(model, dataset, shown[::every][: config.num_pictures])

@@ -106,9 +106,10 @@ def _fit(folder: Path, parts: BuiltRun, callbacks: Sequence[Callback]) -> None:
 
 def _is_evaluated(folder: Path, step: int, evaluation: EvaluationConfig) -> bool:
     """Whether the evaluation in a folder is of this step and has the metrics asked for."""
-    found = files.read_metrics(folder)
+    found = files.read_metrics(folder / files.METRICS)
     names = {printed_name(name) for name in evaluation.metrics or ()}
-    return bool(found) and found.get("step", step) == step and names <= found["metrics"].keys()
+    scores = found.get("metrics") or {}
+    return bool(found) and found.get("step", step) == step and names <= scores.keys()
 
 
 @contextmanager

@@ -132,7 +132,7 @@ def _code(run: Run, pixels: np.ndarray) -> Float[np.ndarray, " latents"]:
 
 def _sample(run: Run, data: Images | Path | str | None) -> Representation:
     """Codes that say which latents are active: the evaluation's, if it is of this network."""
-    evaluated = files.read_metrics(run.folder)
+    evaluated = files.read_metrics(run.folder / files.METRICS)
     if evaluated and evaluated.get("step", run.step) == run.step and data is None:
         names = ("codes", "logvars", "index")
         arrays = files.read_npz(run.folder / files.REPRESENTATION, *names)
