@@ -227,7 +227,7 @@ def test_a_setting_that_is_not_finite_is_refused(make, bad):
         ),
         (
             lambda: LearnedWeights({"kl": 1}, floors={"KL": 1.0}),
-            "`units` and `floors` must be of terms in `sizes`, kl; got 'KL'",
+            "`floors` must be of terms in `sizes`, kl; got 'KL'",
         ),
     ],
     ids=range(7),

@@ -41,9 +41,6 @@ class Loop:
             its target.
         window: T, the number of values in the moving average; 1 for PositionalPI.
 
-    Raises:
-        ValueError: If a number breaks its rule.
-
     Example:
         >>> round(damping(Loop(gain=7.0, lag=50.0, kp=0.2, ki=0.004, window=5)), 2)
         1.0
@@ -144,9 +141,7 @@ def damping(loop: Loop) -> float:
 def step_response(loop: Loop, num_steps: int) -> Float[np.ndarray, " steps"]:
     """KL over the steps after its set point rose from 0 to 1, by the linear loop.
 
-    Args:
-        loop: In equilibrium before.
-        num_steps: Length of the answer.
+    The loop is in equilibrium before.
     """
     y, u, last = 0.0, 0.0, 0.0
     recent = np.zeros(loop.window)

@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+Lines = Float[np.ndarray, " lines"]
+
 _WINDOW = 0.6  # of log beta to both sides, from which a point of the curve is taken
 _FEWEST = 8  # log lines in a window
 _START = 0.05  # of the set point: where the schedule begins
@@ -137,21 +139,11 @@ class Suggestion:
     def settings(self, num_steps: int) -> dict[str, dict[str, float]]:
         """Settings of a run of `num_steps` steps, by method."""
         rising = self.rising(num_steps)
+        plan = {"target_start": self.target_start, "target": self.target, "rising": rising}
+        bounds = {name: getattr(self, name) for name in ("beta_initial", "beta_hold", "beta_min")}
         return {
-            "dynamicvae": {
-                "target_start": self.target_start,
-                "target": self.target,
-                "rising": rising,
-                "beta_initial": self.beta_initial,
-                "beta_hold": self.beta_hold,
-                "beta_min": self.beta_min,
-            },
-            "controlvae": {
-                "target_start": self.target_start,
-                "target": self.target,
-                "rising": rising,
-                "beta_min": self.beta_hold,
-            },
+            "dynamicvae": plan | bounds,
+            "controlvae": plan | {"beta_min": self.beta_hold},
             "annealedvae": {"capacity": self.target, "rising": rising, "gamma": self.gamma},
         }
 
@@ -204,11 +196,7 @@ def suggest(log: Sequence[Mapping[str, Any]]) -> Suggestion:
     )
 
 
-def _curve(
-    u: Float[np.ndarray, " lines"],
-    kl: Float[np.ndarray, " lines"],
-    reconstruction: Float[np.ndarray, " lines"],
-) -> tuple[Point, ...]:
+def _curve(u: Lines, kl: Lines, reconstruction: Lines) -> tuple[Point, ...]:
     """Lines fitted to KL and reconstruction over log beta, in windows; KL falls along them."""
     found: list[Point] = []
     for centre in np.arange(u.min() + _WINDOW, u.max() - _WINDOW, 0.2) if len(u) else ():
@@ -220,12 +208,12 @@ def _curve(
         if falls < 0 and (not found or level < found[-1].kl):
             found.append(Point(math.exp(centre), level, value, -costs / falls, -error / falls))
     if len(found) < 10 or found[0].beta > 1 or found[-1].kl > 0.1 * found[0].kl:
-        reached = f"{len(found)} points" + (
-            f", beta {found[0].beta:.2g} to {found[-1].beta:.2g}, KL {found[0].kl:.2f} to "
-            f"{found[-1].kl:.2f}"
-            if found
-            else ""
-        )
+        reached = f"{len(found)} points"
+        if found:
+            one, last = found[0], found[-1]
+            reached += (
+                f", beta {one.beta:.2g} to {last.beta:.2g}, KL {one.kl:.2f} to {last.kl:.2f}"
+            )
         raise ValueError(
             "`log` must be that of a pilot whose beta rises from below 1 until KL is nearly 0, "
             f"with {_FEWEST} lines for each {2 * _WINDOW:g} e-folds; got {reached}. Log more "
@@ -234,9 +222,7 @@ def _curve(
     return tuple(found)
 
 
-def _check_rise(
-    u: Float[np.ndarray, " lines"], reconstruction: Float[np.ndarray, " lines"]
-) -> None:
+def _check_rise(u: Lines, reconstruction: Lines) -> None:
     """Refuse a reconstruction that falls at first while beta rises, or does not rise in all."""
     early = u < _EARLY
     for near, wanted in ((early, "not fall"), (np.full(len(u), True), "rise")):
@@ -250,9 +236,7 @@ def _check_rise(
             )
 
 
-def _line(
-    x: Float[np.ndarray, " lines"], y: Float[np.ndarray, " lines"]
-) -> tuple[float, float, float]:
+def _line(x: Lines, y: Lines) -> tuple[float, float, float]:
     """Slope, value at 0 and standard error of the slope of a fitted line."""
     slope, level = np.polyfit(x, y, 1)
     left = y - level - slope * x

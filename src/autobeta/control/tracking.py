@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+Lines = Float[np.ndarray, " lines"]
+
 WARMUP = 0.1  # of the run, left out
 NEAR = 0.5  # nats
 _SETTLED = 0.25  # nats
@@ -149,7 +151,7 @@ def advice(found: Tracking, *, beta_min: float, beta_max: float = np.inf) -> lis
     return said
 
 
-def _moving_average(values: Float[np.ndarray, " lines"]) -> Float[np.ndarray, " lines"]:
+def _moving_average(values: Lines) -> Lines:
     """Mean over the lines around each, fewer at the ends."""
     width = min(_SMOOTH, len(values))
     ones = np.ones(width)
@@ -157,7 +159,7 @@ def _moving_average(values: Float[np.ndarray, " lines"]) -> Float[np.ndarray, " 
     return np.convolve(values, ones, "same") / counts
 
 
-def _period(ripple: Float[np.ndarray, " lines"]) -> float | None:
+def _period(ripple: Lines) -> float | None:
     """Lines of a swing: twice the lag at which a ripple is most unlike itself."""
     power = float(ripple @ ripple)
     if power == 0:
@@ -170,11 +172,7 @@ def _period(ripple: Float[np.ndarray, " lines"]) -> float | None:
     return 2.0 * (int(alike.argmin()) + 1)
 
 
-def _settling(
-    step: Float[np.ndarray, " lines"],
-    error: Float[np.ndarray, " lines"],
-    target: Float[np.ndarray, " lines"],
-) -> float | None:
+def _settling(step: Lines, error: Lines, target: Lines) -> float | None:
     """Median steps from the end of a rise until the error stays small; the target is held."""
     found = []
     edges = (np.flatnonzero(np.diff(target)) + 1).tolist()  # first line of another set point

@@ -8,12 +8,12 @@ of `Config`, and of the run's model and training.
 
 import warnings
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from autobeta.models import AbstractLikelihood
 from autobeta.objectives import AbstractObjective
 from autobeta.settings import Range, check_settings
-from autobeta.weighting import AbstractWeighting
+from autobeta.weighting import AbstractWeighting, schedules
 from autobeta.weighting.schedules import Schedule
 
 # Rules of settings. float32 has to hold what a weight or a number of nats is multiplied with.
@@ -69,6 +69,28 @@ class Recipe:
     likelihood: AbstractLikelihood | None = None
 
 
+def set_point(config: Any, facts: Facts, *, ramp: int | None = None) -> Schedule:  # noqa: ANN401
+    """The schedule that the settings of ControlVAE or DynamicVAE ask for.
+
+    Args:
+        config: Of either method.
+        facts: About the run.
+        ramp: Steps of a published rise, for DynamicVAE.
+    """
+    start, end = config.target_start, config.target
+    if config.schedule == "constant":
+        return schedules.constant(end)
+    if config.schedule == "fitted":
+        rises = max(1, round((end - start) / config.increment))
+        fitted = schedules.fitted_staircase if ramp is None else schedules.fitted_hybrid
+        return fitted(start, end, num_steps=facts.num_steps, rises=rises, rising=config.rising)
+    published = schedules.hybrid(
+        start, end, increment=config.increment, period=config.period, ramp=ramp or 1
+    )
+    warn_unfinished(published, end, facts)
+    return published
+
+
 def warn_unfinished(schedule: Schedule, end: float, facts: Facts) -> None:
     """Warn of a published schedule that a run is too short for: its numbers, and the way out.
 
@@ -90,5 +112,5 @@ def warn_unfinished(schedule: Schedule, end: float, facts: Facts) -> None:
         f"`schedule` paper reaches {last:.3g} of {end:g} nats in a run of {facts.num_steps:,} "
         f"steps; it needs {high + 1:,}. Train so long, or take --method.schedule fitted, which "
         "has the same shape within the run.",
-        stacklevel=3,
+        stacklevel=2,
     )

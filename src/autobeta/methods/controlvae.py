@@ -22,11 +22,11 @@ from autobeta.methods._base import (
     Settings,
     Share,
     Weight,
-    warn_unfinished,
+    set_point,
 )
 from autobeta.objectives import Elbo
 from autobeta.settings import Count
-from autobeta.weighting import ControlledKL, PositionalPI, schedules
+from autobeta.weighting import ControlledKL, PositionalPI
 
 SOURCE = "Shao et al., ControlVAE, ICML 2020, https://arxiv.org/abs/2004.05988"
 CITATION = """@inproceedings{shao2020controlvae,
@@ -76,26 +76,10 @@ PRESETS: dict[str, dict[str, object]] = {
 }
 
 
-def make_schedule(config: Config, num_steps: int) -> schedules.Schedule:
-    """The set point's schedule that the settings ask for."""
-    if config.schedule == "constant":
-        return schedules.constant(config.target)
-    if config.schedule == "paper":
-        return schedules.staircase(
-            config.target_start, config.target, increment=config.increment, period=config.period
-        )
-    rises = max(1, round((config.target - config.target_start) / config.increment))
-    return schedules.fitted_staircase(
-        config.target_start, config.target, num_steps=num_steps, rises=rises, rising=config.rising
-    )
-
-
 def build(config: Config, facts: Facts) -> Recipe:
     """Objects of ControlVAE."""
     controller = PositionalPI(
         kp=config.kp, ki=config.ki, beta_min=config.beta_min, antiwindup=config.antiwindup
     )
-    target = make_schedule(config, facts.num_steps)
-    if config.schedule == "paper":
-        warn_unfinished(target, config.target, facts)
-    return Recipe(objective=Elbo(), weighting=ControlledKL(controller, target))
+    weighting = ControlledKL(controller, set_point(config, facts))
+    return Recipe(objective=Elbo(), weighting=weighting)

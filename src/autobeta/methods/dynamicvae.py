@@ -29,11 +29,11 @@ from autobeta.methods._base import (
     Share,
     Weight,
     Window,
-    warn_unfinished,
+    set_point,
 )
 from autobeta.objectives import Elbo
 from autobeta.settings import Count
-from autobeta.weighting import AbstractController, ControlledKL, IncrementalPI, LogPI, schedules
+from autobeta.weighting import AbstractController, ControlledKL, IncrementalPI, LogPI
 
 SOURCE = (
     "Shao et al., DynamicVAE, 2020, https://arxiv.org/abs/2009.06795; "
@@ -119,52 +119,25 @@ PRESETS: dict[str, dict[str, object]] = {
 
 def make_controller(config: Config) -> AbstractController:
     """The controller that the settings ask for."""
+    first, floor, window = config.beta_initial, config.beta_min, config.window
     if config.controller == "log":
-        return LogPI(
-            kp=config.log_kp,
-            ki=config.log_ki,
-            beta_initial=config.beta_initial,
-            beta_min=config.beta_min,
-            window=config.window,
-        )
+        kp, ki = config.log_kp, config.log_ki
+        return LogPI(kp=kp, ki=ki, beta_initial=first, beta_min=floor, window=window)
     return IncrementalPI(
         kp=config.kp,
         ki=config.ki,
-        beta_initial=config.beta_initial,
-        beta_min=config.beta_min,
-        window=config.window,
+        beta_initial=first,
+        beta_min=floor,
+        window=window,
         antiwindup=config.antiwindup,
-    )
-
-
-def make_schedule(config: Config, num_steps: int) -> schedules.Schedule:
-    """The set point's schedule that the settings ask for."""
-    if config.schedule == "constant":
-        return schedules.constant(config.target)
-    if config.schedule == "paper":
-        return schedules.hybrid(
-            config.target_start,
-            config.target,
-            increment=config.increment,
-            period=config.period,
-            ramp=config.ramp,
-        )
-    rises = max(1, round((config.target - config.target_start) / config.increment))
-    return schedules.fitted_hybrid(
-        config.target_start, config.target, num_steps=num_steps, rising=config.rising, rises=rises
     )
 
 
 def build(config: Config, facts: Facts) -> Recipe:
     """Objects of DynamicVAE."""
-    target = make_schedule(config, facts.num_steps)
-    if config.schedule == "paper":
-        warn_unfinished(target, config.target, facts)
+    target = set_point(config, facts, ramp=config.ramp)
     mean_rise = (config.target - config.target_start) / (config.rising * facts.num_steps)
-    weighting = ControlledKL(
-        make_controller(config),
-        target,
-        hold=config.beta_hold if config.schedule == "fitted" else 0.0,
-        catch_up=max(mean_rise, 0.0),
-    )
+    hold = config.beta_hold if config.schedule == "fitted" else 0.0
+    controller = make_controller(config)
+    weighting = ControlledKL(controller, target, hold=hold, catch_up=max(mean_rise, 0.0))
     return Recipe(objective=Elbo(), weighting=weighting)

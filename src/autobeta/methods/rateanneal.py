@@ -14,15 +14,9 @@ ahead of KL, so it waits while the network has not yet learned to use more nats,
 at most lead |ki| e-folds per step. Where KL outruns the pacemaker beta rises again.
 
 The floor is `beta_low` for the fraction `growing` of the run, rises exponentially for the fraction
-`returning`, and is `beta_end` for the rest. It has to be below 1 first: coming from a large beta,
-a latent that carries nothing does not pay before the decoder has learned to use it. With a floor
-of 1 from the start KL stayed at 11 nats where 23 are best.
-
-Stability: while the pacemaker runs free the loop is that of `control.loop`, its poles do not
-depend on the rate, and KL grows at `rate`, rate / (b |ki|) nats behind, for a plant of b nats per
-e-fold. While it waits e is constant, so that there is no feedback at all: log beta falls in a
-straight line to its floor. `docs/rateanneal.md` has both, and a comparison with DynamicVAE and
-L-VAE.
+`returning`, and is `beta_end` afterwards. It has to be below 1 first: coming from a large beta, a
+latent that carries nothing does not pay before the decoder has learned to use it.
+`docs/rateanneal.md` has the stability of the loop, and a comparison with DynamicVAE and L-VAE.
 
 Deviations:
     None; there is no paper.

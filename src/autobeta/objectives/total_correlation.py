@@ -102,9 +102,6 @@ def split_kl(
         num_train: Number of training images.
         estimator: See `log_weights`.
 
-    Raises:
-        ValueError: As for `log_weights`.
-
     Source:
         Chen et al. 2018, eq. 2 and appendix C.
 

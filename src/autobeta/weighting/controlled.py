@@ -23,9 +23,6 @@ class ControlledKL(AbstractWeighting):
             schedule by at most `catch_up` nats per step. 0 follows the schedule to the letter.
         catch_up: Largest rise per step, nats, where there is a hold: a slew-rate limit.
 
-    Raises:
-        ValueError: If `catch_up` is negative.
-
     Example:
         >>> from autobeta.weighting import IncrementalPI, schedules
         >>> weighting = ControlledKL(IncrementalPI(), schedules.constant(20.0))

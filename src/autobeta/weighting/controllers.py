@@ -55,9 +55,6 @@ class IncrementalPI(AbstractController):
             further out of bounds; "authors" leaves it out wherever w < beta_min, in either
             direction, so a controller that reached its floor stays there.
 
-    Raises:
-        ValueError: If a number breaks its rule.
-
     Source:
         Shao et al., DynamicVAE, 2020, https://arxiv.org/abs/2009.06795; checked step by step
         against the authors' I_PID.py (commit 20f90c1).
@@ -121,19 +118,12 @@ class PositionalPI(AbstractController):
             unclipped weight falls below beta_min at the first step and the integral is frozen for
             ever.
 
-    Raises:
-        ValueError: If a number breaks its rule.
-
     Source:
         Shao et al., ControlVAE, 2020, https://arxiv.org/abs/2004.05988; checked step by step
         against the authors' P_PID.py.
 
     Deviations:
         `antiwindup="conditional"` is ours and the default. `beta_max` is ours.
-
-    Example:
-        >>> controller = PositionalPI()
-        >>> beta = controller.step(kl=3.2, target=0.5)
     """
 
     raw: Tensor
@@ -187,16 +177,9 @@ class LogPI(AbstractController):
         beta_max: Upper bound of beta.
         window: Number of KLs in the moving average; it is short until that many were seen.
 
-    Raises:
-        ValueError: If a number breaks its rule.
-
     Source:
         Ours; the rule for short runs of `methods/dynamicvae.py`, measured in
         `reproductions/foundation/`.
-
-    Example:
-        >>> controller = LogPI()
-        >>> beta = controller.step(kl=3.2, target=0.5)
     """
 
     log_beta: Tensor

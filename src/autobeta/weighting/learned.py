@@ -7,11 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from autobeta.settings import Range
 from autobeta.types import Scalar, Terms
 from autobeta.weighting._base import AbstractWeighting, check_terms, weighted_sum
 
-REGULARISERS = ("log", "log1p")
-STARTS = ("ones", "fixed_point")
+_CHOICES = {"regulariser": ("log", "log1p"), "start": ("ones", "fixed_point")}
 _LOWEST = math.log(1e-6)  # of a learned log-variance, so that no weight can overflow
 
 
@@ -150,26 +150,19 @@ class LearnedWeights(AbstractWeighting):
 
 
 def _check(weighting: LearnedWeights, sizes: Mapping[str, int]) -> None:
-    if weighting.regulariser not in REGULARISERS:
-        raise ValueError(
-            f"`regulariser` must be one of {REGULARISERS}; got {weighting.regulariser!r}."
-        )
-    if weighting.start not in STARTS:
-        raise ValueError(f"`start` must be one of {STARTS}; got {weighting.start!r}.")
+    for name, choices in _CHOICES.items():
+        if (value := getattr(weighting, name)) not in choices:
+            raise ValueError(f"`{name}` must be one of {', '.join(choices)}; got {value!r}.")
     if weighting.start == "fixed_point" and weighting.warmup < 2:
         raise ValueError(
             f"`warmup` must be at least 2 steps for `start` fixed_point, which is measured in it; "
             f"got {weighting.warmup}. Take `start` ones, or a warm-up."
         )
-    for name in [*weighting.units, *weighting.floors]:
-        if name not in sizes:
-            raise ValueError(
-                f"`units` and `floors` must be of terms in `sizes`, {', '.join(sizes)}; got "
-                f"{name!r}."
-            )
-    for name, unit in weighting.units.items():
-        if not 0 < unit < math.inf:
-            raise ValueError(f"`units[{name!r}]` must be positive, and finite; got {unit}.")
-    for name, floor in weighting.floors.items():
-        if not 0 <= floor < math.inf:
-            raise ValueError(f"`floors[{name!r}]` must be at least 0, and finite; got {floor}.")
+    rules = {"units": Range(0, above=True), "floors": Range(0)}
+    for option, rule in rules.items():
+        for name, value in getattr(weighting, option).items():
+            if name not in sizes:
+                known = ", ".join(sizes)
+                raise ValueError(f"`{option}` must be of terms in `sizes`, {known}; got {name!r}.")
+            if value not in rule:
+                raise ValueError(f"`{option}[{name!r}]` must be {rule}; got {value}.")

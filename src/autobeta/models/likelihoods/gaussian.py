@@ -32,6 +32,4 @@ class Gaussian(AbstractLikelihood):
         return 0.5 * squared_error(outputs, x) * torch.exp(-2 * self.log_sigma)
 
 
-def build() -> AbstractLikelihood:
-    """The likelihood of this name."""
-    return Gaussian()
+build = Gaussian
