@@ -31,7 +31,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from autobeta.assemble import ModelConfig, build_model
 from autobeta.data import Batches, DataOptions, load_data
-from autobeta.data._sources import StoredImages
+from autobeta.data._core.sources import StoredImages
 from autobeta.errors import MissingDataError
 from autobeta.models import Bernoulli
 from autobeta.objectives import Elbo
