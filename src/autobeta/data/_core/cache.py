@@ -83,8 +83,8 @@ def written_whole(path: Path) -> Iterator[Path]:
             beside.unlink()
         if isinstance(error, OSError) and error.errno in _FULL:
             raise OSError(
-                f"`{shown(path)}` can't be written: {error.strerror}. Nothing of it is kept, and no "
-                "other file was changed. Free some space, or set AUTOBETA_DATA to a folder on "
+                f"`{shown(path)}` can't be written: {error.strerror}. Nothing of it is kept, and "
+                "no other file was changed. Free some space, or set AUTOBETA_DATA to a folder on "
                 "another disk, and repeat the command."
             ) from error
         raise
