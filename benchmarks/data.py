@@ -31,7 +31,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from autobeta import ModelConfig, RunConfig
 from autobeta.data import Batches, DataOptions, load_data
-from autobeta.data._sources import StoredImages
+from autobeta.data._core.sources import StoredImages
 from autobeta.errors import MissingDataError
 from autobeta.objectives import Elbo
 from autobeta.run.build import Objects, build_model

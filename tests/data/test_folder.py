@@ -298,6 +298,13 @@ def test_folders_train_and_test_are_splits_with_classes_in_them(tmp_path):
         assert len(load(tmp_path).splits["train"]) == 6
 
 
+def test_a_folder_train_alone_is_no_split(tmp_path):
+    numbered_images(tmp_path / "photos", [f"train/{i}.png" for i in range(10)])
+    options = DataOptions(path=tmp_path / "photos", test_fraction=0.2)
+    splits = load_data("folder", options, tmp_path).splits
+    assert {name: len(index) for name, index in splits.items()} == {"train": 8, "test": 2}
+
+
 def test_a_name_that_is_no_utf_8_is_read_and_shown(tmp_path):
     photos = tmp_path / "photos"
     save(photos / "a.png", GREY)

@@ -174,7 +174,7 @@ values = st.one_of(
 )
 
 
-@settings(max_examples=80)
+@settings(max_examples=25)
 @given(st.lists(values, min_size=6, max_size=6))
 def test_tables_of_any_values(column):
     with tempfile.TemporaryDirectory() as folder:

@@ -93,6 +93,7 @@ def test_parquet_files_are_read_without_a_loading_script(tmp_path):
 def test_a_folder_of_parquet_files_or_one_of_them_needs_no_name_of_a_loader(tmp_path):
     (tmp_path / "pq").mkdir()
     make(range(6)).to_parquet(tmp_path / "pq" / "x.parquet")
+    Image.new("L", (8, 8)).save(tmp_path / "pq" / "preview.png")  # as repositories have
     for path in (tmp_path / "pq", tmp_path / "pq" / "x.parquet"):
         dataset = load_data(path, DataOptions(image_size=32), tmp_path / "cache")
         assert dataset.name == "huggingface"

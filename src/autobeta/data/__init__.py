@@ -1,5 +1,6 @@
 """Data sets: images on demand, with the factors that made them where they are known."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -168,12 +169,11 @@ def _kind_of(path: Path) -> str:
     """Which loader reads a user's own file or folder."""
     own = {name: registry.load("data", name) for name in ("hdf5", "huggingface", "arrays")}
     if path.is_dir():
-        table = own["huggingface"]
-        if any((path / marker).exists() for marker in table.MARKERS):
+        if any((path / marker).exists() for marker in own["huggingface"].MARKERS):
             return "huggingface"
-        some = next((file for file in path.rglob("*") if file.suffix.lower() in suffixes()), None)
-        tables = next(path.rglob("*.parquet"), None)
-        return "huggingface" if tables is not None and some is None else "folder"
+        kinds = Counter(file.suffix.lower() for file in path.rglob("*"))
+        images = sum(kinds[suffix] for suffix in suffixes())
+        return "huggingface" if kinds[".parquet"] and kinds[".parquet"] >= images else "folder"
     suffix = path.suffix.lower()
     found = [name for name, module in own.items() if suffix in module.SUFFIXES]
     if not found:

@@ -57,8 +57,8 @@ def inputs(place: Path) -> list[Path]:
 
 def convert(place: Path, options: DataOptions) -> Conversion:
     """All images, with labels from the table or the folders."""
-    used, table = inputs(place), _table(place)
-    files = used[: len(used) - len(table)]
+    read, table = inputs(place), _table(place)
+    files = read[: len(read) - len(table)]
     names = [shown(file.relative_to(place)) for file in files]
     folders = [tuple(file.relative_to(place).parts[:-1]) for file in files]
     splits = [SPLITS.get(parts[0].lower()) if parts else None for parts in folders]
@@ -72,8 +72,8 @@ def convert(place: Path, options: DataOptions) -> Conversion:
             "Correct it, or move it out of the folder."
         )
     columns = _classes(folders) if found is None else found
-    used = files if found is None else used
-    left = _counted([file for file in _visible(place) if file not in set(used)])
+    used = set(files if found is None else read)
+    left = _counted([file for file in _visible(place) if file not in used])
     return convert_images(
         names,
         lambda i: (files[i], None),

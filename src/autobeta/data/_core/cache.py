@@ -82,7 +82,11 @@ def written_whole(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             beside.unlink()
         if isinstance(error, OSError) and error.errno in _FULL:
-            raise OSError(_disk_full(path)) from error
+            raise OSError(
+                f"`{shown(path)}` can't be written: {error.strerror}. Nothing of it is kept, and "
+                "no other file was changed. Free some space, or set AUTOBETA_DATA to a folder on "
+                "another disk, and repeat the command."
+            ) from error
         raise
 
 
@@ -103,7 +107,7 @@ def write_images(
     """
     size = math.prod(shape)
     if size > shutil.disk_usage(path.parent).free:
-        raise OSError(_disk_full(path, size))
+        raise OSError(errno.ENOSPC, f"the disk has no room for its {size / 1e6:,.0f} MB")
     table = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     start, done, checksums = table.offset, 0, np.zeros(shape[0], np.uint32)
     del table  # written as a file: on a full disk, writing to a map would kill the process
@@ -124,16 +128,6 @@ def checksums_of(rows: UInt8[np.ndarray, "rows ..."]) -> UInt32[np.ndarray, " ro
     """CRC-32 of each row."""
     found = (zlib.crc32(np.ascontiguousarray(row).data) for row in rows)
     return np.fromiter(found, np.uint32, len(rows))
-
-
-def _disk_full(path: Path, size: int | None = None) -> str:
-    free = shutil.disk_usage(path.parent).free
-    needs = f"it needs {size / 1e9:.2f} GB, and " if size else ""
-    return (
-        f"`{shown(path)}` can't be written: {needs}{free / 1e9:.2f} GB are free. Nothing of it is "
-        "kept, and no other file was changed. Free some space, or set AUTOBETA_DATA to a folder "
-        "on another disk, and repeat the command."
-    )
 
 
 def _reported(

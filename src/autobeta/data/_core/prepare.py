@@ -29,7 +29,7 @@ from autobeta.data._files.reading import reading, shown
 from autobeta.errors import MissingDataError
 from autobeta.settings import DataOptions
 
-_RENDERED = 256  # images that are rendered at once
+_RENDERED = 128  # images of 181 x 181 that are rendered at once; neighbours share much work
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,8 +184,8 @@ def _own_place(module: ModuleType, options: DataOptions) -> Path:
 
 def _rendering(module: ModuleType, options: DataOptions) -> Conversion:
     total = module.SPACE.num_combinations
-    starts = range(0, total, _RENDERED)
-    parts = (np.arange(start, min(start + _RENDERED, total)) for start in starts)
+    rows = _RENDERED * max(1, 2**15 // options.image_size**2)
+    parts = (np.arange(start, min(start + rows, total)) for start in range(0, total, rows))
     return Conversion(
         num_images=total,
         images=(module.render(part, image_size=options.image_size) for part in parts),

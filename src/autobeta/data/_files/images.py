@@ -62,8 +62,8 @@ def convert_images(
 
 
 def splits_of(splits: Sequence[str | None]) -> dict[str, Int[np.ndarray, " _"]] | None:
-    """Positions by split; None if none is for training."""
-    if "train" not in splits:
+    """Positions by split; None unless some are for training and some are held out."""
+    if "train" not in splits or set(splits) <= {"train", None}:
         return None
     found = dict.fromkeys(split for split in ("train", "test", "validation") if split in splits)
     return {split: np.flatnonzero([s == split for s in splits]) for split in found}
