@@ -69,7 +69,7 @@ def test_sap_agrees_with_a_loop(case):
     gaps = []
     for v in factors.T:
         accuracies = []
-        for c in codes.T:
+        for c in codes.T - codes[train].mean(axis=0, dtype=np.float64)[:, None]:
             svm = LinearSVC(C=0.01, class_weight="balanced").fit(c[train, None], v[train])
             accuracies.append(np.mean(svm.predict(c[test, None]) == v[test]))
         accuracies.sort()

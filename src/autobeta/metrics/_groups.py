@@ -4,8 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from numpy.typing import ArrayLike
 
-from autobeta.metrics._validate import Factors, constant_factors
+from autobeta.metrics._factors import constant_factors, labels, read_column
+from autobeta.metrics._validate import table_of
 
 
 class Groups(NamedTuple):
@@ -36,21 +38,23 @@ def group(column: Int[np.ndarray, " points"]) -> Groups:
     return Groups(order, starts, sizes, shared / shared.sum())
 
 
-def shared_factors(factors: Factors, metric: str) -> list[int]:
-    """Factors that vary and have a value which two rows share.
+def varying_factors(
+    factors: ArrayLike, codes: ArrayLike, metric: str
+) -> list[Int[np.ndarray, " points"]]:
+    """Numbered values of the factors that vary, between which a vote decides.
 
     Raises:
-        ValueError: If there are fewer than two, between which a vote could be wrong.
+        TypeError: If they are not numbers.
+        ValueError: If fewer than two vary, as a vote for one of one is always right; or if a
+            value is not whole, or a factor has too many values.
     """
-    constant = constant_factors(factors)
-    num_values = [len(np.unique(column)) for column in factors.T]
-    shared = [k for k, n in enumerate(num_values) if n < len(factors) and k not in constant]
-    if len(shared) < 2:
+    values = table_of(factors, codes)
+    varying = [k for k in range(values.shape[1]) if k not in constant_factors(values)]
+    if len(varying) < 2:
         raise ValueError(
-            f"`factors` must have at least 2 columns for {metric} that vary and in which two "
-            f"points share a value; got {len(shared)}."
+            f"`factors` must have at least 2 columns for {metric} that vary; got {len(varying)}."
         )
-    return shared
+    return [read_column(values[:, k], k, labels) for k in varying]
 
 
 def draw_without_replacement(
@@ -76,21 +80,3 @@ def draw_without_replacement(
         seen = (drawn[:, :i] == pick[:, None]).any(axis=1)
         drawn[:, i] = np.where(seen, last, pick)
     return np.where(valid, drawn, 0), valid
-
-
-def check_votes(num_train: int, num_eval: int, batch_size: int, dead_fraction: float) -> None:
-    """Refuse options of a vote that leave nothing to vote on.
-
-    Raises:
-        ValueError: If a number is out of its range.
-    """
-    if min(num_train, num_eval) < 1:
-        raise ValueError(
-            f"`num_train` and `num_eval` must be at least 1; got {num_train} and {num_eval}."
-        )
-    if batch_size < 2:
-        raise ValueError(
-            f"`batch_size` must be at least 2; got {batch_size}. One row has no variance."
-        )
-    if not 0 <= dead_fraction < 1:
-        raise ValueError(f"`dead_fraction` must be in [0, 1); got {dead_fraction}.")

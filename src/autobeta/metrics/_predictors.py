@@ -17,7 +17,7 @@ from sklearn.linear_model import LassoCV, LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from autobeta.metrics._validate import Codes, correlation
+from autobeta.metrics._validate import Codes, standardised
 
 Column = Real[np.ndarray, " points"]
 TestColumn = Real[np.ndarray, " held"]
@@ -28,7 +28,8 @@ class Fitted(NamedTuple):
 
     Args:
         model: Has `score(codes, factor)`: accuracy of classes, R^2 of a continuous factor.
-        importance: Of each latent, not negative, sums to 1; all 0 where nothing was learned.
+        importance: Of each latent, not negative; of trees it sums to 1, or is 0 throughout where
+            nothing was learned.
     """
 
     model: Any
@@ -82,7 +83,8 @@ def _steps(x: Codes) -> tuple[int, ...]:
 
     Of latents that split equally well, LightGBM takes the first.
     """
-    alike = np.abs(np.tril(correlation(x), -1))
+    z = standardised(x)
+    alike = np.abs(np.tril(z.T @ z, -1)) / len(z)
     return (1, -1) if alike.max(initial=0) > ALIKE else (1,)
 
 
@@ -106,15 +108,18 @@ def grow_forest(num_trees: int, min_leaf: int) -> Fit:
 
 
 def fit_lasso(x: Codes, y: Column, seed: int) -> Fitted:
-    """Lasso on standardised latents, its penalty chosen by cross-validation.
+    """Lasso of a standardised factor on standardised latents, its penalty by cross-validation.
 
-    Classes count as numbers.
+    Importances are the weights' sizes as they are, of which a factor that is not encoded has
+    little. The folds are drawn from sorted points, so that their order plays no part.
     """
+    order = np.lexsort((*x.T, y))[np.random.default_rng(seed).permutation(len(y))]
+    x, y = x[order], y[order]
     model = make_pipeline(StandardScaler(), LassoCV(random_state=seed))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(x, y)
-    return _fitted(model, np.abs(model[-1].coef_))
+    return Fitted(model, np.abs(model[-1].coef_) / y.std())
 
 
 def fit_linear(x: Codes, y: Column, seed: int) -> Fitted:
@@ -128,10 +133,13 @@ def fit_linear(x: Codes, y: Column, seed: int) -> Fitted:
     return _fitted(fitted, np.abs(np.atleast_2d(model.coef_)).mean(axis=0))
 
 
-def as_classes(y: Column, y_test: TestColumn) -> tuple[Column, TestColumn]:
-    """Factor values of both parts as integers if all are whole, which makes them classes."""
-    whole = all(bool((np.trunc(v) == v).all()) for v in (y, y_test))
-    return (y.astype(np.int64), y_test.astype(np.int64)) if whole else (y, y_test)
+def held_out_score(model: Any, x: Codes, y: Column) -> float:  # noqa: ANN401 - any estimator
+    """Accuracy of classes, R^2 of numbers but at least 0, and 0 where these do not vary."""
+    predicted = model.predict(x)
+    if y.dtype.kind == "i":
+        return float(np.mean(predicted == y))
+    total = float(np.sum((y - y.mean()) ** 2))
+    return max(0.0, 1 - float(np.sum((y - predicted) ** 2)) / total) if total > 0 else 0.0
 
 
 def _fitted(model: Any, importance: np.ndarray) -> Fitted:  # noqa: ANN401 - any estimator

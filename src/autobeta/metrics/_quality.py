@@ -78,7 +78,7 @@ def _unit_images(images: ArrayLike, name: str) -> Images:
     array = np.asarray(images)
     if array.dtype.kind != "f" and array.dtype != np.uint8:
         raise TypeError(f"`{name}` must be uint8 or real; got dtype {array.dtype}.")
-    if array.ndim != 4 or len(array) == 0 or min(array.shape[1:3]) < 11:
+    if array.ndim != 4 or array.size == 0 or min(array.shape[1:3]) < 11:
         raise ValueError(
             f"`{name}` must have shape (num_images, height, width, channels), at least 11 pixels "
             f"high and wide; got {array.shape}."

@@ -10,7 +10,8 @@ from scipy.stats import rankdata
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso
 
-from autobeta.metrics._validate import check_codes, check_logvars
+from autobeta.metrics._options import check_options
+from autobeta.metrics._validate import check_codes, check_logvars, standardised
 
 INFORMATIVE = 0.01  # nats
 PENALTY = 0.1
@@ -52,7 +53,9 @@ def udr(
         Checked against disentanglement_lib 86a644d, evaluation/udr/metrics/udr.py.
 
     Deviations:
-        None.
+        As disentanglement_lib, the mean of the two runs' means; the paper sums over the latents of
+        both and divides by their number, which differs where runs have different numbers of
+        informative latents.
 
     Example:
         >>> z = np.random.default_rng(0).normal(size=(100, 3))
@@ -60,6 +63,7 @@ def udr(
         >>> udr([(z, narrow), (-z[:, ::-1], narrow)]).round(1).tolist()
         [0.9, 0.9]
     """
+    check_options({}, seed)
 
     def lasso(a: Table, b: Other) -> Likeness:
         model = Lasso(alpha=PENALTY, random_state=seed)
@@ -78,7 +82,7 @@ def udr_spearman(runs: Sequence[tuple[ArrayLike, ArrayLike]]) -> Float[np.ndarra
     """
 
     def spearman(a: Table, b: Other) -> Likeness:
-        a, b = _standardised(rankdata(a, axis=0)), _standardised(rankdata(b, axis=0))
+        a, b = standardised(rankdata(a, axis=0)), standardised(rankdata(b, axis=0))
         return np.abs(a.T @ b) / len(a)
 
     return _ranking(runs, spearman)
@@ -123,7 +127,7 @@ def _informative(runs: Sequence[tuple[ArrayLike, ArrayLike]]) -> list[Table]:
         mean = check_codes(codes).astype(np.float64)
         logvar = check_logvars(logvars, mean).astype(np.float64)
         kl = 0.5 * (mean**2 + np.exp(logvar) - 1 - logvar).mean(axis=0)
-        tables.append(_standardised(mean[:, (kl > INFORMATIVE) & (np.ptp(mean, axis=0) > 0)]))
+        tables.append(standardised(mean[:, (kl > INFORMATIVE) & (np.ptp(mean, axis=0) > 0)]))
     lengths = [len(table) for table in tables]
     if len(set(lengths)) > 1:
         raise ValueError(
@@ -131,7 +135,3 @@ def _informative(runs: Sequence[tuple[ArrayLike, ArrayLike]]) -> list[Table]:
             "Encode the same images with each run."
         )
     return tables
-
-
-def _standardised(table: Table) -> Table:
-    return (table - table.mean(axis=0)) / table.std(axis=0)
