@@ -30,6 +30,7 @@ from autobeta.metrics import (
     sap,
 )
 from autobeta.metrics._names import find
+from autobeta.metrics._options import check_options
 from autobeta.registry import available
 
 
@@ -315,13 +316,17 @@ def test_held_out_tables_must_have_the_same_columns(metric, codes, factors):
         ({"num_eval": 0}, r"`num_eval` must be in \[1, .*got 0"),
         ({"dead_fraction": 1.1}, r"`dead_fraction` must be in \[0.0, 1.0\]; got 1.1"),
         ({"seed": -1}, r"`seed` must be in \[0, .*got -1"),
-        ({"num_train": 2.5}, r"`num_train` must be a whole number; got 2.5"),
     ],
 )
 @pytest.mark.parametrize("metric", VOTES)
 def test_votes_refuse_options_out_of_range(metric, options, message, codes, factors):
     with pytest.raises(ValueError, match=message):
         metric(codes, factors, **options)
+
+
+def test_an_option_that_counts_must_be_whole():
+    with pytest.raises(TypeError, match=r"`bins` must be a whole number; got 2.5"):
+        check_options({"bins": (2, 10)}, 0, bins=2.5)
 
 
 def test_irs_refuses_a_quantile_out_of_range(codes, factors):

@@ -106,7 +106,7 @@ def test_a_column_that_numbers_the_rows_is_left_out_unless_a_metric_is_asked_for
     with pytest.warns(UserWarning, match=r"too many values in columns \[1\] are left out"):
         assert score(codes, more) == score(codes, factors)
     for name in ("mig", "dci", "factorvae", "sap"):
-        with pytest.raises(ValueError, match=r"got 200 values in 200 points in column 1\. Leave"):
+        with pytest.raises(ValueError, match=r"values in \d+ points in column 1\. Leave out"):
             score(codes, more, metrics=[name])
 
 
@@ -120,9 +120,7 @@ def test_few_points_leave_out_what_they_can_not_give(num_points, points):
     assert len(result) < len(DEFAULT)
     text = " ".join(str(warning.message) for warning in caught)
     assert "left out" in text
-    assert all(
-        np.isfinite(v) or "gaussian_total_correlation is inf" in text for v in values(result)
-    )
+    assert np.isfinite(list(values(result))).all() or "total_correlation is inf" in text
 
 
 def test_an_undefined_metric_is_left_out_with_the_reason_unless_asked_for(points):
@@ -186,9 +184,7 @@ def test_without_lightgbm_the_others_are_scored(points, monkeypatch):
 
 def test_a_copy_makes_the_total_correlation_infinite():
     z = np.random.default_rng(0).normal(size=(50, 2))
-    with pytest.warns(
-        UserWarning, match="gaussian_total_correlation is inf: a latent is a linear"
-    ):
+    with pytest.warns(UserWarning, match="total_correlation is inf: a latent is a linear"):
         assert score(np.hstack([z, z])) == {"gaussian_total_correlation": math.inf}
 
 
@@ -217,7 +213,7 @@ def test_dead_latents_are_told_by_their_own_noise():
 
 def test_without_log_variances_latents_that_may_be_dead_are_named(points):
     codes = points[0] * np.where(np.arange(10) < 7, 1, 0.01)
-    with pytest.warns(UserWarning, match=r"latents \[7, 8, 9\] vary little.* live in modularity;"):
+    with pytest.warns(UserWarning, match=r"latents \[7, 8, 9\] vary little.* live in modularity"):
         score(codes, points[1], metrics=["mig", "modularity"])
     score(codes, points[1], logvars=0 * codes, metrics=["mig", "modularity"])
 

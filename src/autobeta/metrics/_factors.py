@@ -82,7 +82,7 @@ def _not_finite(value: Any, name: str, k: int) -> ValueError:  # noqa: ANN401 - 
 def is_whole(column: Column) -> bool:
     """Whether a column of an exact table holds integers; the others are continuous."""
     if column.dtype.kind == "O":
-        return all(isinstance(v, int) for v in column)
+        return all(v == int(v) for v in column)
     return column.dtype.kind != "f" or bool((np.trunc(column) == column).all())
 
 

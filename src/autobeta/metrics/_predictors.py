@@ -111,9 +111,11 @@ def fit_lasso(x: Codes, y: Column, seed: int) -> Fitted:
     """Lasso of a standardised factor on standardised latents, its penalty by cross-validation.
 
     Importances are the weights' sizes as they are, of which a factor that is not encoded has
-    little. The folds are drawn from sorted points, so that their order plays no part.
+    little. The folds are drawn from sorted points, so that the order in which these are given
+    plays no part, nor that of latents.
     """
-    order = np.lexsort((*x.T, y))[np.random.default_rng(seed).permutation(len(y))]
+    size = np.sort(np.abs(standardised(x)).round(9), axis=1)
+    order = np.lexsort((*x.T, *size.T, y))[np.random.default_rng(seed).permutation(len(y))]
     x, y = x[order], y[order]
     model = make_pipeline(StandardScaler(), LassoCV(random_state=seed))
     with warnings.catch_warnings():

@@ -100,7 +100,8 @@ def _ranking(
             if i != j and a.shape[1] and b.shape[1]:
                 strength[i, j] = relative_strength(likeness(a, b))
     others = ~np.eye(num_runs, dtype=bool)
-    return np.array([np.median(strength[others[:, j], j]) for j in range(num_runs)])
+    found = [np.median(strength[others[:, j], j]) for j in range(num_runs)]
+    return np.clip(found, 0, 1)  # rounding
 
 
 def relative_strength(likeness: Likeness) -> float:

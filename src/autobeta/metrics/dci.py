@@ -39,6 +39,7 @@ VARIANT = "lightgbm"
 DEAD_RULE = True
 LAWS = {
     "dci": ("points", "latents", "factors", "signs", "values", "scales", "shift", "bend"),
+    "dci_gbt": ("points", "latents", "factors", "signs", "values", "scales", "shift", "bend"),
     "dci_rf": ("latents", "factors", "signs", "values", "scales", "shift", "bend"),
     "dci_lasso": ("points", "latents", "factors", "signs", "scales", "shift"),
 }

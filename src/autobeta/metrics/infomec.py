@@ -23,7 +23,7 @@ DEFAULT = True
 NEEDS = ("codes", "factors")
 VARIANT = "neighbors=10"
 OPTIONS = {"neighbors": (1, 10_000)}
-VARIANTS = {"discrete": "infomec_discrete"}
+VARIANTS = {"discrete": "infomec_discrete"}  # besides itself
 LAWS = {
     "infomec": ("points", "latents", "factors", "signs", "values", "scale", "shift"),
     "infomec_discrete": ("points", "latents", "factors", "signs", "values", "scales", "bend"),

@@ -24,7 +24,7 @@ HIGHER_IS_BETTER = True
 DEFAULT = False
 NEEDS = ("codes", "factors")
 VARIANT = ""
-LAWS = ("latents", "factors", "signs", "values", "scales")
+LAWS = ("latents", "signs", "values", "scales")
 TOLERANCE = 0.1  # trees of few points
 
 PREDICTORS: dict[str, Fit] = {"linear": fit_linear, "boosted": boost_quickly}
