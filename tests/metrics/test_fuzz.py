@@ -81,9 +81,9 @@ def numbers(value):
 def functions():
     for name in available("metrics"):
         module = load("metrics", name)
-        for function in {name, *getattr(module, "VARIANTS", {}).values()} - {"infomec"}:
-            yield pytest.param(getattr(module, function), module.RANGE, id=function)
-    yield pytest.param(load("metrics", "infomec").infomec, (0, 1), id="infomec")
+        for function in sorted({name, *getattr(module, "VARIANTS", {}).values()}):
+            slow = pytest.mark.slow if function == "dci_gbt" else ()
+            yield pytest.param(getattr(module, function), module.RANGE, id=function, marks=slow)
 
 
 def attempt(function, *arguments, **options):
@@ -135,6 +135,7 @@ def test_intervals_and_ranks_of_any_arrays(found):
             "ignore", "left out|.* left out|.* is inf: |latents .* vary little"
         )
         attempt(intervals, **found, metrics=["mcc"], halves=2)
+        attempt(intervals, found["codes"], halves=2)
     attempt(live_latents, found["codes"], found.get("logvars"))
     for rank in (udr, udr_spearman):
         runs = [(found["codes"], found.get("logvars", np.zeros(np.shape(found["codes"]))))] * 2

@@ -118,7 +118,11 @@ def moved(function, law, seed):
 
 FITTED = ("sap", "dci_", "dci ", "explicitness", "probes", "infomec", "factorvae", "betavae")
 PAIRS = [
-    pytest.param(f, law, tolerance, id=f"{f.__name__} {law}")
+    pytest.param(
+        *(f, law, tolerance),
+        id=f"{f.__name__} {law}",
+        marks=pytest.mark.slow if f.__name__ == "dci_gbt" and law != "points" else (),
+    )
     for f, laws, tolerance in functions()
     for law in laws
 ]

@@ -29,12 +29,7 @@ def as_array(table: ArrayLike, name: str) -> np.ndarray:
 
 
 def exact_table(factors: ArrayLike, name: str = "factors") -> Exact:
-    """Factor values in two axes, none of them rounded; Python integers where NumPy's won't do.
-
-    Raises:
-        TypeError: If they are not real numbers.
-        ValueError: If one is not finite, or if they are not a table of at least 1 factor.
-    """
+    """Factor values in two axes, none of them rounded; Python integers where NumPy's won't do."""
     array = as_array(factors, name)
     if array.dtype == np.float64 and not isinstance(factors, np.ndarray):
         mixed = (np.abs(array) >= EXACT_FLOAT).any()  # a list of large integers, perhaps
@@ -86,28 +81,24 @@ def is_whole(column: Column) -> bool:
     return column.dtype.kind != "f" or bool((np.trunc(column) == column).all())
 
 
-def labels(column: Column, k: int, name: str = "factors") -> Int[np.ndarray, " points"]:
-    """The values of a whole column numbered from 0, in their order.
-
-    Raises:
-        ValueError: If a value is not whole.
-    """
+def labels(column: Column, k: int) -> Int[np.ndarray, " points"]:
+    """The values of a whole column numbered from 0, in their order."""
     if not is_whole(column):
         value = next(v for v in column.tolist() if v != int(v))
         raise ValueError(
-            f"`{name}` must hold integers for this score; got {value} in column {k}. "
+            f"`factors` must hold integers for this score; got {value} in column {k}. "
             "Put a continuous factor into numbered bins first."
         )
     return np.unique(column, return_inverse=True)[1].astype(np.int64)
 
 
-def numbers(column: Column, k: int = 0, name: str = "factors") -> Float[np.ndarray, " points"]:
+def numbers(column: Column, k: int) -> Float[np.ndarray, " points"]:
     """A column as floats of size at most 1, for uses where neither shift nor scale matters.
 
     Large integers are taken from their least, so that none merge; where their range is too wide
     even for that, they are numbered in their order.
     """
-    del k, name
+    del k  # no column is refused
     values, index = np.unique(column, return_inverse=True)
     exact = values.tolist()
     if is_whole(values) and max(abs(exact[0]), abs(exact[-1])) > EXACT_FLOAT:
@@ -121,12 +112,12 @@ def numbers(column: Column, k: int = 0, name: str = "factors") -> Float[np.ndarr
     return (np.arange(len(exact), dtype=np.float64) if merged else floats)[index]
 
 
-def labels_or_numbers(column: Column, k: int = 0, name: str = "factors") -> Column:
+def labels_or_numbers(column: Column, k: int) -> Column:
     """A whole column numbered, which makes its values classes; another as floats."""
-    return labels(column, k, name) if is_whole(column) else numbers(column)
+    return (labels if is_whole(column) else numbers)(column, k)
 
 
-Read = Callable[[Column, int, str], Column]
+Read = Callable[[Column, int], Column]
 
 
 def joined(above: Column, below: Column) -> Column:
@@ -137,13 +128,8 @@ def joined(above: Column, below: Column) -> Column:
 
 
 def read_column(column: Column, k: int, read: Read, fitted: Any = slice(None)) -> Column:  # noqa: ANN401
-    """A factor as `read` makes it; the values of the points `fitted` must be fit for a score.
-
-    Raises:
-        ValueError: If these have a single value or, where values are counted, too many, as a
-            column has that numbers the rows; or if `read` refuses the column.
-    """
-    found, column = read(column, k, "factors"), column[fitted]
+    """A factor as `read` makes it; the values of the points `fitted` must be fit for a score."""
+    found, column = read(column, k), column[fitted]
     if (column == column[0]).all():
         raise ValueError(
             "`factors` must have at least 2 values in each column of the points used to fit; "

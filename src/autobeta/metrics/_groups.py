@@ -11,19 +11,12 @@ from autobeta.metrics._validate import table_of
 
 
 class Groups(NamedTuple):
-    """Rows sorted by the value of one factor.
+    """Rows sorted by the value of one factor."""
 
-    Args:
-        order: Row numbers; rows of one value stand together.
-        starts: Position in `order` of the first row of each value.
-        sizes: Number of rows of each value.
-        weight: Share of each value among the rows whose value occurs twice or more.
-    """
-
-    order: Int[np.ndarray, " points"]
-    starts: Int[np.ndarray, " values"]
+    order: Int[np.ndarray, " points"]  # row numbers; rows of one value stand together
+    starts: Int[np.ndarray, " values"]  # position in `order` of the first row of each value
     sizes: Int[np.ndarray, " values"]
-    weight: Float[np.ndarray, " values"]
+    weight: Float[np.ndarray, " values"]  # share among rows whose value occurs twice or more
 
     def draw(self, num: int, rng: np.random.Generator) -> Int[np.ndarray, " num"]:
         """Values, each as often as it occurs; those that occur once are left out."""
@@ -41,13 +34,7 @@ def group(column: Int[np.ndarray, " points"]) -> Groups:
 def varying_factors(
     factors: ArrayLike, codes: ArrayLike, metric: str
 ) -> list[Int[np.ndarray, " points"]]:
-    """Numbered values of the factors that vary, between which a vote decides.
-
-    Raises:
-        TypeError: If they are not numbers.
-        ValueError: If fewer than two vary, as a vote for one of one is always right; or if a
-            value is not whole, or a factor has too many values.
-    """
+    """Numbered values of the factors that vary, between which a vote decides."""
     values = table_of(factors, codes)
     varying = [k for k in range(values.shape[1]) if k not in constant_factors(values)]
     if len(varying) < 2:
@@ -65,11 +52,6 @@ def draw_without_replacement(
     Returns:
         The numbers drawn, and which of them count: a size below `batch_size` is drawn whole and
         the rest of its row is 0 and does not count.
-
-    Example:
-        >>> drawn, valid = draw_without_replacement(np.array([3]), 4, np.random.default_rng(0))
-        >>> sorted(drawn[valid].tolist())
-        [0, 1, 2]
     """
     taken = np.minimum(sizes, batch_size)
     valid = np.arange(batch_size) < taken[:, None]

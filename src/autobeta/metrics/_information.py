@@ -12,13 +12,6 @@ def histogram_bins(codes: Codes, bins: int) -> Int[np.ndarray, "points latents"]
 
     The bins are closed on the left; a latent too narrow for `bins` different edges falls into one.
     The edges have the precision of the codes, as in disentanglement_lib, where that is enough.
-
-    Raises:
-        ValueError: If there are fewer points than bins.
-
-    Example:
-        >>> histogram_bins(np.array([[0.0], [0.4], [0.5], [1.0]]), bins=2)[:, 0].tolist()
-        [0, 0, 1, 1]
     """
     if len(codes) < bins:
         raise ValueError(
@@ -52,11 +45,6 @@ def mutual_information(
         I(a; b) = sum_xy p(x, y) ln(p(x, y) / (p(x) p(y)))
 
     Plug-in estimate: with few points per cell it is too high.
-
-    Example:
-        >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
-        >>> (mutual_information(x, x) / np.log(2)).tolist()
-        [[1.0, 0.0], [0.0, 1.0]]
     """
     return np.array([[information(counts(x, y)) for y in b.T] for x in a.T])
 

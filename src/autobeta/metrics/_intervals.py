@@ -47,26 +47,16 @@ def intervals(
     included. It seldom holds the score at ever more points, which is off by the bias at this
     number, nor what other training seeds would give. It takes `halves` times the time.
 
-    Args:
-        codes: As for `score`, likewise `factors`, `logvars`, `test`, `metrics` and `seed`. A given
-            `test` is halved too.
-        factors: See `score`.
-        logvars: See `score`.
-        test: See `score`.
-        metrics: See `score`.
-        level: Share of such intervals that should hold their target.
-        halves: Number of halves; 2 at least.
-        n_jobs: Halves scored at once, in processes.
-        seed: Seed of the halves and of every metric.
+    Arguments are those of `score`; a given `test` is halved too. `level` is the share of such
+    intervals that should hold their target, `halves` their number. `n_jobs` halves are scored at
+    once, in processes.
 
     Returns:
         The scores, and for each name, or part of it, the ends of its interval within the score's
         range. A score that is not finite has the interval (NaN, NaN).
 
     Raises:
-        TypeError: As `score`.
-        ValueError: As `score`; if `level` is not between 0 and 1 or `halves` is below 2; or if a
-            metric is undefined for a half, for which the points are too few.
+        TypeError, ValueError: As `score`; if a metric is undefined for a half of the points.
 
     Source:
         Politis and Romano, Large Sample Confidence Regions Based on Subsamples, 1994, with a
@@ -89,7 +79,7 @@ def intervals(
     n = len(inputs["codes"])
     b = n // 2
     # exact also for odd n: the variance of b of n points without replacement, scaled to n
-    factor = student.ppf((1 + level) / 2, halves - 1) * np.sqrt(b / (n - b))
+    factor = student.ppf((1 + level) / 2, halves - 1) * np.sqrt(b / max(1, n - b))
     return scores, {
         name: _interval(
             value, [half[name] for half in found], factor, facts(parse(name).base)["RANGE"]

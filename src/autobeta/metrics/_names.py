@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from autobeta.metrics._options import Number, check_options
-from autobeta.registry import available, check_name, describe, load
+from autobeta.registry import check_name, describe, load
 
 Metric = Callable[..., Any]
 
@@ -32,11 +32,6 @@ def printed_name(name: str) -> str:
     """
     asked = parse(name)
     return f"{asked.base}[{asked.variant}]" if asked.variant else asked.base
-
-
-def default_metrics() -> tuple[str, ...]:
-    """Names of the metrics that are computed where none is asked for."""
-    return tuple(n for n in available("metrics") if facts(n).get("DEFAULT"))
 
 
 def check_metrics(
@@ -91,6 +86,7 @@ def find(name: str) -> Metric:
     return functools.partial(metric, **asked.options) if asked.options else metric
 
 
+@functools.cache
 def parse(name: str) -> Asked:
     """What "dci", a variant by its word, "dci[gbt]", or by options, "mig[bins=10]", asks for.
 

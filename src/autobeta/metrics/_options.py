@@ -9,15 +9,7 @@ Range = tuple[Number, Number]
 
 
 def check_options(ranges: Mapping[str, Range], seed: int, **values: Number) -> None:
-    """Refuse a seed or an option out of its range, which is of whole numbers if its ends are.
-
-    Raises:
-        TypeError: If a value is not a number, or not a whole one where the range is.
-        ValueError: If a value is out of its range; NaN always is.
-
-    Example:
-        >>> check_options({"bins": (2, 10_000)}, seed=0, bins=20)
-    """
+    """Refuse a seed or an option out of its range, which is of whole numbers if its ends are."""
     for name, value in {"seed": seed, **values}.items():
         low, high = ranges[name] if name in values else (0, 2**32 - 1)
         whole = isinstance(low, int)

@@ -24,31 +24,20 @@ TestColumn = Real[np.ndarray, " held"]
 
 
 class Fitted(NamedTuple):
-    """A fitted predictor.
-
-    Args:
-        model: Has `score(codes, factor)`: accuracy of classes, R^2 of a continuous factor.
-        importance: Of each latent, not negative; of trees it sums to 1, or is 0 throughout where
-            nothing was learned.
-    """
+    """A fitted predictor, and the importance of each latent to it, which is not negative."""
 
     model: Any
     importance: Float[np.ndarray, " latents"]
 
 
-ALIKE = 0.9
-"""Correlation of two latents above which a tie between them is to be expected."""
+ALIKE = 0.9  # correlation of two latents above which a tie between them is to be expected
 
 # codes, one factor (integers are classes, other numbers are regressed on), seed
 Fit = Callable[[Codes, Column, int], Fitted]
 
 
 def boost_quickly(x: Codes, y: Column, seed: int) -> Fitted:
-    """Boosted trees of depth 3 on histograms: LightGBM with scikit-learn's tree sizes.
-
-    Raises:
-        ImportError: If LightGBM can't be loaded.
-    """
+    """Boosted trees of depth 3 on histograms: LightGBM with scikit-learn's tree sizes."""
     try:
         from lightgbm import LGBMClassifier, LGBMRegressor
     except (ImportError, OSError) as error:
@@ -107,6 +96,13 @@ def grow_forest(num_trees: int, min_leaf: int) -> Fit:
     return fit
 
 
+def fit_quietly(model: Any, x: Any, y: np.ndarray) -> Any:  # noqa: ANN401 - any estimator
+    """Fit a model that may stop before its tolerance."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return model.fit(x, y)
+
+
 def fit_lasso(x: Codes, y: Column, seed: int) -> Fitted:
     """Lasso of a standardised factor on standardised latents, its penalty by cross-validation.
 
@@ -117,21 +113,15 @@ def fit_lasso(x: Codes, y: Column, seed: int) -> Fitted:
     size = np.sort(np.abs(standardised(x)).round(9), axis=1)
     order = np.lexsort((*x.T, *size.T, y))[np.random.default_rng(seed).permutation(len(y))]
     x, y = x[order], y[order]
-    model = make_pipeline(StandardScaler(), LassoCV(random_state=seed))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(x, y)
+    model = fit_quietly(make_pipeline(StandardScaler(), LassoCV(random_state=seed)), x, y)
     return Fitted(model, np.abs(model[-1].coef_) / y.std())
 
 
 def fit_linear(x: Codes, y: Column, seed: int) -> Fitted:
     """Logistic regression of classes, least squares of a continuous factor; standardised."""
     model = LogisticRegression(max_iter=1000) if y.dtype.kind == "i" else LinearRegression()
-    fitted = make_pipeline(StandardScaler(), model)
     del seed  # both have one solution
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        fitted.fit(x, y)
+    fitted = fit_quietly(make_pipeline(StandardScaler(), model), x, y)
     return _fitted(fitted, np.abs(np.atleast_2d(model.coef_)).mean(axis=0))
 
 

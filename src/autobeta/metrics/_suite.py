@@ -13,7 +13,6 @@ from threadpoolctl import threadpool_limits
 from autobeta.metrics._factors import constant_factors, has_too_many
 from autobeta.metrics._names import (
     check_metrics,
-    default_metrics,
     facts,
     find,
     needed,
@@ -22,6 +21,7 @@ from autobeta.metrics._names import (
 )
 from autobeta.metrics._options import check_options
 from autobeta.metrics._validate import Table, check_logvars, check_test, real_table, table_of
+from autobeta.registry import available
 
 Result = dict[str, float | dict[str, float]]
 Inputs = Mapping[str, Any]
@@ -126,8 +126,9 @@ def score_prepared(
     results: Result = {}
     left_out: dict[str, list[str]] = {}
     with threadpool_limits(1, user_api="blas"):  # the tables are small, threads only wait
-        for name in default_metrics() if metrics is None else metrics:
-            if metrics is None and not needed(name) <= set(inputs):
+        for name in available("metrics") if metrics is None else metrics:
+            default = facts(parse(name).base)["DEFAULT"] and needed(name) <= set(inputs)
+            if metrics is None and not default:
                 continue
             try:
                 results[printed_name(name)] = _one(name, inputs, n_jobs, seed)

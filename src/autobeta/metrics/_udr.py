@@ -1,16 +1,15 @@
 """Unsupervised disentanglement ranking: how much each of several runs agrees with the others."""
 
-import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso
 
 from autobeta.metrics._options import check_options
+from autobeta.metrics._predictors import fit_quietly
 from autobeta.metrics._validate import check_codes, check_logvars, standardised
 
 INFORMATIVE = 0.01  # nats
@@ -44,8 +43,7 @@ def udr(
         One score per run, in [0, 1], higher is better.
 
     Raises:
-        TypeError: If codes are not numbers.
-        ValueError: If there are fewer than 2 runs, or if they have different numbers of points.
+        TypeError, ValueError: As `score`; if there are fewer than 2 runs, or other points in each.
 
     Source:
         Duan et al., Unsupervised Model Selection for Variational Disentangled Representation
@@ -66,10 +64,7 @@ def udr(
     check_options({}, seed)
 
     def lasso(a: Table, b: Other) -> Likeness:
-        model = Lasso(alpha=PENALTY, random_state=seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            coefficients = model.fit(a, b).coef_
+        coefficients = fit_quietly(Lasso(alpha=PENALTY, random_state=seed), a, b).coef_
         return np.abs(coefficients).reshape(b.shape[1], a.shape[1]).T
 
     return _ranking(runs, lasso)
@@ -105,12 +100,7 @@ def _ranking(
 
 
 def relative_strength(likeness: Likeness) -> float:
-    """Largest entry squared over the sum, mean over columns and over rows, mean of both.
-
-    Example:
-        >>> relative_strength(np.eye(3))
-        1.0
-    """
+    """Largest entry squared over the sum, mean over columns and over rows, mean of both."""
     sides = []
     for table in (likeness, likeness.T):
         total = table.sum(axis=0)

@@ -29,12 +29,7 @@ DEAD_FRACTION = 0.01  # of the posterior's variance; 0.01 is also the variance o
 
 
 def real_table(codes: ArrayLike, name: str = "codes") -> Codes:
-    """Return a table as finite floats of two axes; float32 stays float32.
-
-    Raises:
-        TypeError: If it does not hold real numbers.
-        ValueError: If it does not have 1 column at least, or a value is not finite.
-    """
+    """Return a table as finite floats of two axes; float32 stays float32."""
     array = as_array(codes, name)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"`{name}` must hold real numbers; got dtype {array.dtype}.")
@@ -53,13 +48,7 @@ def real_table(codes: ArrayLike, name: str = "codes") -> Codes:
 
 
 def check_codes(codes: ArrayLike, name: str = "codes", least: int = 2) -> Codes:
-    """Return codes as a float table in which a latent that only rounding moves is constant.
-
-    Raises:
-        TypeError: If they are not real numbers.
-        ValueError: If they are not a finite table of at least 2 points and 1 latent, or of a size
-            at which squares overflow or vanish.
-    """
+    """Return codes as a float table in which a latent that only rounding moves is constant."""
     array = real_table(codes, name)
     if len(array) < least:
         raise ValueError(
@@ -71,39 +60,28 @@ def check_codes(codes: ArrayLike, name: str = "codes", least: int = 2) -> Codes:
         bad = np.flatnonzero(size > LARGEST).tolist()
         raise ValueError(
             f"`{name}` must be at most {LARGEST:g} in size; got {size.max():g} in latents {bad}. "
-            "Divide each latent by its standard deviation."
+            f"Divide them by {size.max():g}."
         )
     width = np.ptp(array, axis=0)
     width = np.where(width <= ULPS * np.spacing(size), 0, width)
     if 0 < width.max() < SMALLEST:
         raise ValueError(
             f"`{name}` must vary by at least {SMALLEST:g}, or not at all; got {width.max():g}. "
-            f"Multiply them by {1 / SMALLEST:g}."
+            f"Divide them by {width.max():g}."
         )
     still = width < SMALLEST
     return np.where(still, array[:1], array) if still.any() else array
 
 
 def check(codes: ArrayLike, factors: ArrayLike, read: Read = labels) -> tuple[Codes, np.ndarray]:
-    """Check codes and factors of the same points; factors come as `read` makes their columns.
-
-    Raises:
-        TypeError: If either does not hold numbers.
-        ValueError: If either has a wrong shape or value, their lengths differ, or a factor is
-            constant or has too many values.
-    """
+    """Check codes and factors of the same points; factors come as `read` makes their columns."""
     checked, values = check_codes(codes), table_of(factors, codes)
     columns = [read_column(column, k, read) for k, column in enumerate(values.T)]
     return checked, np.stack(columns, axis=1)
 
 
 def table_of(factors: ArrayLike, codes: ArrayLike) -> Exact:
-    """Factors of the same points as codes, none of their values rounded.
-
-    Raises:
-        TypeError: If they do not hold numbers.
-        ValueError: If they are no finite table, or have not as many rows as the codes.
-    """
+    """Factors of the same points as codes, none of their values rounded."""
     values, shape = exact_table(factors), np.shape(codes)
     if len(values) != shape[0]:
         raise ValueError(
@@ -114,15 +92,7 @@ def table_of(factors: ArrayLike, codes: ArrayLike) -> Exact:
 
 
 def check_logvars(logvars: ArrayLike, codes: Codes) -> Codes:
-    """Check log-variances of the posterior against its means.
-
-    Returns:
-        The log-variances within +-300.
-
-    Raises:
-        TypeError: If they are not real numbers.
-        ValueError: If they are not finite, or have another shape.
-    """
+    """Log-variances within +-300, checked against the posterior's means."""
     spread = real_table(logvars, "logvars")
     if spread.shape != codes.shape:
         raise ValueError(
@@ -132,11 +102,7 @@ def check_logvars(logvars: ArrayLike, codes: Codes) -> Codes:
 
 
 def check_test(test: Table, codes: Codes, factors: np.ndarray) -> tuple[TestCodes, np.ndarray]:
-    """Check held-out codes and factors against the columns of the others.
-
-    Raises:
-        ValueError: If the numbers of points, latents or factors do not agree.
-    """
+    """Check held-out codes and factors against the columns of the others."""
     if not isinstance(test, tuple | list) or len(test) != 2:
         raise TypeError(f"`test` must be held-out (codes, factors); got {type(test).__name__}.")
     codes_test = check_codes(test[0], "test[0]", least=1)
@@ -153,15 +119,7 @@ def check_test(test: Table, codes: Codes, factors: np.ndarray) -> tuple[TestCode
 def split(
     codes: ArrayLike, factors: ArrayLike, test: Table | None, seed: int, read: Read
 ) -> tuple[Codes, list[Column], TestCodes, list[Column]]:
-    """Training and held-out parts: `test` where given, else a third of the points by chance.
-
-    Returns:
-        Codes and columns of factors to fit, then codes and columns to test.
-
-    Raises:
-        TypeError: As `check`.
-        ValueError: As `check`, of the part used to fit.
-    """
+    """Codes and columns of factors to fit, and to test: `test`, or a third of the points drawn."""
     x, y = check_codes(codes), table_of(factors, codes)
     if test is None:
         order = np.random.default_rng(seed).permutation(len(x))
@@ -176,11 +134,7 @@ def split(
 
 
 def check_two_factors(num_factors: int, metric: str) -> None:
-    """Refuse a single factor where a score compares factors.
-
-    Raises:
-        ValueError: If there are fewer than 2 columns.
-    """
+    """Refuse a single factor where a score compares factors."""
     if num_factors < 2:
         raise ValueError(f"`factors` must have at least 2 columns for {metric}; got 1.")
 

@@ -42,18 +42,8 @@ def chenmig(
     compare tables of one size only. I is at least 0. It is invariant to the scale of each latent
     (with its posterior), and a latent that follows its prior has no information.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents).
-        factors: Integer factor values, shape (num_points, num_factors).
-        logvars: Posterior log-variances, shape of `codes`.
-        samples: Points drawn without replacement, one z each; all points where there are fewer.
-        seed: Seed of the samples.
-
-    Returns:
-        Score in [0, 1], higher is better. Information is measured in nats.
-
-    Raises:
-        TypeError, ValueError: As `score`.
+    Arguments, errors and result are those of `rmig`, but for `samples`: points drawn without
+    replacement, one z each, or all points where there are fewer.
 
     Source:
         Chen et al., Isolating Sources of Disentanglement in VAEs, 2018, section 4.1 and appendix,

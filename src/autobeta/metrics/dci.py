@@ -76,14 +76,9 @@ def dci(
     importance, as constant ones; they change C alone, whose entropy is to the base of the number
     of latents. Codes without any importance score D = C = 0. One latent has completeness 1.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), any real scale.
-        factors: Factor values, shape (num_points, num_factors), at least 2 factors. Columns that
-            hold integers are predicted as classes, others as numbers.
-        logvars: Posterior log-variances, shape of `codes`, to tell dead latents.
-        test: Held-out (codes, factors); without it a third of the points is held out by chance.
-        n_jobs: Factors fitted at once; the result does not depend on it.
-        seed: Seed of the split and of the trees.
+    Arguments are those of `sap`, with codes of any scale and 2 factors at least; `logvars` are the
+    posterior's log-variances. `n_jobs` factors are fitted at once; the result does not depend on
+    it.
 
     Returns:
         The three scores.
@@ -221,10 +216,6 @@ def concentration(importance: Float[np.ndarray, "rows columns"]) -> float:
     """One less the entropy of each row, averaged with the rows' shares of all importance.
 
     It is disentanglement for rows of latents and completeness for rows of factors.
-
-    Example:
-        >>> concentration(np.eye(3))
-        1.0
     """
     if importance.sum() == 0:
         return 0.0

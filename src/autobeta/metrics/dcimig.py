@@ -32,17 +32,7 @@ def dcimig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 
     in `mig`. Factors with many values weigh more. A dead latent has no gap and changes nothing.
     With one factor the second-best information is 0.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), any real scale.
-        factors: Integer factor values, shape (num_points, num_factors).
-        bins: Number of equal-width histogram bins per latent.
-        seed: Not used; nothing here is random.
-
-    Returns:
-        Score in [0, 1], higher is better. Information is measured in nats.
-
-    Raises:
-        TypeError, ValueError: As `score`; if there are fewer points than bins.
+    Arguments, errors and result are those of `mig`.
 
     Source:
         Sepliarskaia et al., How to Not Measure Disentanglement, 2019 (3CharM there),

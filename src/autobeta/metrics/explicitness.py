@@ -1,16 +1,14 @@
 """Explicitness: how well a linear classifier ranks the points by each factor value."""
 
-import warnings
-
 import numpy as np
 from jaxtyping import Int
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from autobeta.metrics._factors import labels
 from autobeta.metrics._options import check_options
+from autobeta.metrics._predictors import fit_quietly
 from autobeta.metrics._validate import Codes, Table, TestCodes, clipped, split
 
 SOURCE = "Ridgeway and Mozer 2018, https://arxiv.org/abs/1802.05312"
@@ -34,17 +32,8 @@ def explicitness(
     nothing of which latent holds what: a rotation changes nothing. Chance is 0.5, also for codes
     that are all constant. A factor value that is missing in either part is left out.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), any real scale.
-        factors: Integer factor values, shape (num_points, num_factors).
-        test: Held-out (codes, factors); without it a third of the points is held out by chance.
-        seed: Seed of the split.
-
-    Returns:
-        Score in [0, 1], chance is 0.5, higher is better.
-
-    Raises:
-        TypeError, ValueError: As `score`; if a held-out factor has a single value.
+    Arguments and result are those of `sap`, with integer factors and codes of any scale. A
+    held-out factor must have two values, one of them seen in the fit.
 
     Source:
         Ridgeway and Mozer, Learning Deep Disentangled Embeddings with the F-Statistic Loss, 2018,
@@ -72,9 +61,7 @@ def _auc(
     x: Codes, y: Int[np.ndarray, " points"], y_test: Int[np.ndarray, " held"], x_test: TestCodes
 ) -> float:
     """Mean over the values of one factor of the area under the curve."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        classifier = LogisticRegression().fit(x, y)
+    classifier = fit_quietly(LogisticRegression(), x, y)
     values = classifier.classes_
     scores = classifier.predict_proba(x_test)
     ranks = rankdata(scores, axis=0)

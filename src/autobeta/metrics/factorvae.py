@@ -22,9 +22,9 @@ DEFAULT = True
 NEEDS = ("codes", "factors")
 VARIANT = ""
 OPTIONS = {
-    "num_train": (1, 10_000_000),
-    "num_eval": (1, 10_000_000),
-    "batch_size": (2, 10_000),
+    "num_train": (1, 1_000_000),
+    "num_eval": (1, 1_000_000),
+    "batch_size": (2, 1_000),
     "dead_fraction": (0.0, 1.0),
 }
 DEAD_RULE = True

@@ -29,16 +29,10 @@ def gaussian_total_correlation(
     a latent that is a linear function of the others, up to rounding, makes it infinite, as do
     fewer points than latents.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), any real scale.
-        factors: Not used.
-        seed: Not used; nothing here is random.
+    Factors and seed are not used.
 
     Returns:
         Nats, at least 0, lower is better.
-
-    Raises:
-        TypeError, ValueError: As `score`.
 
     Source:
         Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of

@@ -36,16 +36,10 @@ def gaussian_wasserstein(
     grows with the variance of the codes; `normalised` is W / tr(S). A constant latent changes
     nothing.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), on a common scale.
-        factors: Not used.
-        seed: Not used; nothing here is random.
+    Factors and seed are not used.
 
     Returns:
         The distance, in squared units of the codes, and its normalised value in [0, 2].
-
-    Raises:
-        TypeError, ValueError: As `score`.
 
     Source:
         Xiao and Wang, Disentangled Representation Learning with Wasserstein Total Correlation,

@@ -1,12 +1,10 @@
 """Modularity, compactness and explicitness from nearest-neighbour information."""
 
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import mutual_info_classif
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder
@@ -14,6 +12,7 @@ from sklearn.preprocessing import OneHotEncoder
 from autobeta.metrics._factors import MOST_VALUES, Factors, has_too_many
 from autobeta.metrics._information import entropies, mutual_information
 from autobeta.metrics._options import check_options
+from autobeta.metrics._predictors import fit_quietly
 from autobeta.metrics._validate import Codes, check, check_two_factors, clipped, standardised
 
 SOURCE = "Hsu et al. 2023, https://arxiv.org/abs/2305.18378"
@@ -23,7 +22,7 @@ DEFAULT = True
 NEEDS = ("codes", "factors")
 VARIANT = "neighbors=10"
 OPTIONS = {"neighbors": (1, 10_000)}
-VARIANTS = {"discrete": "infomec_discrete"}  # besides itself
+VARIANTS = {"discrete": "infomec_discrete"}
 LAWS = {
     "infomec": ("points", "latents", "factors", "signs", "values", "scale", "shift"),
     "infomec_discrete": ("points", "latents", "factors", "signs", "values", "scales", "bend"),
@@ -100,11 +99,8 @@ def infomec_discrete(codes: ArrayLike, factors: ArrayLike, *, seed: int = 0) -> 
     """`infomec` of codes of few values, as of a quantised latent: each value is a class.
 
     I is the plug-in estimate, a latent is active if it is not constant, and InfoE's regression is
-    on indicators of the values. Nothing here is random. Arguments and result are those of
-    `infomec`, and so are the errors, besides a
-
-    Raises:
-        ValueError: If a latent has more values than half the points, or more than 1,000.
+    on indicators of the values. Nothing here is random. Arguments, errors and result are those of
+    `infomec`; a latent must not have more values than half the points, nor more than 1,000.
     """
     check_options({}, seed)
     codes, factors = check(codes, factors)
@@ -113,15 +109,11 @@ def infomec_discrete(codes: ArrayLike, factors: ArrayLike, *, seed: int = 0) -> 
     if not active.any():
         return InfoMEC(0.0, 0.0, 0.0)
     values = np.stack([np.unique(c, return_inverse=True)[1] for c in codes[:, active].T], axis=1)
-    many = [
-        i
-        for i, column in zip(np.flatnonzero(active), values.T, strict=True)
-        if has_too_many(column)
-    ]
+    many = [i for i, column in enumerate(values.T) if has_too_many(column)]
     if many:
         raise ValueError(
-            f"`codes` must have few values in each latent for infomec[discrete]; got one in each "
-            f"other point or more than {MOST_VALUES:,} in latents {many}. Ask for infomec."
+            "`codes` must have few values in each latent for infomec[discrete]; got one for every "
+            f"other point, or above {MOST_VALUES:,}, in {len(many)} latents. Ask for infomec."
         )
     x = OneHotEncoder().fit_transform(values)
     return _infomec(mutual_information(values, factors), x, factors)
@@ -148,10 +140,6 @@ def peakedness(table: Float[np.ndarray, "rows columns"]) -> float:
     """Mean share of the largest entry of each row, scaled so that an even row has 0.
 
     A row of zeros counts 0; with one column all is 1.
-
-    Example:
-        >>> peakedness(np.array([[2.0, 0.0], [1.0, 1.0]]))
-        0.5
     """
     columns = table.shape[1]
     if columns == 1:
@@ -166,22 +154,18 @@ def _information(
     x: Codes, factors: Factors, neighbors: int, seed: int
 ) -> Float[np.ndarray, "latents factors"]:
     """Nearest-neighbour estimate of the information of each latent about each factor."""
-    columns = [
-        mutual_info_classif(
-            x, v, discrete_features=False, n_neighbors=neighbors, random_state=seed
-        )
-        for v in factors.T
-    ]
-    return np.stack(columns, axis=1).astype(np.float64)
+    options = {"discrete_features": False, "n_neighbors": neighbors, "random_state": seed}
+    return np.stack([mutual_info_classif(x, v, **options) for v in factors.T], axis=1).astype(
+        float
+    )
 
 
 def _explicitness(x: Any, column: Int[np.ndarray, " points"]) -> float:  # noqa: ANN401
     """Share of a guess's log-loss that a logistic regression on its own points takes away."""
     values, index = np.unique(column, return_inverse=True)
-    with warnings.catch_warnings():
-        # codes that separate the values have no best weights; the authors too stop at 100
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model = LogisticRegression(C=np.inf, class_weight="balanced", max_iter=100).fit(x, index)
+    # codes that separate the values have no best weights; the authors too stop at 100
+    model = LogisticRegression(C=np.inf, class_weight="balanced", max_iter=100)
+    fit_quietly(model, x, index)
     right = model.predict_proba(x)[np.arange(len(index)), index]
     log_loss = -float(np.log(np.maximum(right, np.finfo(np.float64).eps)).mean())
     return max(0.0, 1 - log_loss / np.log(len(values)))

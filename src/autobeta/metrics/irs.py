@@ -28,17 +28,8 @@ def irs(codes: ArrayLike, factors: ArrayLike, *, quantile: float = 0.99, seed: i
     raises it too: it widens the largest deviation, and the quantile leaves it out of Q. Codes that
     are all constant score 0.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), on a common scale.
-        factors: Integer factor values, shape (num_points, num_factors).
-        quantile: Quantile of the deviations; the paper's maximum is 1.
-        seed: Not used; nothing here is random.
-
-    Returns:
-        Score in [0, 1], higher is better.
-
-    Raises:
-        TypeError, ValueError: As `score`.
+    Arguments, errors and result are those of `mig`, but for the `quantile`; the paper's maximum
+    is 1.
 
     Source:
         Suter et al., Robustly Disentangled Causal Mechanisms, 2019, section 4,

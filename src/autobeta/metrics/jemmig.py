@@ -35,17 +35,7 @@ def jemmig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 
     about a half, since they have no entropy either. With one latent the second-best information is
     0.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), any real scale.
-        factors: Integer factor values, shape (num_points, num_factors).
-        bins: Number of equal-width histogram bins per latent.
-        seed: Not used; nothing here is random.
-
-    Returns:
-        Score in [0, 1], higher is better. Information is measured in nats.
-
-    Raises:
-        TypeError, ValueError: As `score`; if there are fewer points than bins.
+    Arguments, errors and result are those of `mig`.
 
     Source:
         Do and Tran, Theory and Evaluation Metrics for Learning Disentangled Representations, 2020,

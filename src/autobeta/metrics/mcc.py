@@ -33,16 +33,7 @@ def mcc(codes: ArrayLike, factors: ArrayLike, *, seed: int = 0) -> float:
     noise, each of size 1 / sqrt(num_points). A dead latent has correlation 0, as has a factor
     without a latent left.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), any real scale.
-        factors: Factor values, whole or continuous, shape (num_points, num_factors).
-        seed: Not used; nothing here is random.
-
-    Returns:
-        Score in [0, 1], higher is better.
-
-    Raises:
-        TypeError, ValueError: As `score`.
+    Arguments, errors and result are those of `mig`; factors may be continuous.
 
     Source:
         Hyvarinen and Morioka, Unsupervised Feature Extraction by Time-Contrastive Learning, 2016,

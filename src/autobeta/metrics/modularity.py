@@ -36,18 +36,8 @@ def modularity(
     that is not constant. With `logvars` dead latents are left out. A latent without any
     information scores 0 and so lowers the mean.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), any real scale.
-        factors: Integer factor values, shape (num_points, num_factors), at least 2 factors.
-        logvars: Posterior log-variances, shape of `codes`, to tell dead latents.
-        bins: Number of equal-width histogram bins per latent.
-        seed: Not used; nothing here is random.
-
-    Returns:
-        Score in [0, 1], higher is better.
-
-    Raises:
-        TypeError, ValueError: As `score`; if there is one factor only, or fewer points than bins.
+    Arguments, errors and result are those of `mig`, besides `logvars`, the posterior's
+    log-variances, and that there must be 2 factors.
 
     Source:
         Ridgeway and Mozer, Learning Deep Disentangled Embeddings with the F-Statistic Loss, 2018,
@@ -72,12 +62,7 @@ def modularity(
 
 
 def from_information(information: Float[np.ndarray, "latents factors"]) -> float:
-    """Modularity of a table of mutual information of each latent with each factor.
-
-    Example:
-        >>> from_information(np.eye(3))
-        1.0
-    """
+    """Modularity of a table of mutual information of each latent with each factor."""
     squared = information**2
     best = squared.max(axis=1)
     others = (squared.sum(axis=1) - best) / (squared.shape[1] - 1)

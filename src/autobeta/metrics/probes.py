@@ -46,14 +46,9 @@ def probes(
     seeded order, so that more labels contain the fewer. Codes that are all constant give the
     accuracy of a guess.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), any real scale.
-        factors: Factor values, shape (num_points, num_factors). Columns that hold integers are
-            predicted as classes (accuracy), others as numbers (R^2, at least 0).
-        test: Held-out (codes, factors); without it a third of the points is held out by chance.
-        num_labels: Numbers of labelled points; one above what there is stands for all of them.
-        n_jobs: Predictors fitted at once; the result does not depend on it.
-        seed: Seed of the split, of the order and of the trees.
+    Arguments are those of `sap`, with codes of any scale, and `num_labels`, numbers of labelled
+    points; one above what there is stands for all of them. `n_jobs` predictors are fitted at once;
+    the result does not depend on it.
 
     Returns:
         "linear/100/0", accuracy of the linear predictor of factor 0 from 100 labels, and so on;

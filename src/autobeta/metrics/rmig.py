@@ -50,9 +50,6 @@ def rmig(
     Returns:
         Score in [0, 1], higher is better. Information is measured in nats.
 
-    Raises:
-        TypeError, ValueError: As `score`.
-
     Source:
         Do and Tran, Theory and Evaluation Metrics for Learning Disentangled Representations, 2020,
         https://arxiv.org/abs/1908.09961

@@ -51,9 +51,6 @@ def sap(
     Returns:
         Score in [0, 1], higher is better.
 
-    Raises:
-        TypeError, ValueError: As `score`.
-
     Source:
         Kumar et al., Variational Inference of Disentangled Latent Concepts from Unlabeled
         Observations, 2018, section 3, https://arxiv.org/abs/1711.00848
