@@ -35,13 +35,11 @@ def print_scores(found: Mapping[str, Any], ends: Mapping[str, Any]) -> None:
     Console().print(table, markup=False)
 
 
-def print_tracking(log: list[dict[str, Any]], controller: Any) -> None:  # noqa: ANN401
+def print_tracking(log: list[dict[str, Any]], config: Mapping[str, Any]) -> None:
     """How well KL followed its set point, and what to try if it did not."""
-    from autobeta.control import advice, tracking
+    from autobeta.control import advice, bounds_of, tracking
 
-    if controller is None:
-        return
-    bounds = {"beta_min": controller.beta_min, "beta_max": controller.beta_max}
+    bounds = dict(zip(("beta_min", "beta_max"), bounds_of(config), strict=True))
     found = tracking(log, **bounds)
     if found is None:
         return

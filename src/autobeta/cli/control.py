@@ -25,7 +25,7 @@ def command(run: tyro.conf.Positional[Path]) -> None:
         method = files.read_config(run)["method"]
         raise ValueError(f"`run` must be a controlled run; got one of {method}.")
     log = files.read_log(run)
-    print_tracking(log, controller)
+    print_tracking(log, files.read_config(run))
     report = analyse(log, **controller.near_target()._asdict())
     if isinstance(report, str):
         print(report)

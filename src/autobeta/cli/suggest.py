@@ -1,6 +1,7 @@
 """Set point, schedule, bounds from a pilot."""
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -53,6 +54,8 @@ def _print(found: Any, flags: SuggestFlags) -> None:  # noqa: ANN401 - control.S
         f"1, as at the ELBO's optimum. Measured slope {found.slope:.1f}, standard error "
         f"{found.error:.1f}."
     )
+    if found.caution:
+        print(f"warning: {found.caution}", file=sys.stderr)
     table = Table("KL", "reconstruction", "a nat less costs", title="smaller set points")
     for point in found.choices:
         row = (f"{point.kl:.1f}", f"{point.reconstruction:.1f}", f"{point.beta:g} nats")

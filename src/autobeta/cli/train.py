@@ -130,7 +130,7 @@ def _train_again(flags: AgainFlags) -> None:
 
 def _carry_out(config: RunConfig, flags: TrainFlags | AgainFlags) -> None:
     from autobeta.run import folder as files
-    from autobeta.run.load import controller_of, trained_steps
+    from autobeta.run.load import trained_steps
     from autobeta.run.train import train
     from autobeta.training.callbacks.progress import Progress
 
@@ -155,4 +155,4 @@ def _carry_out(config: RunConfig, flags: TrainFlags | AgainFlags) -> None:
     done = "is finished already; it was not trained again" if before == run.step else "is finished"
     print(f"{out} {done}.")
     print_results(files.read_metrics(run.folder / files.METRICS))
-    print_tracking(files.read_log(run.folder), controller_of(run.folder))
+    print_tracking(files.read_log(out), files.read_config(out))

@@ -3,7 +3,7 @@
 import copy
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,33 +39,18 @@ class Objects:
     likelihood: AbstractLikelihood | None = None
     recipe: Recipe | MakeRecipe | None = None
 
-    def named_by(self, config: RunConfig) -> dict[str, str]:
-        """The objects that a configuration was made with and that are not given, by argument."""
-        wanted = {
-            "data": config.data,
-            "network": config.model.architecture,
-            "likelihood": config.model.likelihood,
-            "recipe": config.method,
-        }
-        return {
-            key: name
-            for key, name in wanted.items()
-            if name == OBJECT and getattr(self, key) is None
-        }
-
 
 def with_objects(config: RunConfig, objects: Objects) -> RunConfig:
     """The configuration with `OBJECT` in place of the names that objects stand for."""
-    json = config.to_json()
     if objects.data is not None:
-        json["data"]["name"] = OBJECT
+        config = replace(config, data=OBJECT)
     if objects.network is not None:
-        json["model"]["architecture"] = OBJECT
+        config = replace(config, model=replace(config.model, architecture=OBJECT))
     if objects.likelihood is not None:
-        json["model"]["likelihood"] = OBJECT
+        config = replace(config, model=replace(config.model, likelihood=OBJECT))
     if objects.recipe is not None:
-        json |= {"method": OBJECT, "method_config": {}}
-    return RunConfig.from_json(json)
+        config = replace(config, method=OBJECT, method_config=None)
+    return config
 
 
 @dataclass(frozen=True)
@@ -101,6 +86,10 @@ def build(config: RunConfig, objects: Objects) -> BuiltRun:
     batches = Batches(dataset, train.batch_size, train.seed, device=device)
     shape, num_train = dataset.image_shape, len(dataset.splits["train"])
     model, recipe = build_model(config, objects, shape, num_train)
+    if train.batch_size < (least := recipe.objective.min_batch):
+        raise ValueError(
+            f"`batch_size` must be at least {least} for {config.method}; got {train.batch_size}."
+        )
     state = make_state(
         model,
         recipe.objective,
@@ -155,7 +144,7 @@ def open_dataset(config: RunConfig, objects: Objects = Objects()) -> FactorDatas
     """
     if objects.data is not None:
         return as_dataset(objects.data, config.data_options)
-    _ask(config, objects, "data")
+    _ask("data", config.data)
     return as_dataset(config.data, config.data_options)
 
 
@@ -174,10 +163,9 @@ def build_model(
         ValueError: If a setting does not fit, or the run was made with an object and none is
             given.
     """
-    for name in ("network", "likelihood", "recipe"):
-        _ask(config, objects, name)
     likelihood = copy.deepcopy(objects.likelihood)
     if likelihood is None:
+        _ask("likelihood", config.model.likelihood)
         likelihood = registry.load("models/likelihoods", config.model.likelihood).build()
     facts = Facts(
         num_latents=config.model.num_latents,
@@ -188,14 +176,12 @@ def build_model(
     )
     recipe = _recipe(config, objects, facts)
     encoder, decoder = _network(config, objects, image_shape)
-    model = VAE(encoder, decoder, recipe.likelihood or likelihood)
-    if objects.network is None:
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return model, recipe
+    return VAE(encoder, decoder, recipe.likelihood or likelihood), recipe
 
 
 def _recipe(config: RunConfig, objects: Objects, facts: Facts) -> Recipe:
     if objects.recipe is None:
+        _ask("recipe", config.method)
         return registry.load("methods", config.method).build(config.method_config, facts)
     given = objects.recipe
     recipe = copy.deepcopy(given) if isinstance(given, Recipe) else given(facts)
@@ -207,6 +193,7 @@ def _recipe(config: RunConfig, objects: Objects, facts: Facts) -> Recipe:
 def _network(config: RunConfig, objects: Objects, shape: Shape) -> tuple[nn.Module, nn.Module]:
     num_latents = config.model.num_latents
     if objects.network is None:
+        _ask("network", config.model.architecture)
         module = registry.load("models/networks", config.model.architecture)
         return module.encoder(shape, num_latents), module.decoder(shape, num_latents)
     given = objects.network
@@ -216,8 +203,9 @@ def _network(config: RunConfig, objects: Objects, shape: Shape) -> tuple[nn.Modu
     return pair
 
 
-def _ask(config: RunConfig, objects: Objects, name: str) -> None:
-    if name in objects.named_by(config):
+def _ask(name: str, found: str) -> None:
+    """Ask for an object that a configuration names as one."""
+    if found == OBJECT:
         raise ValueError(
             f"`{name}` must be given: the run was made with an object, which no file of it can "
             f"bring back. Give the same again, as in load_run(folder, {name}=...)."

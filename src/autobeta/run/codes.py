@@ -14,9 +14,6 @@ from autobeta.types import Representation
 SAMPLE_SEED = 20200916
 """Seed of the evaluation sample: the same points for every run of a data set."""
 
-ACTIVE_VARIANCE = 0.01
-"""A latent is active if its posterior mean varies by more than this over the data."""
-
 _CHUNK = 256
 
 Points = Int[np.ndarray, " points"]
@@ -74,18 +71,7 @@ def encode_dataset(model: VAE, dataset: FactorDataset, index: Points) -> Represe
 
 def kl_per_latent(representation: Representation) -> Float[np.ndarray, " latents"]:
     """Mean KL of each latent over the sample, nats."""
-    codes, logvars = representation.codes, representation.logvars
-    kl = 0.5 * (codes**2 + np.exp(logvars) - 1 - logvars)
-    return kl.mean(axis=0, dtype=np.float64)
-
-
-def active_latents(representation: Representation) -> np.ndarray:
-    """Which latents are active: their posterior mean varies over the data.
-
-    Source:
-        Burda et al., Importance Weighted Autoencoders, 2016, https://arxiv.org/abs/1509.00519
-    """
-    return representation.codes.var(axis=0) > ACTIVE_VARIANCE
+    return representation.kl.mean(axis=0, dtype=np.float64)
 
 
 def representation_arrays(splits: Mapping[str, Representation]) -> dict[str, np.ndarray]:

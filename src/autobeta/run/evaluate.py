@@ -21,7 +21,6 @@ from autobeta.run.codes import (
     SAMPLE_SEED,
     Pictures,
     Points,
-    active_latents,
     device_of,
     encode_dataset,
     image_batches,
@@ -171,7 +170,7 @@ def losses(
         "bce": bce,
         "psnr": psnr,
         "ssim": image_quality(originals, images.clip(0, 1)).ssim,
-        "active_latents": int(active_latents(representation).sum()),
+        "active_latents": int(representation.active.sum()),
     }
 
 

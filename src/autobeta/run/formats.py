@@ -84,7 +84,9 @@ def _disk_full(path: Path) -> Iterator[None]:
 def write_json(path: Path, value: object) -> None:
     """Write JSON, indented, keys in the given order."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    write_atomic(path, lambda file: file.write(text.encode()))
+    # a path in another encoding than UTF-8 has surrogates, which JSON writes as escapes
+    data = text.encode("utf-8", "backslashreplace")
+    write_atomic(path, lambda file: file.write(data))
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from autobeta.run import folder as files
 from autobeta.run.build import Images
 from autobeta.run.codes import (
     SAMPLE_SEED,
-    active_latents,
     device_of,
     encode_dataset,
     kl_per_latent,
@@ -67,7 +66,7 @@ def traverse(
         "images": np.stack(rows),
         "latents": order,
         "kl": kl[order],
-        "active": active_latents(representation)[order],
+        "active": representation.active[order],
         "values": values,
         "samples": to_pixels(model.decode(samples.to(device))),
     }
