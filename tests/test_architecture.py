@@ -11,12 +11,14 @@ import autobeta
 PACKAGE = Path(autobeta.__file__).parent
 
 EVERYWHERE = {"jaxtyping"}
+RULES = {"settings", "rules"}
 PARTS = {"data", "metrics", "control", "models", "objectives", "weighting", "methods", "training"}
 MAY_IMPORT = {
     "types": (set(), {"torch", "numpy"}),
     "errors": (set(), set()),
     "registry": (set(), set()),
     "settings": ({"errors", "registry"}, set()),
+    "rules": ({"settings"}, set()),
     "data": (
         {"errors", "registry", "settings"},
         {
@@ -37,10 +39,10 @@ MAY_IMPORT = {
         {"numpy", "scipy", "sklearn", "joblib", "threadpoolctl", "lightgbm", "skimage"},
     ),
     "control": ({"types"}, {"numpy", "scipy"}),
-    "models": ({"types", "registry"}, {"torch"}),
-    "weighting": ({"types", "registry"}, {"torch"}),
-    "objectives": ({"types", "models"}, {"torch"}),
-    "methods": ({"types", "registry", "settings", "models", "objectives", "weighting"}, {"torch"}),
+    "models": ({"types", "registry", *RULES}, {"torch"}),
+    "weighting": ({"types", "registry", *RULES}, {"torch"}),
+    "objectives": ({"types", "models", *RULES}, {"torch"}),
+    "methods": ({"types", "registry", "models", "objectives", "weighting", *RULES}, {"torch"}),
     "training": (
         {"types", "errors", "settings", "data", "models", "objectives", "weighting", "run.folder"},
         {"torch", "safetensors", "rich"},

@@ -171,8 +171,8 @@ def test_arrays_of_another_shape_or_kind_are_damage(make_run, sentence):
 
 
 def test_a_small_file_that_unpacks_to_gigabytes_is_not_unpacked(make_run, monkeypatch):
-    monkeypatch.setattr("autobeta.reports._read.MOST_BYTES", 10_000)
-    assert MOST_BYTES == 2**30
+    monkeypatch.setattr("autobeta.run.formats._LARGE", 10_000)
+    monkeypatch.setattr("autobeta.run.formats._RATIO", 1)
     folder = make_run()
     _arrays(folder, runs.RECONSTRUCTIONS, more=np.zeros(20_000, np.uint8))
     with pytest.warns(UserWarning, match=r"at most 10,000 bytes; got 2\d,\d+"):
