@@ -271,10 +271,10 @@ def test_a_pipe_is_written_into(make_run, tmp_path):
     out = tmp_path / "pipe"
     os.mkfifo(out)
     read = []
-    reader = threading.Thread(target=lambda: read.append(out.read_bytes()))
+    reader = threading.Thread(target=lambda: read.append(out.read_bytes()), daemon=True)
     reader.start()
     write_report([make_run()], out)
-    reader.join(timeout=60)
+    reader.join(timeout=10)
     assert out.is_fifo()
     assert read[0].startswith(b"<!DOCTYPE html>")
 
