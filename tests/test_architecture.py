@@ -38,7 +38,7 @@ MAY_IMPORT = {
         {"registry"},
         {"numpy", "scipy", "sklearn", "joblib", "threadpoolctl", "lightgbm", "skimage"},
     ),
-    "control": ({"types"}, {"numpy", "scipy"}),
+    "control": ({"types", *RULES}, {"numpy", "scipy"}),
     "models": ({"types", "registry", *RULES}, {"torch"}),
     "weighting": ({"types", "registry", *RULES}, {"torch"}),
     "objectives": ({"types", "models", *RULES}, {"torch"}),

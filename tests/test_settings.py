@@ -58,7 +58,23 @@ def refusal(check, value):
     return None
 
 
-WILD = [0, -1, 1, 2, 0.5, -0.0, 1e-320, 1e300, -1e300, 10**30, math.nan, math.inf, -math.inf, True]
+WILD = [
+    0,
+    -1,
+    1,
+    2,
+    0.5,
+    -0.0,
+    1e-320,
+    1e300,
+    -1e300,
+    10**30,
+    10**400,
+    math.nan,
+    math.inf,
+    -math.inf,
+    True,
+]
 
 
 @pytest.mark.parametrize(("kind", "name", "hint"), FIELDS)
@@ -69,7 +85,7 @@ def test_a_wild_number_is_taken_or_refused_in_one_sentence(kind, name, hint):
         object.__setattr__(changed, name, value)  # as a file edited by hand would have it
         refused = refusal(check_settings, changed)
         if refused is None:
-            assert math.isfinite(value)
+            assert -math.inf < value < math.inf
             json.dumps(value, allow_nan=False)
         else:
             assert refused.startswith(f"`{name}` must be ")

@@ -21,7 +21,7 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         ...     return x / 2
         >>> half(-1.0)
         Traceback (most recent call last):
-        ValueError: `x` must be at least 0, and finite; got -1.0.
+        ValueError: `x` must be at least 0; got -1.0.
     """
     signature = inspect.signature(function)
     rules = {

@@ -167,7 +167,7 @@ def test_damping_and_overshoot_are_those_of_a_second_order_system(lag, ki):
     [
         ({"gain": 0.0}, "`gain` must be positive and finite; got 0.0"),
         ({"ki": -0.1}, "`ki` must be positive and finite; got -0.1"),
-        ({"lag": -1.0}, "`lag` must be at least 0, and finite; got -1.0"),
+        ({"lag": -1.0}, "`lag` must be at least 0; got -1.0"),
     ],
 )
 def test_what_breaks_a_rule_is_refused(settings, message):

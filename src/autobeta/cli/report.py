@@ -14,4 +14,6 @@ def command(runs: tyro.conf.Positional[tuple[Path, ...]], *, out: Path) -> None:
     """
     from autobeta.reports import write_report
 
-    print(write_report(runs, out))
+    written = write_report(runs, out)
+    if out.is_file():  # not a device, which the page itself went to
+        print(written)

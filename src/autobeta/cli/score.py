@@ -33,8 +33,8 @@ def command(
         seed: Seed of the metrics.
         json: Print JSON instead of a table.
     """
+    from autobeta.metrics import INTERVALS_COVER, score
     from autobeta.metrics import intervals as find_intervals
-    from autobeta.metrics import score
 
     arrays = _read(file)
     inputs = {**arrays, "metrics": metrics, "n_jobs": jobs, "seed": seed}
@@ -46,6 +46,8 @@ def command(
         print(jsonlib.dumps(as_json(scores, ends), indent=2, allow_nan=False))
     else:
         print_scores(scores, ends)
+        if ends:
+            print(INTERVALS_COVER)
 
 
 _KNOWN = ("codes", "factors", "logvars", "codes_test", "factors_test")

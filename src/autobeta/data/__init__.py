@@ -14,7 +14,7 @@ from autobeta.data._core.cache import OnProgress, data_root
 from autobeta.data._core.dataset import DEFAULT_OPTIONS, DataOptions, FactorDataset
 from autobeta.data._core.factors import FactorSpace
 from autobeta.data._core.pixels import decode, fit, suffixes
-from autobeta.data._core.prepare import Conversion, load, prepare
+from autobeta.data._core.prepare import Conversion, check_options, load, prepare
 from autobeta.data._core.verify import VerifyResult, check, verify
 from autobeta.data._files import published
 from autobeta.data._files.download import OfficialFile, fetch
@@ -129,9 +129,11 @@ def official_files(name: str, options: DataOptions = DEFAULT_OPTIONS) -> list[Of
     """The published files of a data set, of several variants the one asked for.
 
     Raises:
-        ValueError: If there is no such data set; the message lists the names.
+        ValueError: If there is no such data set or variant; the message lists the names.
     """
-    return published.official_files(registry.load("data", name), options)
+    module = registry.load("data", name)
+    check_options(module, name, options)
+    return published.official_files(module, options)
 
 
 def read_image(path: Path, size: int, channels: int) -> UInt8[np.ndarray, "size size channels"]:

@@ -39,7 +39,7 @@ def log_weights(batch: int, num_train: int, estimator: str) -> Float[Tensor, "ba
     """Log weight of posterior j in the mixture at the sample of image i.
 
     - "weighted": 1 / (N M) for all (minibatch weighted sampling). The mixture is too small by a
-      factor of up to M, so mutual information is too high.
+      factor from M (no overlap) to N, so mutual information is too high.
     - "stratified": 1 / N for the image's own posterior, the rest in equal parts but for one, so
       that the mixture is right on average.
     - "strided": the matrix of the authors' code and its many copies, for reproduction only. It

@@ -67,6 +67,9 @@ def evaluate_model(
     result: dict[str, Any] = {
         "step": step,
         "num_points": len(train.codes),
+        **{
+            f"num_points_{name}": len(part.codes) for name, part in splits.items() if part != train
+        },
         "seed": config.metrics_seed,
         "evaluation": {split: losses(model, dataset, part) for split, part in splits.items()},
         "kl_per_latent": kl_per_latent(train).tolist(),
@@ -194,7 +197,7 @@ def score_splits(
 ) -> dict[str, float | dict[str, float]]:
     """Metrics of the training images, predictors tested on held-out ones where there are any.
 
-    A score that is not finite is left out, with a warning.
+    A score that is not finite, of which `score` warns, is left out.
     """
     train, test = splits["train"], splits.get("test")
     held_out = None if test is None or test.factors is None else (test.codes, test.factors)
@@ -207,10 +210,7 @@ def score_splits(
         n_jobs=config.jobs,
         seed=config.metrics_seed,
     )
-    kept = {name: value for name, value in found.items() if _is_finite(value)}
-    for name in found.keys() - kept.keys():
-        warnings.warn(f"{name} is not kept: it is {found[name]}, not finite", stacklevel=3)
-    return kept
+    return {name: value for name, value in found.items() if _is_finite(value)}
 
 
 def _is_finite(value: float | dict[str, float]) -> bool:

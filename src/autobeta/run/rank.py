@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from autobeta.metrics import udr, udr_spearman
+from autobeta.reports import check_same_data
 from autobeta.run import folder as files
-from autobeta.settings import identity
 
 
 def rank_runs(folders: Sequence[Path], *, spearman: bool = False) -> dict[str, float]:
@@ -26,27 +26,18 @@ def rank_runs(folders: Sequence[Path], *, spearman: bool = False) -> dict[str, f
     folders = list(dict.fromkeys(Path(folder) for folder in folders))
     if len(folders) < 2:
         raise ValueError(f"`runs` must be at least two run folders; got {len(folders)}.")
-    data = [_data(folder) for folder in folders]
+    check_same_data({str(folder): files.read_config(folder) for folder in folders})
     parts = [
         files.read_npz(folder / files.REPRESENTATION, "codes", "logvars", "index")
         for folder in folders
     ]
-    for folder, own, part in zip(folders, data, parts, strict=True):
-        other = {key: (own.get(key), data[0].get(key)) for key in own | data[0]}
-        differing = [f"{key} {a!r} and {b!r}" for key, (a, b) in other.items() if a != b]
-        if differing or not np.array_equal(part["index"], parts[0]["index"]):
+    for folder, part in zip(folders, parts, strict=True):
+        if not np.array_equal(part["index"], parts[0]["index"]):
             raise ValueError(
-                f"`runs` must be evaluated on the same images; {folder} and {folders[0]} differ"
-                + (f" in {'; '.join(differing)}." if differing else ".")
-                + " Evaluate them with the same --num-points and data."
+                f"`runs` must be evaluated on the same images; {folder} and {folders[0]} differ. "
+                "Evaluate them with the same --num-points and data."
             )
     rank = udr_spearman if spearman else udr
     scores = rank([(part["codes"], part["logvars"]) for part in parts])
     named = dict(zip(map(str, folders), scores.tolist(), strict=True))
     return dict(sorted(named.items(), key=lambda item: -item[1]))
-
-
-def _data(folder: Path) -> dict[str, object]:
-    """What of a run's identity is about its data; a fingerprint that is not known is left out."""
-    found = identity(files.read_config(folder))
-    return {k: v for k, v in found.items() if k.startswith("data.") and v is not None}

@@ -27,7 +27,7 @@ class Range:
     def __contains__(self, value: int | float) -> bool:
         low = value > self.low if self.above else value >= self.low
         high = value < self.high if self.below else value <= self.high
-        return math.isfinite(value) and low and high
+        return low and high and -math.inf < value < math.inf
 
     def __str__(self) -> str:
         if math.isinf(self.low):
