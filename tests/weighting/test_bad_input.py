@@ -210,7 +210,7 @@ def test_a_setting_that_is_not_finite_is_refused(make, bad):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: LogPI(kp=-0.1), "`kp` must be at least 0, and finite; got -0.1"),
+        (lambda: LogPI(kp=-0.1), "`kp` must be at least 0; got -0.1"),
         (lambda: IncrementalPI(beta_initial=-1.0), "`beta_initial` must be at least 0"),
         (lambda: LogPI(beta_initial=0.0), "`beta_initial` must be positive and finite; got 0.0"),
         (
@@ -219,11 +219,11 @@ def test_a_setting_that_is_not_finite_is_refused(make, bad):
         ),
         (
             lambda: schedules.linear(0.0, 1.0, steps=0),
-            "`steps` must be at least 1, and",
+            "`steps` must be at least 1; got",
         ),
         (
             lambda: schedules.fitted_hybrid(0.0, 1.0, num_steps=0),
-            "`num_steps` must be at least 1, and finite; got 0",
+            "`num_steps` must be at least 1; got 0",
         ),
         (
             lambda: LearnedWeights({"kl": 1}, floors={"KL": 1.0}),

@@ -62,7 +62,7 @@ def test_fitted_schedule_that_would_fall_is_constant():
     [
         (
             lambda: schedules.linear(0.0, 1.0, steps=0),
-            "`steps` must be at least 1, and",
+            "`steps` must be at least 1; got",
         ),
         (
             lambda: schedules.hybrid(0.0, 1.0, increment=0.0, period=5, ramp=1),

@@ -67,9 +67,7 @@ def evaluate_model(
     result: dict[str, Any] = {
         "step": step,
         "num_points": len(train.codes),
-        **{
-            f"num_points_{name}": len(part.codes) for name, part in splits.items() if part != train
-        },
+        **{f"num_points_{k}": len(part.codes) for k, part in splits.items() if k != "train"},
         "seed": config.metrics_seed,
         "evaluation": {split: losses(model, dataset, part) for split, part in splits.items()},
         "kl_per_latent": kl_per_latent(train).tolist(),
