@@ -16,7 +16,7 @@ quickstart: $(INSTALLED)
 	@$(BIN)/python examples/quickstart.py --data $(QUICKSTART_DATA) --steps $(QUICKSTART_STEPS)
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -24,8 +24,6 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 
 docs: $(INSTALLED)
-	@$(BIN)/python -c "import mkdocs" 2>/dev/null || { echo 'mkdocs is not installed:' \
-		'$(BIN)/python -m pip install -c constraints.txt -e ".[docs]"'; exit 1; }
 	$(BIN)/python -m mkdocs build --strict
 
 bench: $(INSTALLED)

@@ -29,12 +29,12 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Dataset
 
-from autobeta.assemble import ModelConfig, build_model
+from autobeta import ModelConfig, RunConfig
 from autobeta.data import Batches, DataOptions, load_data
-from autobeta.data._sources import StoredImages
+from autobeta.data._core.sources import StoredImages
 from autobeta.errors import MissingDataError
-from autobeta.models import Bernoulli
 from autobeta.objectives import Elbo
+from autobeta.run.build import Objects, build_model
 
 BATCH = 64
 ROUNDS = 9
@@ -63,7 +63,8 @@ def opened(name):
 
 def trainer(shape):
     """Function that makes one training step on a batch."""
-    model = build_model(ModelConfig(architecture="burgess"), Bernoulli(), shape)
+    config = RunConfig(method="vae", model=ModelConfig(architecture="burgess"))
+    model = build_model(config, Objects(), shape, 1)[0]
     optimizer = torch.optim.Adam(model.parameters(), 5e-4, fused=True)
 
     def step(x):

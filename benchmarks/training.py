@@ -18,10 +18,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from autobeta.assemble import ModelConfig, build_model
-from autobeta.models import Bernoulli
+from autobeta import ModelConfig, RunConfig
 from autobeta.models._layers import UpsamplingConv
 from autobeta.objectives import Elbo
+from autobeta.run.build import Objects, build_model
 
 SHAPE = (64, 64, 1)
 BATCH = 64
@@ -62,9 +62,9 @@ def main():
     x = (torch.rand(BATCH, 1, *SHAPE[:2]) > 0.96).float()
     results = {}
     for architecture in ("conv64", "burgess"):
-        config = ModelConfig(architecture=architecture)
-        ours = build_model(config, Bernoulli(), SHAPE)
-        plain = straightforward(build_model(config, Bernoulli(), SHAPE))
+        config = RunConfig(method="vae", model=ModelConfig(architecture=architecture))
+        ours, other = (build_model(config, Objects(), SHAPE, 1)[0] for _ in range(2))
+        plain = straightforward(other)
         plain.load_state_dict(ours.state_dict())
         arms = {
             "ours": (

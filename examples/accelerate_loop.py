@@ -39,9 +39,11 @@ def main(folder, steps=300, target=5.0):
     if folder.exists():
         accelerator.load_state(str(folder))
     while progress.step < steps:
-        generator = torch.Generator().manual_seed(progress.step)
+        # images and noise of its own on every device
+        seed = progress.step * accelerator.num_processes + accelerator.process_index
+        generator = torch.Generator().manual_seed(seed)
         x = data[torch.randint(len(data), (64,), generator=generator)].to(accelerator.device)
-        reconstruction, kl = model(x, seed=progress.step)
+        reconstruction, kl = model(x, seed=seed)
         mean_kl = accelerator.gather(kl.detach()).mean()  # over all devices, so that they agree
         beta = controller.step(mean_kl, target)  # the second
         optimizer.zero_grad()

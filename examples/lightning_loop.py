@@ -23,7 +23,8 @@ class Module(lightning.LightningModule):
 
     def training_step(self, batch, _):
         """Loss of one batch."""
-        reconstruction, kl = self.model(batch[0], seed=self.global_step)
+        seed = self.global_step * self.trainer.world_size + self.global_rank  # noise of its own
+        reconstruction, kl = self.model(batch[0], seed=seed)
         mean_kl = self.all_gather(kl.detach()).mean()  # over all devices, so that they agree
         beta = self.controller.step(mean_kl, self.target)  # the second
         self.betas.append(float(beta))

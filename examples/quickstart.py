@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from autobeta import EvaluationConfig, RunConfig, TrainConfig, train
-from autobeta.api import controller_of
 from autobeta.data import prepare_data
+from autobeta.errors import InterruptedRunError
 from autobeta.reports import write_report
-from autobeta.training.progress import Progress
-from autobeta.training.stopping import InterruptedRunError
+from autobeta.training.callbacks.progress import Progress
 
 METHODS = ("vae", "dynamicvae", "lvae")
 
@@ -38,8 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = RunConfig(method=method, data=options.data, train=settings)
         print(f"{method}: {options.steps} steps on {options.data}, in {folder}", flush=True)
         try:
-            with Progress(settings, controller_of(config)) as progress:
-                train(config, folder, evaluation=evaluation, report=progress)
+            train(config, folder, evaluation=evaluation, callbacks=[Progress()])
         except InterruptedRunError as stop:
             print(f"{method} stopped at step {stop.step}. Start again to go on.", file=sys.stderr)
             return 128 + stop.signal_number

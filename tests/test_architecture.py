@@ -11,81 +11,82 @@ import autobeta
 PACKAGE = Path(autobeta.__file__).parent
 
 EVERYWHERE = {"jaxtyping"}
+RULES = {"settings", "rules"}
+PARTS = {"data", "metrics", "control", "models", "objectives", "weighting", "methods", "training"}
 MAY_IMPORT = {
-    "types": ({}, {"torch", "numpy"}),
-    "errors": ({}, set()),
-    "registry": ({}, set()),
-    "runs": ({"errors"}, {"numpy", "filelock"}),
+    "types": (set(), {"torch", "numpy"}),
+    "errors": (set(), set()),
+    "registry": (set(), set()),
+    "settings": ({"errors", "registry"}, set()),
+    "rules": ({"settings"}, set()),
     "data": (
-        {"errors", "registry"},
-        {"numpy", "scipy", "torch", "platformdirs", "rich", "pooch", "PIL", "h5py", "datasets"},
+        {"errors", "registry", "settings"},
+        {
+            "numpy",
+            "scipy",
+            "torch",
+            "pooch",
+            "platformdirs",
+            "filelock",
+            "rich",
+            "PIL",
+            "h5py",
+            "datasets",
+        },
     ),
     "metrics": (
         {"registry"},
         {"numpy", "scipy", "sklearn", "joblib", "threadpoolctl", "lightgbm", "skimage"},
     ),
-    "control": ({"errors"}, {"numpy", "scipy"}),
-    "models": ({"types"}, {"torch"}),
-    "weighting": ({"types"}, {"torch"}),
-    "objectives": ({"types", "models"}, {"torch"}),
-    "methods": ({"types", "registry", "models", "objectives", "weighting"}, {"torch"}),
+    "control": ({"types", *RULES}, {"numpy", "scipy"}),
+    "models": ({"types", "registry", *RULES}, {"torch"}),
+    "weighting": ({"types", "registry", *RULES}, {"torch"}),
+    "objectives": ({"types", "models", *RULES}, {"torch"}),
+    "methods": ({"types", "registry", "models", "objectives", "weighting", *RULES}, {"torch"}),
     "training": (
-        {"types", "errors", "runs", "data", "models", "objectives", "weighting"},
+        {"types", "errors", "settings", "data", "models", "objectives", "weighting", "run.folder"},
         {"torch", "safetensors", "rich"},
     ),
-    "evaluation": (
-        {"types", "errors", "runs", "data", "models", "metrics"},
-        {"numpy", "torch"},
-    ),
-    "reports": ({"control", "errors", "runs"}, {"numpy", "matplotlib", "PIL"}),
-    "assemble": ({"errors", "registry", "data", "models", "methods", "training"}, {"torch"}),
-    "api": (
+    "run.folder": ({"errors", "settings"}, {"numpy", "filelock"}),
+    "run": (
         {
+            "__version__",
             "types",
-            "runs",
-            "assemble",
-            "claim",
-            "control",
-            "data",
-            "evaluation",
-            "metrics",
-            "models",
-        }
-        | {"models", "reports", "training"},
-        {"numpy", "torch"},
-    ),
-    "claim": ({"runs", "assemble", "data"}, {"torch"}),
-    "options": ({"control"}, {"tyro"}),
-    "printing": ({"control", "registry"}, {"rich"}),
-    "cli_data": ({"data", "options", "printing", "registry"}, set()),
-    "cli": (
-        {
-            "cli_data",
-            "options",
-            "printing",
+            "errors",
             "registry",
-            "runs",
-            "api",
-            "assemble",
-            "control",
-            "data",
-            "evaluation",
-            "metrics",
+            "settings",
+            "run.folder",
             "reports",
-        }
-        | {"training"},
-        {"torch", "tyro"},
+            *PARTS,
+        },
+        {"numpy", "torch", "filelock"},
     ),
-    "__init__": ({"api", "assemble", "evaluation", "metrics", "training"}, set()),
+    "reports": (
+        {"errors", "control", "registry", "settings", "run.folder"},
+        {"numpy", "scipy", "matplotlib", "PIL"},
+    ),
+    "cli": (
+        {"__version__", "errors", "registry", "settings", "run", "run.folder", "reports", *PARTS},
+        {"tyro", "rich"},
+    ),
+    "__init__": (set(), set()),
 }
-TORCH_FREE = {"control", "metrics", "reports", "runs", "registry", "errors"}
+TORCH_FREE = {"settings", "control", "metrics", "reports", "run.folder", "registry", "errors"}
+LONGEST = 300  # lines of a file
+MEDIAN = 110
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
-def owner(path):
-    """The package or module of the table that a file belongs to."""
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+def owner(name):
+    """The row of the table that a module of the package belongs to, by its dotted name."""
+    found = name.split(".")
+    files = (["run", "folder"], ["run", "formats"])
+    return "run.folder" if found[:2] in files else found[0]
+
+
+def name_of(path):
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix(".__init__")
 
 
 def imports(path):
@@ -96,25 +97,52 @@ def imports(path):
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path} imports relatively"
             module = node.module or ""
-            names = [alias.name for alias in node.names]
-            yield from ([f"autobeta.{n}" for n in names] if module == "autobeta" else [module])
+            names = [f"{module}.{alias.name}" for alias in node.names]
+            packages = ("autobeta", "autobeta.run")
+            yield from (names if module in packages else [module])
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+@pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_file_imports_only_what_its_package_may(path):
-    own, third = MAY_IMPORT[owner(path)]
+    own = owner(name_of(path))
+    others, third = MAY_IMPORT[own]
     for name in imports(path):
-        parts = name.split(".")
-        if parts[0] == "autobeta" and len(parts) > 1 and not parts[1].startswith("__"):
-            assert parts[1] in {*own, owner(path)}, f"{path} imports {name}"
-        elif parts[0] != "autobeta" and parts[0] not in sys.stdlib_module_names:
-            assert parts[0] in third | EVERYWHERE, f"{path} imports {name}"
+        root, _, rest = name.partition(".")
+        if root == "autobeta":
+            assert not rest or owner(rest) in {*others, own}, f"{path} imports {name}"
+        elif root not in sys.stdlib_module_names:
+            assert root in third | EVERYWHERE, f"{path} imports {name}"
 
 
 def test_every_package_stands_in_the_table():
-    assert {owner(path) for path in FILES} == set(MAY_IMPORT)
+    assert {owner(name_of(path)) for path in FILES} == set(MAY_IMPORT)
 
 
 def test_torch_free_packages_are_torch_free():
     for name in TORCH_FREE:
         assert "torch" not in MAY_IMPORT[name][1]
+
+
+@pytest.mark.parametrize("path", FILES, ids=name_of)
+def test_nothing_private_is_imported_from_another_folder(path):
+    """`_name` is private to its package."""
+    for name in imports(path):
+        if name.startswith("autobeta.") and "._" in name and "__" not in name:
+            assert PACKAGE / name.split(".")[1] in path.parents, f"{path} imports {name}"
+
+
+def test_files_are_short():
+    lines = sorted(len(path.read_text("utf-8").splitlines()) for path in FILES)
+    assert lines[-1] <= LONGEST
+    assert lines[len(lines) // 2] <= MEDIAN
+
+
+def test_no_two_classes_have_one_name():
+    """But a method's settings, which are `Config` in each file."""
+    classes = [
+        node.name
+        for path in FILES
+        for node in ast.parse(path.read_text("utf-8")).body
+        if isinstance(node, ast.ClassDef) and node.name != "Config"
+    ]
+    assert len(classes) == len(set(classes))

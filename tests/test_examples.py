@@ -1,9 +1,17 @@
-"""The Python blocks of README.md and docs/, and the quickstart, run as they stand, on toy data."""
+"""What README.md and docs/ show runs as it stands, on toy data: Python blocks and commands."""
 
+import json
+import math
+import re
 import runpy
-from pathlib import Path
+import shlex
+from pathlib import Path, PurePath
 
+import numpy as np
 import pytest
+from PIL import Image
+
+from autobeta import cli
 
 ROOT = Path(__file__).parents[1]
 
@@ -34,6 +42,104 @@ def test_python_blocks_run(page, tmp_path, monkeypatch):
     exec(compile(script_of(page), str(page), "exec"), names)
     modules = [str(getattr(value, "__module__", value)) for value in names.values()]
     assert any("autobeta" in module for module in modules), "the page shows nothing of autobeta"
+
+
+def commands_of(page):
+    """The calls of `autobeta` in a page's shell blocks, without comments and line breaks."""
+    text = page.read_text("utf-8").replace("\\\n", " ")
+    lines = [line.removeprefix("    ") for line in text.splitlines()]
+    return [shlex.split(line, comments=True) for line in lines if line.startswith("autobeta ")]
+
+
+SHELL_PAGES = [
+    page
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    if commands_of(page)
+]
+
+# A command runs as it stands but for these: what takes long is made small. dsprites, which takes
+# half a minute to render, is replaced by toy.
+SHORT = {
+    **{"--image-size": "32", "--architecture": "burgess", "--batch-size": "8", "--steps": "12"},
+    **{"--threads": "1", "--log-every": "4"},
+}
+SMALLER = {
+    "train": {**SHORT, "--num-points": "120", "--metrics": "gaussian_total_correlation"},
+    "suggest": {**SHORT, "--steps": "200", "--log-every": "1", "--lr": "0.002"},
+    "evaluate": {"--num-points": "120"},
+    "score": {"--metrics": "mig"},
+}
+
+
+def smaller(command):
+    """The arguments of a command, with what takes long made small, and patterns expanded."""
+    args = ["toy" if arg == "dsprites" else arg for arg in command[1:]]
+    if "--help" in args:
+        return args
+    if args[0] == "train" and "--data" not in args and "--config" not in args:
+        args += ["--data", "toy"]
+    again = "evaluate" if "--config" in args else args[0]  # the file has the other settings
+    for flag, value in SMALLER.get(again, {}).items():
+        if flag in args:
+            args[args.index(flag) + 1] = value
+        else:
+            args += [flag, value]
+    found = {arg: sorted(map(str, Path().glob(arg))) for arg in args if "*" in arg}
+    return [name for arg in args for name in found.get(arg, [arg])]
+
+
+def users_files(folder):
+    """What stands for the user's own: a folder of photographs, and a saved data set of them."""
+    datasets = pytest.importorskip("datasets")
+    rng = np.random.default_rng(0)
+    pictures = [Image.fromarray(rng.integers(0, 256, (40, 48, 3), np.uint8)) for _ in range(40)]
+    (folder / "photos").mkdir()
+    for name, picture in zip(["cat", *map(str, range(1, 40))], pictures, strict=True):
+        picture.save(folder / "photos" / f"{name}.png")
+    datasets.disable_progress_bars()
+    datasets.Dataset.from_dict({"image": pictures}).save_to_disk(folder / "saved_set")
+
+
+def follow_the_set_point(run):
+    """Replace the log of a run, too short to learn, by that of a network that follows."""
+    level, rows = 0.0, []
+    for step in range(1, 4001):
+        target = float(step // 400)
+        level += (1 - math.exp(-1 / 50)) * (target - level)
+        if step % 10 == 0:
+            numbers = {"kl_average": level, "target": target, "beta": math.exp(-target / 7)}
+            terms = {"reconstruction": 100.0, "kl": level}
+            lists = {"terms": terms, "weights": {}, "kl_per_latent": [level], "state": {}}
+            rows.append({"step": step, "loss": 100.0, **numbers, **lists})
+    (run / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def no_network(*args, **options):
+    raise OSError("there is no network")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of schedules that a small run cuts short
+@pytest.mark.parametrize("page", SHELL_PAGES, ids=lambda page: page.name)
+def test_commands_run_in_the_order_in_which_they_stand(page, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("socket.getaddrinfo", no_network)
+    users_files(tmp_path)
+    for command in commands_of(page):
+        args = smaller(command)
+        if args[0] == "control":
+            follow_the_set_point(Path(args[1]))
+        try:
+            status = cli.main(args)
+        except SystemExit as left:
+            status = left.code
+        out, said = capsys.readouterr()
+        assert args[0] != "control" or "gain margin" in out
+        if status == 1 and args[:2] in (["data", "prepare"], ["data", "verify"]):
+            # the published file is not at hand: the message must be about the one that was named
+            named = {PurePath(arg).name for arg in args}
+            assert named & set(re.findall(r"[\w-]+(?:\.[\w-]+)*", said)), said
+        else:
+            assert status == 0, (args, said)
 
 
 def test_quickstart_writes_a_report_and_does_nothing_twice(tmp_path, capsys):

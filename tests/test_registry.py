@@ -1,8 +1,10 @@
 import re
+import sys
+import textwrap
 
 import pytest
 
-from autobeta import registry
+from autobeta import cli, load_run, registry
 
 
 def test_unknown_name_lists_what_exists_and_the_nearest():
@@ -18,7 +20,9 @@ def test_name_without_a_neighbour_gets_no_guess():
         registry.check_name("methods", "xyzzy")
 
 
-@pytest.mark.parametrize("folder", ["methods", "data", "metrics"])
+@pytest.mark.parametrize(
+    "folder", ["methods", "data", "metrics", "models/networks", "models/likelihoods"]
+)
 def test_every_module_states_its_source(folder):
     for name in registry.available(folder):
         facts = registry.describe(folder, name)
@@ -39,3 +43,92 @@ def test_description_is_the_module_s_own():
     module = registry.load("methods", "betavae")
     assert facts["SOURCE"] == module.SOURCE
     assert facts["CITATION"] == module.CITATION
+
+
+OUTSIDE = {
+    "methods": """
+        '''Outside: half a beta.'''
+        from dataclasses import dataclass
+        from autobeta.methods import Recipe
+        from autobeta.objectives import Elbo
+        from autobeta.settings import NonNegative, check_settings
+        from autobeta.weighting import ScheduledWeights
+        SOURCE = "elsewhere"
+        CITATION = "@misc{outside}"
+        ADAPTS = "nothing"
+        PRESETS = {}
+        @dataclass(frozen=True, kw_only=True)
+        class Config:
+            half: NonNegative = 0.5
+            def __post_init__(self):
+                check_settings(self)
+        def build(config, facts):
+            return Recipe(objective=Elbo(), weighting=ScheduledWeights({"kl": config.half}))
+        """,
+    "networks": """
+        '''Outside: one linear layer each way.'''
+        from math import prod
+        from torch import nn
+        SOURCE = "elsewhere"
+        def encoder(image_shape, num_latents):
+            return nn.Sequential(nn.Flatten(), nn.Linear(prod(image_shape), 2 * num_latents))
+        def decoder(image_shape, num_latents):
+            height, width, channels = image_shape
+            shaped = nn.Unflatten(1, (channels, height, width))
+            return nn.Sequential(nn.Linear(num_latents, prod(image_shape)), shaped)
+        """,
+    "likelihoods": """
+        '''Outside: a Gaussian of sigma 0.5.'''
+        from autobeta.models.likelihoods.gaussian import Gaussian
+        SOURCE = "elsewhere"
+        def build():
+            return Gaussian(0.5)
+        """,
+}
+
+
+@pytest.fixture
+def outside(tmp_path, monkeypatch):
+    """A package that is installed beside ours, with an entry point of each kind."""
+    for kind, text in OUTSIDE.items():
+        (tmp_path / f"outside_{kind}.py").write_text(textwrap.dedent(text))
+    info = tmp_path / "outside-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: outside\nVersion: 1.0\n")
+    groups = [f"[autobeta.{kind}]\noutside = outside_{kind}\n" for kind in OUTSIDE]
+    (info / "entry_points.txt").write_text("\n".join([*groups, "vae = outside_methods\n"]))
+    monkeypatch.syspath_prepend(str(tmp_path))
+    registry._outside.cache_clear()
+    yield tmp_path
+    registry._outside.cache_clear()
+    for kind in OUTSIDE:
+        sys.modules.pop(f"outside_{kind}", None)
+
+
+def test_packages_outside_add_names_by_entry_points(outside, capsys):
+    assert "outside" in registry.available("methods")
+    assert registry.describe("methods", "outside")["SOURCE"] == "elsewhere"
+    assert registry.defaults("methods", "outside") == {"half": 0.5}
+    assert cli.main(["list", "methods"]) == 0
+    assert "Outside: half a beta" in capsys.readouterr().out
+    assert registry.load("methods", "vae").__name__ == "autobeta.methods.vae"  # ours stays ours
+
+
+def test_names_from_outside_train_a_run_like_any_other(outside, capsys):
+    command = ["train", "outside", "--data", "toy", "--image-size", "32", "--steps", "2"]
+    command += ["--architecture", "outside", "--likelihood", "outside", "--batch-size", "8"]
+    command += ["--num-points", "50", "--metrics", "mig", "--method.half", "0.25"]
+    assert cli.main([*command, "--out", str(outside / "run")]) == 0
+    run = load_run(outside / "run")
+    assert (run.config.method, run.config.model.architecture) == ("outside", "outside")
+    assert cli.main(["evaluate", str(outside / "run")]) == 0
+    report = ["report", str(outside / "run"), "--out", str(outside / "report.html")]
+    assert cli.main(report) == 0
+
+
+def test_an_entry_point_that_names_nothing_is_an_import_error(outside):
+    (outside / "outside_methods.py").unlink()
+    with pytest.raises(ImportError):
+        registry.load("methods", "outside")
+    with pytest.raises(ImportError, match="can't be found"):
+        registry.describe("methods", "outside")

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from autobeta import runs
 from autobeta.data import (
     DataOptions,
     celeba,
@@ -25,6 +24,7 @@ from autobeta.data import (
     shapes3d,
     verify,
 )
+from autobeta.run import folder as runs
 
 HERE = Path(__file__).parent
 
@@ -133,11 +133,11 @@ def faces(samples, cache):
     folder = samples / "celeba"
     place = cache / "celeba-files"
     place.mkdir()
-    (place / celeba.FOLDER).symlink_to(folder / "img_align_celeba_12")
+    (place / "img_align_celeba").symlink_to(folder / "img_align_celeba_12")
     for table in folder.glob("list_*"):
         (place / table.name).symlink_to(table)
     dataset = load_data("celeba", DataOptions(path=place, unofficial=True), cache)
-    files = sorted((place / celeba.FOLDER).glob("*.jpg"))
+    files = sorted((place / "img_align_celeba").glob("*.jpg"))
     for i, file in enumerate(files):
         image = Image.open(file).convert("RGB")
         expected = image.crop((15, 35, 163, 183)).resize((64, 64), Image.Resampling.BICUBIC)

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from autobeta import runs as folders
 from autobeta.control import tracking
 from autobeta.reports import load_runs
 from autobeta.reports.figures import beta_over_steps, kl_over_steps
+from autobeta.run import folder as folders
 
 HERE = Path(__file__).parent
 SCORES = {

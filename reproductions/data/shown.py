@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from autobeta import runs
+from autobeta.run import folder as runs
 
 HERE = Path(__file__).parent
 STEPS = 300

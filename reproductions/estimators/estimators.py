@@ -15,9 +15,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
-from autobeta import runs
 from autobeta.models import DiagonalGaussian, log_normal
 from autobeta.objectives import split_kl
+from autobeta.run import folder as runs
 
 HERE = Path(__file__).parent
 PICTURE = HERE.parents[1] / "docs" / "images" / "estimators.png"

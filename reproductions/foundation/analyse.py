@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 
 from autobeta import control
-from autobeta import runs as folders
-from autobeta.reports import Run, load_runs
+from autobeta.reports import RunRecord, load_runs
 from autobeta.reports.figures import beta_over_steps, kl_over_steps, rate_distortion
+from autobeta.run import folder as folders
 
 HERE = Path(__file__).parent
 END = 500  # steps
@@ -23,7 +23,7 @@ COLLAPSED = 1.0  # nats
 PIXELS = 64 * 64
 
 
-def series(run: Run, name: str) -> np.ndarray:
+def series(run: RunRecord, name: str) -> np.ndarray:
     """One number of every log line."""
     terms = ("reconstruction", "kl")
     return np.array([row["terms"][name] if name in terms else row[name] for row in run.log])
@@ -34,7 +34,7 @@ def fixed_point(cost: float, regulariser: str) -> float:
     return cost if regulariser == "log" else (cost + math.sqrt(cost**2 + 8 * cost)) / 4
 
 
-def beta_fixed_point(run: Run, reconstruction: float, kl: float) -> float:
+def beta_fixed_point(run: RunRecord, reconstruction: float, kl: float) -> float:
     """Where L-VAE's beta would go if the terms stayed as they are."""
     settings = run.config["method_config"]
     unit = PIXELS if settings["unit"] == "pixel" else 1.0
@@ -43,7 +43,7 @@ def beta_fixed_point(run: Run, reconstruction: float, kl: float) -> float:
     return unit * fixed_point(reconstruction / unit, form) / variance_kl
 
 
-def tracking(run: Run) -> dict[str, float]:
+def tracking(run: RunRecord) -> dict[str, float]:
     """How well KL followed its set point after the first tenth of the run."""
     found = control.tracking(run.log)
     assert found is not None
@@ -63,7 +63,7 @@ def tracking(run: Run) -> dict[str, float]:
     }
 
 
-def summary(run: Run) -> dict[str, Any]:
+def summary(run: RunRecord) -> dict[str, Any]:
     """One entry of results.json."""
     steps = series(run, "step")
     last = steps > steps[-1] - END

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from autobeta import runs as folders
 from autobeta.reports import load_runs
 from autobeta.reports.figures import beta_over_steps, kl_over_steps
+from autobeta.run import folder as folders
 from reproductions.rateanneal.run import METHODS, SEEDS
 
 HERE = Path(__file__).parent

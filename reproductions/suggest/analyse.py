@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from autobeta import runs as folders
 from autobeta.reports import load_runs
+from autobeta.run import folder as folders
 from reproductions.suggest.run import DATA, PROPOSED, SEEDS, TARGETS
 
 HERE = Path(__file__).parent

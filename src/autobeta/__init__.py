@@ -6,16 +6,19 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "EvaluationConfig": "autobeta.evaluation",
-    "ModelConfig": "autobeta.assemble",
-    "Run": "autobeta.api",
-    "RunConfig": "autobeta.assemble",
-    "TrainConfig": "autobeta.training",
-    "encode": "autobeta.api",
-    "load_run": "autobeta.api",
-    "score": "autobeta.metrics",
-    "suggest": "autobeta.api",
-    "train": "autobeta.api",
+    "DataOptions": "settings",
+    "EvaluationConfig": "settings",
+    "ModelConfig": "settings",
+    "Run": "run.load",
+    "RunConfig": "settings",
+    "TrainConfig": "settings",
+    "encode": "run.encode",
+    "evaluate": "run.evaluate",
+    "load_run": "run.load",
+    "rank_runs": "run.rank",
+    "score": "metrics",
+    "suggest": "run.suggest",
+    "train": "run.train",
 }
 
 __all__ = list(_HOMES)
@@ -25,4 +28,4 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public name
     """Import a public name at its first use, so that the command line's help needs no torch."""
     if name not in _HOMES:
         raise AttributeError(f"module 'autobeta' has no attribute {name!r}")
-    return getattr(import_module(_HOMES[name]), name)
+    return getattr(import_module(f"autobeta.{_HOMES[name]}"), name)

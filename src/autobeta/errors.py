@@ -1,4 +1,6 @@
-"""The two errors of our own; everything else is a ValueError or TypeError."""
+"""The errors of our own; everything else is a ValueError or TypeError."""
+
+import signal
 
 
 class MissingDataError(FileNotFoundError):
@@ -7,3 +9,21 @@ class MissingDataError(FileNotFoundError):
 
 class DivergedError(RuntimeError):
     """Training left the finite numbers; the message names step, terms, weights and seed."""
+
+
+class DiskFullError(OSError):
+    """A file could not be written for want of space; the message says what is kept."""
+
+
+class InterruptedRunError(Exception):
+    """A run stopped on a signal after writing its checkpoint.
+
+    Args:
+        step: Updates done.
+        signal_number: The signal, 2 for Ctrl-C and 15 for SIGTERM.
+    """
+
+    def __init__(self, step: int, signal_number: int) -> None:
+        super().__init__(f"stopped at step {step} by {signal.Signals(signal_number).name}")
+        self.step = step
+        self.signal_number = signal_number

@@ -1,8 +1,16 @@
-"""The folder is the registry: a module's name is the name of its method, metric or data set."""
+"""The folder is the registry: a module's name is the name of its method, metric or data set.
+
+Packages outside add to a folder by entry points: the group `autobeta.methods` adds methods, and
+so do `.metrics`, `.data`, `.networks` and `.likelihoods`; each entry names a module that holds
+what a module of the folder holds.
+"""
 
 import ast
 import difflib
+import functools
 import importlib
+from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -10,16 +18,25 @@ _PACKAGE = Path(__file__).parent
 
 
 def available(folder: str) -> tuple[str, ...]:
-    """Names of the public modules in a folder of the package, sorted.
+    """Names of the public modules in a folder of the package, and of those outside; sorted.
 
     Args:
-        folder: Folder name below the package, such as "methods".
+        folder: Folder below the package, such as "methods" or "models/networks".
 
     Example:
         >>> "vae" in available("methods")
         True
     """
-    return tuple(sorted(p.stem for p in (_PACKAGE / folder).glob("[!_]*.py")))
+    own = {path.stem for path in (_PACKAGE / folder).glob("[!_]*.py")}
+    return tuple(sorted(own | set(_outside(folder))))
+
+
+@functools.cache
+def _outside(folder: str) -> dict[str, EntryPoint]:
+    """Entry points of other packages by name; a name of our own is never taken by them."""
+    group = f"autobeta.{folder.rpartition('/')[2]}"
+    own = {path.stem for path in (_PACKAGE / folder).glob("[!_]*.py")}
+    return {entry.name: entry for entry in entry_points(group=group) if entry.name not in own}
 
 
 def check_name(folder: str, name: str) -> str:
@@ -33,7 +50,8 @@ def check_name(folder: str, name: str) -> str:
         return name
     near = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
-    raise ValueError(f"`{folder}` has no {name!r}; it has {', '.join(names)}.{hint}")
+    kind = folder.rpartition("/")[2]
+    raise ValueError(f"`{kind}` has no {name!r}; it has {', '.join(names)}.{hint}")
 
 
 def load(folder: str, name: str) -> ModuleType:
@@ -41,8 +59,12 @@ def load(folder: str, name: str) -> ModuleType:
 
     Raises:
         ValueError: If the folder has no such module.
+        ImportError: If it is of another package, and that can't be imported.
     """
-    return importlib.import_module(f"autobeta.{folder}.{check_name(folder, name)}")
+    check_name(folder, name)
+    if (entry := _outside(folder).get(name)) is not None:
+        return importlib.import_module(entry.value)
+    return importlib.import_module(f"autobeta.{folder.replace('/', '.')}.{name}")
 
 
 def describe(folder: str, name: str) -> dict[str, object]:
@@ -57,7 +79,7 @@ def describe(folder: str, name: str) -> dict[str, object]:
         >>> describe("methods", "vae")["doc"].splitlines()[0]
         'Variational autoencoder: the unweighted evidence lower bound.'
     """
-    tree = ast.parse((_PACKAGE / folder / f"{check_name(folder, name)}.py").read_text("utf-8"))
+    tree = ast.parse(_source(folder, check_name(folder, name)).read_text("utf-8"))
     facts: dict[str, object] = {"doc": ast.get_docstring(tree) or ""}
     for node in tree.body:
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
@@ -67,6 +89,23 @@ def describe(folder: str, name: str) -> dict[str, object]:
         elif isinstance(node, ast.ClassDef) and node.name == "Config":
             facts["SETTINGS"] = _fields(node)
     return facts
+
+
+def defaults(folder: str, name: str) -> dict[str, object]:
+    """Defaults of a module's `Config` that are literals, read without importing it."""
+    settings = describe(folder, name).get("SETTINGS", {})
+    assert isinstance(settings, dict)
+    return {key: _literal(ast.parse(text, mode="eval").body) for key, text in settings.items()}
+
+
+def _source(folder: str, name: str) -> Path:
+    """The file of a module, found without importing it."""
+    if (entry := _outside(folder).get(name)) is None:
+        return _PACKAGE / folder / f"{name}.py"
+    spec = find_spec(entry.value)
+    if spec is None or spec.origin is None:
+        raise ImportError(f"{entry.value!r} can't be found, which {entry.group} names.")
+    return Path(spec.origin)
 
 
 def _fields(node: ast.ClassDef) -> dict[str, str]:

@@ -4,8 +4,12 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
-from autobeta.control import identify
+from autobeta import registry
+from autobeta.control import analyse, identify, tracking
+from autobeta.methods import Facts
+from autobeta.models import Bernoulli
 from autobeta.weighting import LogPI, schedules
 
 
@@ -43,12 +47,59 @@ def test_without_noise_they_are_found_closely():
     assert found.explained > 0.98
 
 
-def test_a_set_point_without_rests_tells_nothing():
-    with pytest.raises(ValueError, match=r"rests for 8 lines after each rise; got 0 such rises"):
+def test_a_set_point_that_is_not_held_shows_no_plant():
+    with pytest.raises(ValueError, match=r"is held for 8 lines after each rise; got 0 such rises"):
         identify(simulated(7.0, 40.0, rises=300, steps=3000))
     log = [{**row, "target": None} for row in simulated(7.0, 40.0, steps=500)]
     with pytest.raises(ValueError, match="got 0 such rises"):
         identify(log)
+
+
+def run_of(method, num_steps=6000, every=10, **settings):
+    """Log of a method's own controller and schedule on a simulated network."""
+    module = registry.load("methods", method)
+    facts = Facts(
+        num_latents=10,
+        num_train=100,
+        image_shape=(64, 64, 1),
+        num_steps=num_steps,
+        likelihood=Bernoulli(),
+    )
+    weighting = module.build(module.Config(**settings), facts).weighting
+    rng, level, total, log = np.random.default_rng(0), 0.5, 0.0, []
+    for step in range(num_steps):
+        kl = level + 0.1 * rng.standard_normal()
+        weighting({"reconstruction": torch.tensor(50.0), "kl": torch.tensor(kl)}, step)
+        beta, total = weighting.controller.beta.item(), total + kl
+        level += 0.05 * (25 - 7 * math.log(beta) - level)
+        if (step + 1) % every == 0:
+            row = {"step": step + 1, "kl_average": total / every, "beta": beta}
+            log.append({**row, "target": weighting.controller.target.item()})
+            total = 0.0
+    return log, weighting.controller.near_target()
+
+
+@pytest.mark.parametrize(
+    ("method", "advised"),
+    [("dynamicvae", {"increment": 1.5, "beta_hold": 0.0}), ("controlvae", {"increment": 1.5})],
+)
+def test_default_run_gets_a_sentence_and_its_advice_works(method, advised):
+    log, gains = run_of(method, every=50)
+    said = analyse(log, **gains._asdict())
+    assert "is held for 8 lines after each rise" in said
+    assert f"--method.increment {advised['increment']} --log-every 10" in said
+    assert ("--method.beta-hold 0" in said) or method != "dynamicvae"
+    assert tracking(log).near >= 0  # which needs no plant
+    log, gains = run_of(method, every=10, **advised)
+    found = analyse(log, **gains._asdict())
+    assert not isinstance(found, str)
+    assert found.plant.num_rises >= 3
+    assert found.ki < 0 < found.kp
+
+
+def test_controller_without_an_integral_gets_a_sentence():
+    gains = LogPI(ki=0.0).near_target()._asdict()
+    assert "has no integral gain" in analyse(simulated(7.0, 40.0, steps=100), **gains)
 
 
 def test_a_network_that_answers_the_wrong_way_is_refused():

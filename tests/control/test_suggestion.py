@@ -17,17 +17,17 @@ def kl_of(u):
     return B * np.logaddexp(0, ONE / B - np.asarray(u))  # bends to 0 where beta is large
 
 
-def pilot(*, noise=1.0, high=1000.0, one=0.0, seed=0):
+def pilot(*, noise=1.0, high=1000.0, one=0.0, seed=0, steps=STEPS, tau=TAU):
     """Log of a pilot: R is the integral of beta over -KL, as on the optimum of R + beta KL."""
     rng = np.random.default_rng(seed)
     fine = np.linspace(math.log(0.1), math.log(high), 4000)
     costs = np.exp(fine) * -np.gradient(kl_of(fine - one), fine)
     r_of = LOW + np.concatenate([[0], np.cumsum((costs[1:] + costs[:-1]) / 2 * np.diff(fine))])
     rows = []
-    for step in range(EVERY, STEPS + 1, EVERY):
-        passed = max(0.0, step / STEPS - 0.5) * 2
+    for step in range(EVERY, steps + 1, EVERY):
+        passed = max(0.0, step / steps - 0.5) * 2
         u = math.log(0.1) + passed * math.log(high / 0.1)
-        learning = 500 * math.exp(-step / TAU)
+        learning = 500 * math.exp(-step / tau)
         rows.append(
             {
                 "step": step,
@@ -86,13 +86,7 @@ def test_settings_are_those_of_the_methods():
     assert settings.keys() == {"dynamicvae", "controlvae", "annealedvae"}
     for method, values in settings.items():
         module = registry.load("methods", method)
-        module.build(
-            module.Config(**values),
-            num_latents=10,
-            num_train=100,
-            image_shape=(64, 64, 1),
-            num_steps=10_000,
-        )
+        assert module.Config(**values)
 
 
 def test_noise_that_hides_the_slope_shows_in_its_standard_error():
@@ -113,6 +107,27 @@ def test_log_without_a_curve_is_refused():
         suggest(rows[:750])  # KL is far from 0
     with pytest.raises(ValueError, match="got 0 points"):
         suggest(rows[::100])
+
+
+def test_pilot_that_was_still_learning_shows_no_curve_and_the_advice_works():
+    with pytest.raises(ValueError, match=r"reconstruction does not fall as beta rises .*--steps"):
+        suggest(pilot(tau=600.0))
+    with pytest.raises(ValueError, match=r"reconstruction does rise as beta rises .*--steps"):
+        suggest(pilot(noise=3000.0))
+    longer = suggest(pilot(tau=600.0, steps=4 * STEPS))
+    assert longer.target == pytest.approx(float(kl_of(0.0)), abs=0.3)
+    assert longer.caution == ""
+
+
+def test_slope_that_was_not_measured_is_said_and_the_advice_works():
+    assert suggest(pilot()).caution == ""
+    noisy = suggest(pilot(noise=15.0, seed=1)).caution
+    assert "can't be distinguished from 0" in noisy
+    assert "(--batch-size)" in noisy
+    assert suggest(pilot(noise=3.75, seed=1)).caution == ""  # batches of 16 times the size
+    assert suggest(pilot(noise=15.0, seed=1, steps=16 * STEPS)).caution == ""
+    assert "far from 1" in suggest(pilot(tau=320.0)).caution
+    assert suggest(pilot(tau=320.0, steps=4 * STEPS)).caution == ""
 
 
 def test_network_that_learned_nothing_is_refused():

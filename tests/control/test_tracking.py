@@ -1,9 +1,14 @@
 """Diagnostics of controlled runs on logs with known faults."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from autobeta.control import Tracking, advice, tracking
+from autobeta import registry
+from autobeta.control import Tracking, advice, bounds_of, tracking
+from autobeta.methods import Facts
+from autobeta.models import Bernoulli
 
 EVERY = 20
 
@@ -76,7 +81,43 @@ def test_time_at_a_bound_is_counted():
     beta[300:] = 0.1
     found = tracking(log(20 + NOISE, 20.0, beta), beta_min=0.1)
     assert found.at_bound == pytest.approx(100 / 360, abs=0.01)
-    assert "beta_min (0.1)" in advice(found, beta_min=0.1)[0]
+    assert "at its lower bound, 0.1, in 28% of the run" in advice(found, beta_min=0.1)[0]
+
+
+def test_advice_at_the_upper_bound_is_the_other_way_round():
+    beta = np.full(400, 2.0)
+    beta[200:] = 1000.0
+    found = tracking(log(22 + NOISE, 20.0, beta), beta_min=0.1, beta_max=1000.0)
+    assert found.at_bound == found.at_max > 0.5
+    said = advice(found, beta_min=0.1, beta_max=1000.0)
+    assert "at its upper bound, 1000, in 56% of the run" in said[0]
+    assert "Raise the set point" in said[0]
+    assert not any("beta_min" in sentence for sentence in said)
+
+
+def test_a_capacity_has_no_bounds():
+    beta = np.where(np.arange(400) % 2, 1000.0, -1000.0)
+    found = tracking(log(20 + NOISE, 20.0, beta))
+    assert found.at_bound == 0
+    assert advice(found, beta_min=-np.inf) == []
+
+
+@pytest.mark.parametrize("method", registry.available("methods"))
+@pytest.mark.parametrize("controller", ["log", "incremental"])
+def test_bounds_are_those_of_the_run_s_controller(method, controller):
+    module = registry.load("methods", method)
+    own = {"controller": controller} if method == "dynamicvae" else {}
+    facts = Facts(
+        num_latents=3,
+        num_train=100,
+        image_shape=(32, 32, 1),
+        num_steps=1000,
+        likelihood=Bernoulli(),
+    )
+    config = module.Config(**own)
+    built = getattr(module.build(config, facts).weighting, "controller", None)
+    known = (-np.inf, np.inf) if built is None else (built.beta_min, built.beta_max)
+    assert bounds_of({"method": method, "method_config": dataclasses.asdict(config)}) == known
 
 
 def test_settling_is_counted_from_each_rise():

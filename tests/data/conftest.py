@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from autobeta.data import FactorDataset, FactorSpace, dsprites
-from autobeta.data._sources import from_array
+from autobeta.data._core.sources import from_array
 
 
 @pytest.fixture
@@ -30,9 +30,11 @@ def numbered():
 
 @pytest.fixture
 def left_in():
-    """Names of the files in a folder and below it."""
+    """Names of the files in a folder and below it, but for the locks of their writers."""
 
     def names(folder: Path) -> list[str]:
-        return sorted(file.name for file in folder.rglob("*") if file.is_file())
+        return sorted(
+            file.name for file in folder.rglob("*") if file.is_file() and file.name != ".lock"
+        )
 
     return names

@@ -4,9 +4,8 @@ import zipfile
 
 import pytest
 
-from autobeta.data import _archives
-from autobeta.data._archives import open_archive
-from autobeta.errors import MissingDataError
+from autobeta.data._files import archives as _archives
+from autobeta.data._files.archives import open_archive
 
 FILES = {"a/one.png": b"first", "a/two.png": b"second", "../../evil.png": b"outside"}
 
@@ -81,7 +80,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_read(tmp_path, monkeypatch
         else tar_of(tmp_path / "x.tar.gz", bomb, "w:gz")
     )
     assert made.stat().st_size < 1 << 14
-    with pytest.raises(ValueError, match=r"claims 2,097,152 bytes, more than 1,048,576"):
+    with pytest.raises(ValueError, match=r"2,097,152 bytes claimed, more than 1,048,576"):
         open_archive(made).read("bomb.png")
 
 
@@ -90,7 +89,7 @@ def test_a_member_that_lies_about_its_size_is_refused(tmp_path):
     data = path.read_bytes()
     true, false = (1000).to_bytes(4, "little"), (10).to_bytes(4, "little")
     path.write_bytes(data.replace(true, false))
-    with pytest.raises(ValueError, match=r"`a` in .* must (be a whole file|have the 10 bytes)"):
+    with pytest.raises(ValueError, match=r"archive or folder, `a` included; got"):
         open_archive(path).read("a")
 
 
@@ -99,7 +98,9 @@ def test_damage_inside_an_archive_names_the_member(tmp_path):
     data = bytearray(path.read_bytes())
     data[60] ^= 0xFF
     path.write_bytes(data)
-    with pytest.raises(ValueError, match=r"`a` in .*x\.zip` must be a whole file; got"):
+    with pytest.raises(
+        ValueError, match=r"x\.zip` must be a whole archive or folder, `a` included; got"
+    ):
         open_archive(path).read("a")
 
 
@@ -114,5 +115,3 @@ def test_what_is_no_archive_is_refused(tmp_path):
     (tmp_path / "x.zip").write_text("no archive")
     with pytest.raises(ValueError, match=r"must be a whole \.zip or \.tar archive, or a folder"):
         open_archive(tmp_path / "x.zip")
-    with pytest.raises(MissingDataError, match="must be an archive or a folder; found no"):
-        open_archive(tmp_path / "none.zip")

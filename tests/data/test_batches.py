@@ -5,9 +5,11 @@ import numpy as np
 import pytest
 import torch
 
-from autobeta.data import Batches, _batches, _sources, toy
-from autobeta.data._dataset import DataOptions
-from autobeta.data._sources import StoredImages, from_packed
+from autobeta.data import Batches, load_data
+from autobeta.data._core import batches as _batches
+from autobeta.data._core import sources as _sources
+from autobeta.data._core.dataset import DataOptions
+from autobeta.data._core.sources import StoredImages
 
 
 def positions(batch):
@@ -15,7 +17,7 @@ def positions(batch):
 
 
 def test_batches_are_floats_in_the_unit_interval_with_channels_last(tmp_path):
-    dataset = toy.load(tmp_path, DataOptions(image_size=32))
+    dataset = load_data("toy", DataOptions(image_size=32), tmp_path)
     x = next(Batches(dataset, 16, seed=0))
     assert x.shape == (16, 1, 32, 32)
     assert x.dtype == torch.float32
@@ -107,7 +109,7 @@ def test_the_state_of_a_larger_data_set_is_refused(numbered):
 
 @pytest.mark.gpu
 def test_batches_on_a_gpu_have_the_same_bits(tmp_path):
-    dataset = toy.load(tmp_path)
+    dataset = load_data("toy", root=tmp_path)
     here, there = Batches(dataset, 64, seed=0), Batches(dataset, 64, seed=0, device="cuda")
     for _ in range(5):
         assert torch.equal(next(here), next(there).cpu())
@@ -117,7 +119,11 @@ def test_batches_on_a_gpu_have_the_same_bits(tmp_path):
 def test_a_set_on_the_device_gives_the_same_batches(numbered, packed):
     if packed:
         bits = np.random.default_rng(0).integers(0, 256, (10, 6), dtype=np.uint8)
-        numbered = replace(numbered, image_shape=(4, 4, 3), images=from_packed(bits, (4, 4, 3)))
+        numbered = replace(
+            numbered,
+            image_shape=(4, 4, 3),
+            images=StoredImages(table=bits, image_shape=(4, 4, 3), packed=True),
+        )
     streamed = Batches(numbered, 7, seed=0)
     gathered = Batches(numbered, 7, seed=0, resident=True)
     for _ in range(5):

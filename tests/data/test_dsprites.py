@@ -1,16 +1,18 @@
 import hashlib
 import json
-import os
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from autobeta.data import DataOptions, _sprites, check, dsprites
+from autobeta.data import DataOptions, _sprites, check, dsprites, load_data, prepare_data
 from autobeta.errors import MissingDataError
 
 REFERENCE = json.loads((Path(__file__).parents[1] / "reference" / "dsprites.json").read_text())
+
+
+[OFFICIAL] = dsprites.FILES
 
 
 def save_official(path, images, **arrays):
@@ -54,27 +56,20 @@ def test_positions_move_sprites_right_and_down():
     assert down == [6, 38]
 
 
-def test_a_block_holds_the_images_of_its_grid_positions():
-    block = np.unpackbits(_sprites.render_block(2, 1, 7), axis=1).reshape(-1, 64, 64)
-    position = np.array([0, 31, 32, 700, 1023])
-    factors = np.array([[2, 1, 7, p // 32, p % 32] for p in position])
-    assert np.array_equal(block[position], _sprites.render(factors))
-
-
 def test_without_a_file_the_images_are_rendered_once(tmp_path, few_sprites, left_in):
-    dataset = dsprites.load(tmp_path)
+    dataset = load_data("dsprites", root=tmp_path)
     assert dataset.source == "rendered"
-    assert left_in(tmp_path) == ["rendered.npy"]
+    assert left_in(tmp_path) == ["rendered-64.npy", "rendered-64.npz"]
     assert np.array_equal(dataset.images(np.arange(2048)), dsprites.render(np.arange(2048)))
-    written = (tmp_path / "dsprites" / "rendered.npy").stat().st_mtime_ns
-    dsprites.load(tmp_path)
-    assert (tmp_path / "dsprites" / "rendered.npy").stat().st_mtime_ns == written
+    written = (tmp_path / "dsprites" / "rendered-64.npy").stat().st_mtime_ns
+    load_data("dsprites", root=tmp_path)
+    assert (tmp_path / "dsprites" / "rendered-64.npy").stat().st_mtime_ns == written
 
 
 def test_prepare_reports_its_progress(tmp_path, few_sprites):
     seen = []
-    dsprites.prepare(tmp_path, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(1024, 2048), (2048, 2048)]
+    prepare_data("dsprites", root=tmp_path, on_progress=lambda *done: seen.append(done))
+    assert seen[-1] == (2048, 2048)
 
 
 def test_an_interrupted_prepare_leaves_no_broken_cache(tmp_path, few_sprites, left_in):
@@ -82,20 +77,18 @@ def test_an_interrupted_prepare_leaves_no_broken_cache(tmp_path, few_sprites, le
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        dsprites.prepare(tmp_path, progress=interrupt)
+        prepare_data("dsprites", root=tmp_path, on_progress=interrupt)
     assert left_in(tmp_path) == []
-    assert check(dsprites.load(tmp_path)).num_pixels_different == 0
+    assert check(load_data("dsprites", root=tmp_path)).num_pixels_different == 0
 
 
 def test_what_a_killed_prepare_left_is_never_opened_and_goes_later(tmp_path, few_sprites, left_in):
     folder = tmp_path / "dsprites"
     folder.mkdir()
-    half = folder / "rendered.npy.123.tmp"
+    half = folder / "rendered-64.npy.123.tmp"
     half.write_bytes(b"half of the images")
-    assert check(dsprites.load(tmp_path)).num_pixels_different == 0
-    os.utime(half, (0, 0))
-    dsprites.load(tmp_path)
-    assert left_in(tmp_path) == ["rendered.npy"]
+    assert check(load_data("dsprites", root=tmp_path)).num_pixels_different == 0
+    assert left_in(tmp_path) == ["rendered-64.npy", "rendered-64.npz"]
 
 
 @pytest.mark.parametrize("placed", ["in the cache", "path", "folder"])
@@ -104,91 +97,98 @@ def test_the_official_file_is_used_where_it_is_at_hand(tmp_path, few_sprites, pl
     folder.mkdir()
     images = sprites(few_sprites)
     images[5] = 0  # to know it from a rendering
-    save_official(folder / dsprites.OFFICIAL, images)
-    path = {"in the cache": None, "path": folder / dsprites.OFFICIAL, "folder": folder}[placed]
-    dataset = dsprites.load(tmp_path, DataOptions(path=path))
-    assert dataset.source == f"official {dsprites.OFFICIAL}"
+    save_official(folder / OFFICIAL, images)
+    path = {"in the cache": None, "path": folder / OFFICIAL, "folder": folder}[placed]
+    dataset = load_data("dsprites", DataOptions(path=path), tmp_path)
+    assert dataset.source == f"official {OFFICIAL}"
     assert np.array_equal(dataset.images(np.arange(2048))[..., 0], images * 255)
-    again = dsprites.load(tmp_path)
+    again = load_data("dsprites", root=tmp_path)
     assert again.source == dataset.source
 
 
 def test_the_two_sources_have_caches_of_their_own(tmp_path, few_sprites, left_in):
-    dsprites.load(tmp_path)
-    save_official(tmp_path / dsprites.OFFICIAL, sprites(few_sprites))
-    dsprites.load(tmp_path, DataOptions(path=tmp_path))
+    load_data("dsprites", root=tmp_path)
+    save_official(tmp_path / OFFICIAL, sprites(few_sprites))
+    load_data("dsprites", DataOptions(path=tmp_path), tmp_path)
     names = left_in(tmp_path / "dsprites")
-    assert len(names) == 2
-    assert names[0].startswith("official-")
-    assert names[1] == "rendered.npy"
+    assert len(names) == 4
+    assert names[0].startswith("64-")
+    assert names[2:] == ["rendered-64.npy", "rendered-64.npz"]
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda images: images[:-1], r"must be uint8 of shape \(2048, 64, 64\); got .*2047"),
-        (lambda images: images.astype(np.int16), "must be uint8 .* got int16"),
+        (lambda images: images[:-1], r"got uint8 of \(2047, 64, 64\) in place of uint8 of \(2048"),
+        (lambda images: images.astype(np.int16), "got int16 of"),
         (lambda images: images * np.uint8(255), "must be 0 or 1; got 255"),
     ],
 )
 def test_a_file_that_is_not_the_official_one_is_refused(
     tmp_path, few_sprites, left_in, change, message
 ):
-    save_official(tmp_path / dsprites.OFFICIAL, change(sprites(few_sprites)))
+    save_official(tmp_path / OFFICIAL, change(sprites(few_sprites)))
     with pytest.raises(ValueError, match=message):
-        dsprites.load(tmp_path / "cache", DataOptions(path=tmp_path))
+        load_data("dsprites", DataOptions(path=tmp_path), tmp_path / "cache")
     assert left_in(tmp_path / "cache") == []
 
 
 def test_a_file_without_images_is_refused(tmp_path, few_sprites):
     np.savez(tmp_path / "x.npz", pictures=np.zeros(3))
-    with pytest.raises(ValueError, match="must hold an array 'imgs'; got pictures"):
-        dsprites.load(tmp_path, DataOptions(path=tmp_path / "x.npz"))
+    with pytest.raises(ValueError, match="got no array 'imgs' but pictures"):
+        load_data("dsprites", DataOptions(path=tmp_path / "x.npz"), tmp_path)
 
 
 def test_a_truncated_file_is_refused(tmp_path, few_sprites):
-    path = tmp_path / dsprites.OFFICIAL
+    path = tmp_path / OFFICIAL
     save_official(path, sprites(few_sprites))
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(ValueError, match=r"must be a whole \.npy or \.npz file"):
-        dsprites.load(tmp_path, DataOptions(path=path))
+    with pytest.raises(
+        ValueError, match=r"must be an? (official file of dSprites|whole \.npy or \.npz file)"
+    ):
+        load_data("dsprites", DataOptions(path=path), tmp_path)
 
 
 def test_a_file_with_a_damaged_image_is_refused(tmp_path, few_sprites):
-    path = tmp_path / dsprites.OFFICIAL
+    path = tmp_path / OFFICIAL
     images = np.random.default_rng(0).integers(0, 2, (2048, 64, 64), dtype=np.uint8)
     save_official(path, images)
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(bytes(data))
-    with pytest.raises(ValueError, match=r"must be a whole \.npy or \.npz file"):
-        dsprites.load(tmp_path, DataOptions(path=path))
+    with pytest.raises(
+        ValueError, match=r"must be an? (official file of dSprites|whole \.npy or \.npz file)"
+    ):
+        load_data("dsprites", DataOptions(path=path), tmp_path)
 
 
 def test_a_missing_file_is_reported_with_its_address(tmp_path):
-    with pytest.raises(MissingDataError, match=r"nothing at .*Fetch it from https://github.com"):
-        dsprites.load(tmp_path, DataOptions(path=tmp_path))
+    with pytest.raises(
+        MissingDataError,
+        match=r"found no dsprites_.* or fetch https://github.com.* leave `path` out",
+    ):
+        load_data("dsprites", DataOptions(path=tmp_path), tmp_path)
 
 
 @pytest.mark.parametrize("size", [32, 128])
 def test_another_size_is_refused_with_the_reason(tmp_path, size):
-    with pytest.raises(ValueError, match=rf"must be 64 for dsprites; got {size}\. The images are"):
-        dsprites.load(tmp_path, DataOptions(image_size=size))
+    with pytest.raises(ValueError, match=rf"must be 64 for dsprites; got {size}\. Scaled"):
+        load_data("dsprites", DataOptions(image_size=size), tmp_path)
 
 
 def test_colour_is_refused(tmp_path):
     with pytest.raises(ValueError, match="`channels` must be 1 for dsprites; got 3"):
-        dsprites.load(tmp_path, DataOptions(channels=3))
+        load_data("dsprites", DataOptions(channels=3), tmp_path)
 
 
 @pytest.mark.slow
 def test_the_whole_set_is_rendered_in_a_minute_and_opens_in_a_second(tmp_path):
     start = time.perf_counter()
-    cache = dsprites.prepare(tmp_path)
+    cache = prepare_data("dsprites", root=tmp_path)
     assert time.perf_counter() - start < 60
     assert cache.stat().st_size < 400e6
     start = time.perf_counter()
-    dataset = dsprites.load(tmp_path)
+    dataset = load_data("dsprites", root=tmp_path)
     assert time.perf_counter() - start < 1
     white = sum(
         int((dataset.images(np.arange(i, i + 4096)) == 255).sum())

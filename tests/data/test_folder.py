@@ -1,8 +1,13 @@
+import os
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from autobeta.data import DataOptions, folder
+from autobeta.data import DataOptions, load_data
+from autobeta.data._core.pixels import suffixes
 from autobeta.errors import MissingDataError
 
 GREY = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
@@ -16,27 +21,61 @@ def save(path, array, **options):
 
 def load(tmp_path, **options):
     options = DataOptions(path=tmp_path / "photos", test_fraction=0.0, **options)
-    return folder.load(tmp_path / "cache", options)
+    return load_data("folder", options, tmp_path / "cache")
 
 
 def whole(dataset):
     return dataset.images(np.arange(len(dataset)))
 
 
-def test_all_formats_are_found_below_the_folder_in_the_order_of_their_paths(tmp_path):
+def test_all_formats_are_found_below_the_folder_in_the_natural_order_of_their_paths(tmp_path):
     photos = tmp_path / "photos"
-    for name in ("b/2.jpeg", "a.png", "b/1.JPG", "c.webp", "d.bmp"):
+    names = ["a.png", "b/2.jpeg", "b/10.JPG", "b/x.jfif", "c.webp", "d.bmp", "e.tif", "f.gif"]
+    for name in names[::-1]:
         save(photos / name, COLOUR)
-    (photos / "notes.txt").write_text("not an image")
     save(photos / ".hidden.png", COLOUR)
     save(photos / ".thumbnails" / "a.png", COLOUR)
     dataset = load(tmp_path)
-    assert len(dataset) == 5
-    assert dataset.source == "5 images of the folder photos"
-    assert np.array_equal(whole(dataset)[0], COLOUR)
-    assert np.array_equal(whole(dataset)[4], COLOUR)
+    assert dataset.names == tuple(names)
+    assert dataset.source == "8 images of the folder photos"
+    for i in (0, 5, 6):
+        assert np.array_equal(whole(dataset)[i], COLOUR)
     assert dataset.factor_space is None
     assert dataset.factor_values is None
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_every_format_that_pillow_writes_and_reads_is_taken(tmp_path):
+    photos = tmp_path / "photos"
+    kinds = Image.registered_extensions()
+    both = [s for s, k in kinds.items() if k in Image.SAVE and s in suffixes()]
+    assert len(both) > 30
+    saved = 0
+    for suffix in both:
+        try:
+            save(photos / f"x{suffix}", GREY)
+        except (OSError, ValueError, KeyError):  # a format that takes no grey image
+            (photos / f"x{suffix}").unlink(missing_ok=True)
+            continue
+        saved += 1
+    assert saved > 25
+    assert len(load(tmp_path)) == saved
+
+
+def test_what_is_left_out_is_counted_by_kind(tmp_path):
+    save(tmp_path / "photos" / "a.png", GREY)
+    for name in ("notes.txt", "b.txt", "drawing.svg", "LICENSE"):
+        (tmp_path / "photos" / name).write_text("x")
+    said = r"left out 1 \.svg, 2 \.txt, 1 without ending, no images"
+    with pytest.warns(UserWarning, match=said):
+        assert len(load(tmp_path)) == 1
+
+
+def test_images_of_any_size_become_squares_of_any_size(tmp_path):
+    for k, shape in enumerate([(30, 500), (256, 256), (300, 257)]):
+        save(tmp_path / "photos" / f"{k}.png", np.full(shape, 90, np.uint8))
+    for size in (100, 256):
+        assert load(tmp_path, image_size=size).image_shape == (size, size, 1)
 
 
 def test_a_tall_and_a_wide_image_lose_their_ends(tmp_path):
@@ -90,16 +129,18 @@ def test_images_are_converted_once_and_again_when_a_file_changes(tmp_path, left_
     save(tmp_path / "photos" / "a.png", GREY)
     load(tmp_path)
     load(tmp_path)
-    assert len(left_in(tmp_path / "cache")) == 1
+    assert len(left_in(tmp_path / "cache")) == 2
     save(tmp_path / "photos" / "a.png", GREY[:50])
     load(tmp_path)
-    assert len(left_in(tmp_path / "cache")) == 2
+    assert len(left_in(tmp_path / "cache")) == 4
 
 
 def test_a_part_is_held_out(tmp_path):
     for i in range(10):
         save(tmp_path / "photos" / f"{i}.png", GREY)
-    dataset = folder.load(tmp_path, DataOptions(path=tmp_path / "photos", test_fraction=0.3))
+    dataset = load_data(
+        "folder", DataOptions(path=tmp_path / "photos", test_fraction=0.3), tmp_path
+    )
     assert len(dataset.splits["test"]) == 3
     assert len(dataset.splits["train"]) == 7
 
@@ -121,23 +162,190 @@ def test_a_truncated_image_is_named(tmp_path, name):
         load(tmp_path)
 
 
-def test_an_image_of_16_bits_is_refused(tmp_path):
-    save(tmp_path / "photos" / "a.png", GREY.astype(np.uint16) * 257)
-    with pytest.raises(ValueError, match="mode I;16, not 8 bits per channel"):
+def test_an_image_of_16_bits_is_refused_and_taken_when_the_advice_is_followed(tmp_path):
+    path = tmp_path / "photos" / "a.png"
+    save(path, GREY.astype(np.uint16) * 257)
+    with pytest.raises(ValueError, match="mode I;16, not 8 bits per channel") as error:
         load(tmp_path)
+    advice = re.search(r"save (Image\.fromarray\(.*\)\))\.", str(error.value))[1]
+    with Image.open(path) as image:
+        eval(advice, {"Image": Image, "numpy": np, "image": image}).save(path)
+    assert np.array_equal(whole(load(tmp_path))[0, :, :, 0], GREY)
+
+
+def test_broken_images_are_named_all_at_once_and_skipped_if_that_is_asked_for(tmp_path):
+    photos = tmp_path / "photos"
+    numbered_images(photos, [f"{i}.png" for i in range(6)])
+    (photos / "1.png").write_bytes(b"no image")
+    (photos / "4.png").write_bytes((photos / "4.png").read_bytes()[:-40])
+    rows = "".join(f"{i}.png,{i % 2}\n" for i in range(6))
+    (photos / "labels.csv").write_text(f"file,hue\n{rows}")
+    with pytest.raises(ValueError, match=r"/1\.png(.|\n)*/4\.png(.|\n)*--skip-broken"):
+        load(tmp_path)
+    with pytest.warns(UserWarning, match=r"2 broken images skipped: 1\.png, 4\.png"):
+        dataset = load(tmp_path, skip_broken=True)
+    assert dataset.names == ("0.png", "2.png", "3.png", "5.png")
+    assert whole(dataset)[:, 0, 0, 0].tolist() == [0, 2, 3, 5]
+    assert dataset.factor_values(np.arange(4)).ravel().tolist() == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("cut", [60, 4000])
+def test_truncated_images_in_several_places_are_named_in_one_error(tmp_path, cut):
+    for i in range(4):
+        save(tmp_path / "photos" / f"{i}.png", COLOUR)
+    for i in (1, 3):
+        path = tmp_path / "photos" / f"{i}.png"
+        path.write_bytes(path.read_bytes()[:cut])
+    with pytest.raises(ValueError, match=r"/1\.png` must (.|\n)*/3\.png` must "):
+        load(tmp_path)
+
+
+def test_a_folder_of_broken_images_alone_is_refused(tmp_path):
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "a.png").write_bytes(b"")
+    with pytest.raises(ValueError, match=r"a\.png` must be a readable image"):
+        load(tmp_path, skip_broken=True)
+
+
+# --- labels
+
+
+def numbered_images(photos, names):
+    for i, name in enumerate(names):
+        save(photos / name, np.full((64, 64), i, np.uint8))
+
+
+@pytest.mark.parametrize("table", ["metadata.csv", "labels.csv", "anything.csv"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_a_table_gives_the_factors_in_any_order_of_its_rows(tmp_path, table, separator):
+    photos = tmp_path / "photos"
+    numbered_images(photos, [f"{i}.png" for i in range(12)])
+    rows = [["file_name", "kind", "size", "huge", "ratio", "id"]]
+    rows += [[f"{i}.png", "ab"[i % 2], i % 3, 2**60 + i % 3, i / 7, i] for i in range(11, -1, -1)]
+    text = "\n".join(separator.join(map(str, row)) for row in rows)
+    (photos / table).write_text(text, "utf-8-sig")
+    with pytest.warns(UserWarning, match="no factors") as said:
+        dataset = load(tmp_path)
+    notes = [str(note.message) for note in said]
+    assert notes == [
+        "the folder photos: no factors: ratio (fractions).",
+        "the folder photos: no factors: id (too many values, as an identifier has).",
+    ]
+    assert dataset.factor_space.names == ("kind", "size", "huge")
+    expected = [[i % 2, i % 3, i % 3] for i in range(12)]
+    assert dataset.factor_values(np.arange(12)).tolist() == expected
+
+
+@pytest.mark.parametrize("form", ["path", "name", "stem"])
+def test_rows_may_name_files_by_path_name_or_stem(tmp_path, form):
+    names = [f"{'xy'[i % 2]}/{i}.png" for i in range(6)]
+    numbered_images(tmp_path / "photos", names)
+    shown = {"path": lambda n: n, "name": lambda n: n[2:], "stem": lambda n: n[2:-4]}[form]
+    lines = ["image,label", *(f"{shown(n)},{i % 3}" for i, n in enumerate(names))]
+    (tmp_path / "photos" / "labels.csv").write_text("\n".join(lines))
+    dataset = load(tmp_path)
+    order = [int(name[2:-4]) for name in dataset.names]
+    assert dataset.factor_values(np.arange(6)).ravel().tolist() == [i % 3 for i in order]
+
+
+SIX = "".join(f"{i}.png,{i % 3 or ''}\n" for i in range(6))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,x\n0.png,1\n", r"got none for 1\.png, 2\.png, 3\.png and 2 more"),
+        ("file,x\n0.png,1\n0.png,2\n", "some file or column twice"),
+        ("file,x\n0.png\n", "rows of different lengths"),
+        ("", "rows of different lengths, or none"),
+        ("file,x\nother.png,1\n", r"must name the images; got none of 0\.png"),
+        (f"file,x\n{SIX}", "`x` must have a value in every row; got None in row 0"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_refused(tmp_path, text, message):
+    numbered_images(tmp_path / "photos", [f"{i}.png" for i in range(6)])
+    (tmp_path / "photos" / "metadata.csv").write_text(text)
+    with pytest.raises(ValueError, match=message):
+        load(tmp_path)
+
+
+def test_a_table_about_something_else_is_left_out(tmp_path):
+    numbered_images(tmp_path / "photos", ["a.png"])
+    (tmp_path / "photos" / "prices.csv").write_text("day,price\n1,2\n")
+    with pytest.warns(UserWarning, match=r"left out 1 \.csv"):
+        assert load(tmp_path).factor_space is None
+
+
+def test_folders_are_classes_where_all_images_are_in_several(tmp_path):
+    names = ["cat/1.png", "cat/2.png", "dog/1.png", "dog/2.png"]
+    numbered_images(tmp_path / "photos", names)
+    dataset = load(tmp_path)
+    assert dataset.factor_space.names == ("class",)
+    assert dataset.factor_values(np.arange(4)).ravel().tolist() == [0, 0, 1, 1]
+    save(tmp_path / "photos" / "cover.png", GREY)
+    assert load(tmp_path).factor_space is None
+
+
+def test_folders_train_and_test_are_splits_with_classes_in_them(tmp_path):
+    names = [f"{s}/{c}/{i}.png" for s in ("train", "test") for c in ("a", "b") for i in range(3)]
+    numbered_images(tmp_path / "photos", names)
+    dataset = load(tmp_path)
+    assert {k: len(v) for k, v in dataset.splits.items()} == {"train": 6, "test": 6}
+    assert all(dataset.names[i].startswith("train") for i in dataset.splits["train"])
+    assert dataset.factor_space.sizes == (2,)
+    save(tmp_path / "photos" / "cover.png", GREY)
+    with pytest.warns(UserWarning, match="1 images are in none of the splits"):
+        assert len(load(tmp_path).splits["train"]) == 6
+
+
+def test_a_folder_train_alone_is_no_split(tmp_path):
+    numbered_images(tmp_path / "photos", [f"train/{i}.png" for i in range(10)])
+    options = DataOptions(path=tmp_path / "photos", test_fraction=0.2)
+    splits = load_data("folder", options, tmp_path).splits
+    assert {name: len(index) for name, index in splits.items()} == {"train": 8, "test": 2}
+
+
+def test_a_name_that_is_no_utf_8_is_read_and_shown(tmp_path):
+    photos = tmp_path / "photos"
+    save(photos / "a.png", GREY)
+    latin = os.fsencode(photos) + b"/caf\xe9.png"
+    os.rename(photos / "a.png", latin)  # noqa: PTH104 - a name in bytes
+    dataset = load(tmp_path)
+    assert dataset.names == ("caf\\xe9.png",)
+    with open(latin, "wb") as file:  # noqa: PTH123
+        file.write(b"broken")
+    with pytest.raises(ValueError, match=r"caf\\xe9\.png` must be a readable image") as error:
+        load(tmp_path)
+    str(error.value).encode()  # can be printed
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/ph\xe9")
+    for name in ("b.png", "c.png"):
+        save(Path(folder) / name, GREY)
+    load_data(folder, root=tmp_path / "cache").source.encode()
+
+
+def test_the_same_images_elsewhere_have_the_same_fingerprint_and_others_have_not(tmp_path):
+    numbered_images(tmp_path / "photos", ["a.png", "b.png"])
+    first = load(tmp_path).fingerprint
+    (tmp_path / "photos").rename(tmp_path / "moved")
+    with pytest.raises(MissingDataError, match=r"no folder or file at `.*photos`\. If it"):
+        load_data(tmp_path / "photos", root=tmp_path / "cache")
+    options = DataOptions(test_fraction=0.0)
+    assert load_data(tmp_path / "moved", options, tmp_path / "cache").fingerprint == first
+    save(tmp_path / "moved" / "b.png", np.full((64, 64), 7, np.uint8))  # under the same name
+    assert load_data(tmp_path / "moved", options, tmp_path / "cache").fingerprint != first
 
 
 @pytest.mark.parametrize("limit", [3000, 1000])
 def test_an_image_too_large_for_the_memory_is_refused(tmp_path, monkeypatch, limit):
     save(tmp_path / "photos" / "a.png", COLOUR)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)  # a warning, and an error above twice
-    with pytest.raises(ValueError, match=rf"must have at most {limit} pixels"):
+    with pytest.raises(ValueError, match=r"a\.png` must be .* limit of \d000 pixels"):
         load(tmp_path)
 
 
 def test_a_folder_without_images_is_refused(tmp_path):
     (tmp_path / "photos").mkdir()
-    with pytest.raises(ValueError, match=r"must have an image \(\.png, .*got none below"):
+    with pytest.raises(ValueError, match=r"must have an image .*; got no file below"):
         load(tmp_path)
 
 
@@ -145,9 +353,4 @@ def test_a_folder_that_is_missing_is_refused(tmp_path):
     with pytest.raises(MissingDataError, match="must be a folder of images; found none at"):
         load(tmp_path)
     with pytest.raises(ValueError, match="must be a folder of images; got None"):
-        folder.load(tmp_path)
-
-
-def test_other_sizes_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="must be 32 or 64 or 128 for folder; got 100"):
-        load(tmp_path, image_size=100)
+        load_data("folder", root=tmp_path)

@@ -1,12 +1,12 @@
 import numpy as np
 import pytest
 
-from autobeta.data import DataOptions, check, toy
+from autobeta.data import DataOptions, check, load_data, toy
 
 
 @pytest.mark.parametrize("size", [32, 64, 128])
 def test_toy_is_a_full_grid_of_grey_squares(tmp_path, size, left_in):
-    dataset = toy.load(tmp_path, DataOptions(image_size=size))
+    dataset = load_data("toy", DataOptions(image_size=size), tmp_path)
     assert dataset.num_images == dataset.factor_space.num_combinations == 2304
     assert dataset.image_shape == (size, size, 1)
     images = dataset.images(np.arange(2304))
@@ -38,12 +38,12 @@ def test_all_toy_images_at_64_pixels_differ():
 
 
 def test_toy_agrees_with_a_fresh_rendering(tmp_path):
-    result = check(toy.load(tmp_path, DataOptions(image_size=32)), num_images=50)
+    result = check(load_data("toy", DataOptions(image_size=32), tmp_path), num_images=50)
     assert (result.num_images, result.num_identical) == (50, 50)
 
 
 def test_toy_refuses_colour_and_a_path(tmp_path):
     with pytest.raises(ValueError, match="`channels` must be 1 for toy; got 3"):
-        toy.load(tmp_path, DataOptions(channels=3))
+        load_data("toy", DataOptions(channels=3), tmp_path)
     with pytest.raises(ValueError, match="`path` must be left out for toy"):
-        toy.load(tmp_path, DataOptions(path=tmp_path))
+        load_data("toy", DataOptions(path=tmp_path), tmp_path)

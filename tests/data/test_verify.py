@@ -3,15 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from autobeta.data import FactorSpace, VerifyResult, check, verify
+from autobeta.data import FactorSpace, VerifyResult, check, load_data, verify
 from autobeta.errors import MissingDataError
 
 
 @pytest.fixture
 def sprites(tmp_path, few_sprites):
-    from autobeta.data import dsprites
 
-    return dsprites.load(tmp_path / "cache")
+    return load_data("dsprites", root=tmp_path / "cache")
 
 
 def test_identical_images_are_counted_at_their_positions(tmp_path, sprites):
@@ -90,11 +89,12 @@ def test_classes_are_of_no_use_without_a_factor_space(tmp_path, numbered):
 
 def test_check_finds_a_damaged_cache(tmp_path, sprites):
     assert check(sprites, num_images=100) == VerifyResult(100, 100, 0)
-    file = tmp_path / "cache" / "dsprites" / "rendered.npy"
+    file = tmp_path / "cache" / "dsprites" / "rendered-64.npy"
     data = bytearray(file.read_bytes())
     data[-512 * 1000 :] = bytes(512 * 1000)
     file.write_bytes(bytes(data))
-    assert check(sprites, num_images=2048).num_identical == 1048
+    with pytest.raises(ValueError, match=r"rendered-64.npy` must read back .* image \d+ does not"):
+        check(sprites, num_images=2048)
 
 
 def test_check_needs_something_to_compare_with(numbered):

@@ -30,6 +30,7 @@ from autobeta.metrics import (
     sap,
 )
 from autobeta.metrics._names import find
+from autobeta.metrics._options import check_options
 from autobeta.registry import available
 
 
@@ -177,17 +178,12 @@ def test_votes_never_draw_a_constant_factor(metric, codes, factors):
 
 
 @pytest.mark.parametrize("metric", VOTES)
-def test_votes_need_shared_values(metric, codes, factors):
-    with pytest.raises(ValueError, match="two points share a value; got 1"):
-        metric(codes, np.column_stack([np.arange(120), factors[:, 0]]))
-
-
-@pytest.mark.parametrize("metric", VOTES)
 def test_votes_draw_no_value_that_occurs_once(metric):
-    # two rows share a value of factor 0, and latent 0 rests in them; likewise 1
-    factors = np.column_stack([np.append(np.arange(119), 0), np.append([1, 1], np.arange(2, 120))])
+    # 70 rows share a value of factor 0, and latent 0 rests in them; likewise 1
+    row = np.arange(120)
+    factors = np.column_stack([np.minimum(row, 50), np.maximum(row, 69)])
     codes = np.random.default_rng(0).normal(size=(120, 2))
-    codes[[0, 119], 0], codes[[0, 1], 1] = 5.0, 5.0
+    codes[50:, 0], codes[:70, 1] = 5.0, 5.0
     assert metric(codes, factors, num_train=50, num_eval=50) == 1
 
 
@@ -198,11 +194,29 @@ def test_a_factor_value_seen_once_gives_a_score(metric, codes, factors):
     assert all(0 <= number <= 1 for number in numbers(metric(codes, factors)))
 
 
-def test_information_from_neighbours_needs_a_value_that_occurs_twice(codes, factors):
-    with pytest.raises(ValueError, match="column 1 every value occurs once"):
-        infomec(codes, np.column_stack([factors[:, 0], np.arange(120)]))
-    with pytest.raises(ValueError, match="`neighbors` must be at least 1; got 0"):
+def test_information_from_neighbours_needs_one(codes, factors):
+    with pytest.raises(ValueError, match=r"`neighbors` must be in \[1, 10,000\]; got 0"):
         infomec(codes, factors, neighbors=0)
+
+
+@pytest.mark.parametrize("metric", [m for m in ALL if m not in (mcc, mcc_spearman, dci_lasso)])
+@pytest.mark.parametrize("many", [np.arange(120), np.arange(120) * 2 // 3])
+def test_a_column_that_numbers_the_rows_is_refused_by_all_alike(metric, many, codes, factors):
+    with pytest.raises(ValueError, match=r"two points for each value on average.*in column 1\. L"):
+        metric(codes, np.column_stack([factors[:, 0], many]))
+
+
+@pytest.mark.parametrize("metric", [mcc, mcc_spearman, dci_lasso])
+def test_scores_that_take_values_as_numbers_take_many(metric, codes, factors):
+    found = numbers(metric(codes, np.column_stack([factors[:, 0], np.arange(120)])))
+    assert all(0 <= number <= 1 for number in found)
+
+
+def test_more_than_a_thousand_values_are_too_many_among_any_number_of_points():
+    codes, many = np.zeros((10_000, 2)), np.arange(10_000) // 5
+    with pytest.raises(ValueError, match=r"at most 1,000 values; got 2000 values in 10000 points"):
+        mig(codes, many[:, None])
+    assert mig(codes, many[:, None] // 2) == 0  # the advice: bins
 
 
 @pytest.mark.parametrize("metric", COMPARING)
@@ -225,7 +239,7 @@ def test_one_latent_depends_on_no_other(metric, codes):
 def test_bins_must_fit_the_points(metric, codes, factors):
     with pytest.raises(ValueError, match="got 19 points for 20 bins"):
         metric(codes[:19], factors[:19])
-    with pytest.raises(ValueError, match="`bins` must be at least 2; got 1"):
+    with pytest.raises(ValueError, match=r"`bins` must be in \[2, 10,000\]; got 1"):
         metric(codes, factors, bins=1)
 
 
@@ -258,7 +272,7 @@ def test_probes_need_labels(codes, factors):
 
 
 def test_chenmig_needs_a_sample(codes, factors):
-    with pytest.raises(ValueError, match="`samples` must be at least 1; got 0"):
+    with pytest.raises(ValueError, match=r"`samples` must be in \[1, .*got 0"):
         chenmig_(codes, factors, samples=0)
 
 
@@ -273,10 +287,10 @@ def test_without_lightgbm_the_way_out_is_named(metric, codes, factors, monkeypat
     ("name", "message"),
     [
         ("migg", r"`metrics` has no 'migg'.*Did you mean 'mig'\?"),
-        ("mig[bin=3]", r"the variant of mig must be one of bins=20; got 'bin=3'"),
-        ("mig[seed=3]", r"the variant of mig must be one of bins=20; got 'seed=3'"),
-        ("mig[bins]", r"the variant of mig must be one of bins=20; got 'bins'"),
-        ("mig[bins=few]", r"`bins` of mig must be a number such as 20; got 'few'"),
+        ("mig[bin=3]", r"the variant of mig must be one of bins=NUMBER; got 'bin=3'"),
+        ("mig[seed=3]", r"the variant of mig must be one of bins=NUMBER; got 'seed=3'"),
+        ("mig[bins]", r"the variant of mig must be one of bins=NUMBER; got 'bins'"),
+        ("mig[bins=few]", r"`bins` of mig must be a number in \[2, 10,000\]; got 'few'"),
         ("dci[xgb]", r"variant of dci must be one of lightgbm, gbt, rf, lasso; got 'xgb'"),
         ("sap[]", r"a metric must be a name such as mig, or name\[variant\].*got 'sap\[\]'"),
         ("explicitness[x]", r"the variant of explicitness must be one of none; got 'x'"),
@@ -298,9 +312,10 @@ def test_held_out_tables_must_have_the_same_columns(metric, codes, factors):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"batch_size": 1}, "`batch_size` must be at least 2; got 1"),
-        ({"num_eval": 0}, "`num_train` and `num_eval` must be at least 1; got 10000 and 0"),
-        ({"dead_fraction": 1.0}, r"`dead_fraction` must be in \[0, 1\); got 1.0"),
+        ({"batch_size": 1}, r"`batch_size` must be in \[2, .*got 1"),
+        ({"num_eval": 0}, r"`num_eval` must be in \[1, .*got 0"),
+        ({"dead_fraction": 1.1}, r"`dead_fraction` must be in \[0.0, 1.0\]; got 1.1"),
+        ({"seed": -1}, r"`seed` must be in \[0, .*got -1"),
     ],
 )
 @pytest.mark.parametrize("metric", VOTES)
@@ -309,8 +324,13 @@ def test_votes_refuse_options_out_of_range(metric, options, message, codes, fact
         metric(codes, factors, **options)
 
 
+def test_an_option_that_counts_must_be_whole():
+    with pytest.raises(TypeError, match=r"`bins` must be a whole number; got 2.5"):
+        check_options({"bins": (2, 10)}, 0, bins=2.5)
+
+
 def test_irs_refuses_a_quantile_out_of_range(codes, factors):
-    with pytest.raises(ValueError, match=r"`quantile` must be in \[0, 1\]; got 1.5"):
+    with pytest.raises(ValueError, match=r"`quantile` must be in \[0.0, 1.0\]; got 1.5"):
         irs(codes, factors, quantile=1.5)
 
 
@@ -323,6 +343,6 @@ def test_log_variances_must_fit_the_codes(metric, codes, factors):
 
 
 def test_rmig_refuses_a_wrong_grid(codes, factors):
-    for options in ({"bins": 1}, {"limit": 0.0}):
-        with pytest.raises(ValueError, match="`bins` must be at least 2 and `limit` above 0"):
-            rmig_(codes, factors, **options)
+    for name, value in {"bins": 1, "limit": 0.0}.items():
+        with pytest.raises(ValueError, match=rf"`{name}` must be in .*; got {value}"):
+            rmig_(codes, factors, **{name: value})

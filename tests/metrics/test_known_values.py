@@ -86,6 +86,7 @@ SIZES = np.array([3, 4, 5])
 LN20, ENTROPY = np.log(20), np.log(SIZES)
 GUESS = np.mean(1 / SIZES)
 TWO_OF_SIX = 1 - np.log(2) / np.log(6)
+UNENTROPIC_OF_3 = LN20 / (ENTROPY[0] + LN20)
 UNENTROPIC = np.mean(LN20 / (ENTROPY + LN20))
 
 # Score of a perfect code (one latent per factor of 3, 4 and 5 values, all combinations equally
@@ -220,16 +221,132 @@ def test_a_constant_latent_changes_nothing(name, mixed):
 
 
 @pytest.mark.parametrize("std", [0.0, 1e-9, 0.01, 0.049])
-def test_factorvae_leaves_out_a_latent_that_hardly_moves(std, identity, grid):
+def test_factorvae_leaves_out_a_latent_that_hardly_moves_beside_its_noise(std, identity, grid):
     # one spike: nearly all batches find it at rest, and it would win their votes
     spike = np.zeros((len(grid), 1))
     spike[17] = std * len(grid) / np.sqrt(len(grid) - 1)
     assert spike.std() == pytest.approx(std)
     noise = 0.01 * np.random.default_rng(0).normal(size=identity.shape)
     codes = np.hstack([spike, identity + noise])
-    assert factorvae(codes, grid) == 1
+    logvars = np.full(codes.shape, -4.0)
+    logvars[:, 0] = 0  # as the prior's
+    assert factorvae(codes, grid, logvars=logvars) == 1
     if std > 0:
-        assert factorvae(codes, grid, dead_fraction=0.0) < 0.5
+        assert factorvae(codes, grid, logvars=logvars, dead_fraction=0.0) < 0.5
+
+
+SCALES = np.array([1e-3, 0.1, 50.0])
+
+
+def test_votes_for_a_perfect_code_do_not_depend_on_the_scales_of_its_latents(identity, grid):
+    logvars = np.full(identity.shape, -4.0)
+    for metric in (factorvae, betavae):
+        assert metric(SCALES * identity, grid) == metric(identity, grid) == 1
+        scaled = metric(SCALES * identity, grid, logvars=logvars + 2 * np.log(SCALES))
+        assert scaled == metric(identity, grid, logvars=logvars) == 1
+
+
+@pytest.mark.parametrize(("metric", "part"), [(dci, 0), (modularity, None)])
+def test_dead_latents_take_no_part_where_log_variances_tell_them(metric, part, identity, grid):
+    rng = np.random.default_rng(0)
+    live = identity + 0.5 * rng.normal(size=identity.shape)
+    dead = 0.01 * rng.normal(size=(len(grid), 5))
+    codes, logvars = np.hstack([live, dead]), np.repeat([[-1.5, 0.0]], len(grid), axis=0)
+    logvars = np.repeat(logvars, [3, 5], axis=1)
+
+    def value(codes, **options):
+        found = metric(codes, grid, **options)
+        return found if part is None else found[part]
+
+    constant = value(np.hstack([live, 0 * dead]) if part is not None else live)
+    assert value(codes, logvars=logvars) == pytest.approx(constant, abs=0.02)
+    assert value(codes) != pytest.approx(constant, abs=0.02)
+    assert 0 <= value(dead, logvars=logvars[:, 3:]) < 1e-9
+
+
+def test_masses_whose_product_vanishes_have_their_information():
+    # all of dSprites' orientations and five sizes, as Do and Tran's code has it
+    v = np.stack([np.repeat(np.arange(40), 5), np.tile(np.arange(5), 40)], axis=1)
+    codes = (v - v.mean(axis=0)) / v.std(axis=0) * 0.3
+    for std, expected in ((0.0524, 0.697101), (0.02, None), (1e-9, None)):
+        found = rmig(codes, v, logvars=np.full(codes.shape, 2 * np.log(std)))
+        assert found == pytest.approx(expected, abs=1e-6) if expected else 0 < found <= 1
+
+
+@pytest.mark.parametrize("logvar", [-1e6, -700.0, 700.0, 1e6])
+@pytest.mark.parametrize("metric", [rmig, chenmig])
+def test_posteriors_of_any_width_have_a_score(metric, logvar, identity, grid):
+    found = metric(identity, grid, logvars=np.full(identity.shape, logvar))
+    assert found == pytest.approx(1 if logvar < 0 else 0, abs=1e-9)
+
+
+@pytest.mark.parametrize("noise", [1e-3, 1e-6, 1e-10])
+def test_the_total_correlation_of_a_near_copy_is_that_of_its_correlation(noise):
+    z, e = np.linalg.qr(np.random.default_rng(0).normal(size=(1000, 3)) - [1, 0, 0])[0].T[1:]
+    z, e = z - z.mean(), e - e.mean()
+    e -= z * (z @ e) / (z @ z)
+    e *= np.linalg.norm(z) / np.linalg.norm(e)
+    found = gaussian_total_correlation(np.column_stack([z, z + noise * e]))
+    # the correlation is 1 / sqrt(1 + noise^2)
+    assert found == pytest.approx(0.5 * np.log1p(1 / noise**2), rel=1e-5)
+
+
+def test_a_sum_of_latents_makes_the_total_correlation_infinite_in_either_precision():
+    z = np.random.default_rng(0).normal(size=(500, 2))
+    for kind in (np.float32, np.float64):
+        table = z.astype(kind)
+        total = np.column_stack([table, 2 * table[:, 0] - table[:, 1] + kind(1)])
+        assert gaussian_total_correlation(total) == np.inf
+
+
+def test_lasso_hardly_counts_the_factors_that_are_not_encoded():
+    # two factors of five in a latent each, eight latents of noise, as Eastwood and Williams weigh
+    scores = []
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        factors = rng.integers([3, 6, 40, 32, 32], size=(2000, 5))
+        noise = rng.normal(size=(2000, 8))
+        codes = np.hstack([factors[:, 2:4] / 10 + 0.1 * rng.normal(size=(2000, 2)), noise])
+        scores.append(dci_lasso(codes, factors).disentanglement)
+    assert np.mean(scores) > 0.9
+
+
+@pytest.mark.parametrize("metric", [dci_lasso, dci, dci_gbt, sap, explicitness])
+def test_the_order_of_rows_plays_no_part_where_nothing_is_drawn(metric):
+    # of noise lasso leaves a weight or two, and which ones hangs on its folds
+    rng = np.random.default_rng(0)
+    codes, factors = rng.normal(size=(300, 6)), rng.integers([3, 6, 8], size=(300, 3))
+    test = codes[200:], factors[200:]
+    found = metric(codes[:200], factors[:200], test=test)
+    order = rng.permutation(200)
+    assert metric(codes[order], factors[order], test=test) == pytest.approx(found, abs=1e-6)
+
+
+def test_lasso_weighs_a_factor_alike_whatever_unit_it_has(points):
+    codes, factors = points
+    assert dci_lasso(codes, factors * [1, 50]) == pytest.approx(dci_lasso(codes, factors))
+
+
+def test_sap_does_not_depend_on_where_the_codes_are(points):
+    codes, factors = (part[:300].astype(np.float64) for part in points)
+    assert sap(codes + 100, factors) == pytest.approx(sap(codes, factors), abs=1e-9)
+    assert sap(codes, factors) > 0.1
+
+
+def test_an_outlier_raises_irs():
+    rng = np.random.default_rng(0)
+    codes, factors = rng.uniform(-1, 1, size=(10_000, 3)), rng.integers([3, 6], size=(10_000, 2))
+    clean = irs(codes, factors)
+    codes[0] *= 20
+    assert irs(codes, factors) > clean + 0.5
+
+
+def test_jemmig_takes_of_two_latents_that_tell_all_the_one_that_tells_no_more(identity, grid):
+    # a latent of one factor, and one of two factors
+    both = identity[:, :1] + 4 * identity[:, 1:2]
+    codes = np.hstack([identity[:, :1], both])
+    found = jemmig(codes, grid[:, :1])
+    assert found == jemmig(codes[:, ::-1], grid[:, :1]) == pytest.approx(UNENTROPIC_OF_3)
 
 
 def test_a_constant_latent_counts_as_zero_modularity(identity, grid):

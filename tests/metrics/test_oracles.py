@@ -2,13 +2,15 @@
 
 import json
 import os
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy.stats import norm
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import mutual_info_score
+from sklearn.metrics import log_loss, mutual_info_score
 from sklearn.svm import LinearSVC
 
 from autobeta.metrics import (
@@ -22,6 +24,7 @@ from autobeta.metrics import (
     gaussian_total_correlation,
     gaussian_wasserstein,
     infomec,
+    infomec_discrete,
     irs,
     jemmig,
     mcc,
@@ -69,7 +72,7 @@ def test_sap_agrees_with_a_loop(case):
     gaps = []
     for v in factors.T:
         accuracies = []
-        for c in codes.T:
+        for c in codes.T - codes[train].mean(axis=0, dtype=np.float64)[:, None]:
             svm = LinearSVC(C=0.01, class_weight="balanced").fit(c[train, None], v[train])
             accuracies.append(np.mean(svm.predict(c[test, None]) == v[test]))
         accuracies.sort()
@@ -175,6 +178,36 @@ def test_betavae_agrees_with_a_loop(case):
     found = betavae(codes, factors, num_train=2000, num_eval=2000, batch_size=32)
     error = np.sqrt(max(expected * (1 - expected), 1e-3) * 4 / 2000)
     assert found == pytest.approx(expected, abs=5 * error)
+
+
+def test_discrete_infomec_agrees_with_a_loop(case):
+    codes, factors = np.round(2 * case[0]), case[1]
+    binned = [np.unique(c, return_inverse=True)[1] for c in codes.T]
+    active = [c for c in binned if c.max() > 0]
+    table = np.array(
+        [[mutual_info_score(v, c) / mutual_info_score(v, v) for v in factors.T] for c in active]
+    )
+    gains = []
+    one_hot = np.hstack([np.eye(c.max() + 1)[c] for c in binned])
+    for v in factors.T:
+        options = {"C": np.inf, "class_weight": "balanced"}
+        losses = []
+        for x in (one_hot, np.zeros_like(one_hot)):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)
+                model = LogisticRegression(**options).fit(x, v)
+            losses.append(log_loss(v, model.predict_proba(x)))
+        gains.append(1 - losses[0] / losses[1])
+    ratios = [
+        (np.mean(t.max(axis=1) / t.sum(axis=1)) - 1 / t.shape[1]) / (1 - 1 / t.shape[1])
+        for t in (table, table.T)
+    ]
+    found = infomec_discrete(codes, factors)
+    assert found[:2] == pytest.approx(ratios)
+    assert found.explicitness == pytest.approx(np.mean(gains), abs=0.01)
+    assert infomec_discrete(codes, factors, seed=1) == found
+    with pytest.raises(ValueError, match=r"`codes` must have few values .* in 10 latents\. Ask"):
+        infomec_discrete(case[0], factors)
 
 
 def test_mcc_agrees_with_a_search_over_matchings(case):

@@ -112,5 +112,5 @@ def test_the_kernel_distance_of_a_gaussian_is_unbiased(shift, scale):
 
 
 def test_a_kernel_without_width_is_refused():
-    with pytest.raises(ValueError, match="`width` must be positive; got 0"):
+    with pytest.raises(ValueError, match="`width` must be positive and finite; got 0"):
         MaximumMeanDiscrepancy(0.0)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from autobeta import runs
+from autobeta.run import folder as runs
 
 NUM_LATENTS, NUM_VALUES, SIDE, STEPS = 4, 5, 16, 40
 
@@ -69,7 +69,7 @@ def make_run(tmp_path):
         folder = tmp_path / name
         folder.mkdir(parents=True)
         config = {
-            "format": runs.FORMAT,
+            "format": 2,
             "method": method,
             "method_config": settings or {},
             "data": {"name": data, "image_size": SIDE},

@@ -1,11 +1,14 @@
+import base64
+import io
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 
-from autobeta import runs
 from autobeta.reports import load_runs
 from autobeta.reports._style import COLOURS, GREY, MARKERS, looks, svg_uri
 from autobeta.reports.figures import beta_over_steps, kl_over_steps, latent_kl, rate_distortion
+from autobeta.run import folder as runs
 
 
 def _legend(figure):
@@ -91,7 +94,7 @@ def test_the_held_out_part_is_taken_only_where_all_runs_have_one(make_run, losse
     (alone,) = rate_distortion(loaded[:1], distortion="bce").axes
     (together,) = rate_distortion(loaded, distortion="bce").axes
     assert list(alone.lines[0].get_ydata()) == [2.0]
-    assert alone.get_title("left") == "toy, held-out part"
+    assert alone.get_title("left") == "toy, held-out split"
     assert list(together.lines[0].get_ydata()) == [1.0]
 
 
@@ -186,3 +189,51 @@ def test_a_long_name_is_shortened_in_figures_only(make_run):
     assert len(title) == 40
     assert title.startswith("first-xx")
     assert title.endswith("xx-last")
+
+
+def test_a_pdf_has_truetype_fonts_whatever_the_users_settings_are(make_run):
+    file = io.BytesIO()
+    kl_over_steps(load_runs([make_run()])).savefig(file, format="pdf")
+    assert b"/TrueType" in file.getvalue() or b"/CIDFontType2" in file.getvalue()
+    assert b"/Type3" not in file.getvalue()
+
+
+def test_a_small_difference_looks_small_on_the_plane(make_run, losses):
+    folders = [
+        make_run(f"s{s}", seed=s, metrics={"evaluation": {"train": losses(kl=kl, mse=mse)}})
+        for s, (kl, mse) in enumerate([(20.0, 0.0100), (20.2, 0.0103)])
+    ]
+    (axis,) = rate_distortion(load_runs(folders)).axes
+    low, high = axis.get_ylim()
+    assert low < 0.0100 < 0.0103 < high
+    assert (0.0103 - 0.0100) / (high - low) < 0.1
+    low, high = axis.get_xlim()
+    assert (20.2 - 20.0) / (high - low) < 0.1
+
+
+def test_far_points_keep_their_room(make_run, losses):
+    folders = [
+        make_run(f"s{s}", seed=s, metrics={"evaluation": {"train": losses(mse=mse)}})
+        for s, mse in enumerate([0.001, 0.1])
+    ]
+    (axis,) = rate_distortion(load_runs(folders)).axes
+    low, high = axis.get_ylim()
+    assert high - low == pytest.approx(1.24 * 0.099)
+
+
+def test_curves_of_many_runs_have_fewer_points_each(make_run, log_rows, monkeypatch):
+    monkeypatch.setattr("autobeta.reports.figures.MOST_POINTS", 300)
+    folders = [make_run(f"s{s}", seed=s, log=log_rows(steps=400)) for s in range(2)]
+    (axis,) = kl_over_steps(load_runs(folders)).axes
+    assert [len(line.get_xdata()) <= 150 for line in axis.lines] == [True, True]
+
+
+def test_a_name_in_any_script_is_drawn_without_a_word(make_run):
+    figure = latent_kl(load_runs([make_run("实验")]))
+    assert "实验" in base64.b64decode(svg_uri(figure).partition(",")[2]).decode()
+
+
+def test_of_many_latents_those_of_the_largest_kl_are_drawn(make_run):
+    folder = make_run(pictures=False, metrics={"kl_per_latent": [*np.arange(50.0), None]})
+    (axis,) = latent_kl(load_runs([folder])).axes
+    assert [bar.get_height() for bar in axis.patches] == list(np.arange(49.0, 17.0, -1))

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from autobeta import runs
 from autobeta.reports import load_runs
 from autobeta.reports._load import MAX_POINTS, curve, missing
+from autobeta.run import folder as runs
 
 
 def test_a_folder_without_a_config_is_no_run(tmp_path):
@@ -107,3 +107,19 @@ def test_a_part_of_the_evaluation_that_is_null_is_left_out(make_run, losses):
     evaluation = {"train": losses(), "test": None}
     (run,) = load_runs([make_run(metrics={"evaluation": evaluation})])
     assert list(run.evaluation) == ["train"]
+
+
+def test_a_folder_that_is_there_by_two_names_is_read_once(make_run, tmp_path):
+    folder = make_run()
+    (tmp_path / "link").symlink_to(folder)
+    assert [run.name for run in load_runs([tmp_path / "link", folder])] == ["run"]
+
+
+def test_runs_of_earlier_versions_are_read(make_run):
+    folder = make_run()
+    config = runs.read_json(folder / runs.CONFIG)
+    old = config | {"format": 1, "method_config": {"likelihood": "gaussian"}}
+    runs.write_json(folder / runs.CONFIG, old)
+    (run,) = load_runs([folder])
+    assert run.identity["model.likelihood"] == "gaussian"
+    assert (run.steps, run.seed) == (40, 0)

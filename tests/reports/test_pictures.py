@@ -3,9 +3,16 @@ import pytest
 from PIL import Image
 
 from autobeta.reports import load_runs, save_montage, save_traversal_gif, save_traversal_grid
-from autobeta.reports._montage import GAP, montage
-from autobeta.reports._style import GREY, INK
-from autobeta.reports.pictures import reconstructions, samples, traversals
+from autobeta.reports.pictures import (
+    FOOT,
+    GAP,
+    MOST_ROWS,
+    grid,
+    reconstructions,
+    samples,
+    traversals,
+)
+from autobeta.run import folder as runs
 
 LATENTS = {
     "latents": np.array([0, 1, 2]),
@@ -23,59 +30,94 @@ def _moving(num_latents=3, num_values=6, side=64, channels=1):
     return images
 
 
-def test_a_montage_puts_every_image_at_its_place_and_enlarges_by_a_whole_factor():
+def _tiles(picture, *, rows, columns, side):
+    """The images of a grid, without labels: shape (rows, columns, side, side, 3)."""
+    pixels = np.asarray(picture)
+    margin = pixels.shape[1] - columns * (side + GAP) + GAP
+    tiles = [
+        [
+            pixels[y : y + side, margin + x : margin + x + side]
+            for x in range(0, columns * (side + GAP), side + GAP)
+        ]
+        for y in range(0, rows * (side + GAP), side + GAP)
+    ]
+    return np.array(tiles)
+
+
+def test_a_grid_puts_every_image_at_its_place_and_enlarges_by_a_whole_factor():
     images = np.arange(6, dtype=np.uint8).reshape(2, 3, 1, 1, 1).repeat(48, 2).repeat(48, 3)
-    joined = montage(images)
+    picture = grid(images, ["", ""])
     side = 96 + GAP
-    assert joined.shape == (2 * side - GAP, 3 * side - GAP, 3)
-    for row in range(2):
-        for column in range(3):
-            tile = joined[row * side : row * side + 96, column * side : column * side + 96]
-            assert np.all(tile == images[row, column, 0, 0, 0])
-    assert np.all(joined[96 : 96 + GAP] == 255)
+    assert picture.size == (3 * side - GAP, 2 * side - GAP)
+    tiles = _tiles(picture, rows=2, columns=3, side=96)
+    assert np.all(tiles == images.reshape(2, 3, 48, 48, 1)[:, :, :1, :1])
+    assert np.all(np.asarray(picture)[96 : 96 + GAP] == 255)
 
 
 def test_large_colour_images_keep_their_pixels():
     image = np.random.default_rng(0).integers(0, 256, (1, 1, 128, 128, 3)).astype(np.uint8)
-    np.testing.assert_array_equal(montage(image), image[0, 0])
+    np.testing.assert_array_equal(np.asarray(grid(image, [""])), image[0, 0])
 
 
-def test_traversal_rows_are_sorted_by_kl_and_dead_latents_are_marked(make_run):
-    (axis,) = traversals(load_runs([make_run()])[0]).axes
-    labels = axis.get_yticklabels()
-    assert [label.get_text() for label in labels] == [
-        "z1  12.00 nats",
-        "z3  4.99 nats",
-        "z2  2.00 nats",
-        "z0  dead",
-    ]
-    assert [label.get_color() for label in labels] == [INK, INK, INK, GREY]
-    assert [label.get_text() for label in axis.get_xticklabels()] == ["-2", "-1", "0", "1", "2"]
+def _labels(monkeypatch, draw):
+    """What `draw` gives as labels, before the rows and below the columns."""
+    seen = []
+
+    def spy(images, labels, below=(), **options):
+        seen.append((list(labels), list(below)))
+        return grid(images, labels, below, **options)
+
+    monkeypatch.setattr("autobeta.reports.pictures.grid", spy)
+    return draw(), *seen
 
 
-def test_reconstructions_stand_below_their_originals(make_run):
-    (axis,) = reconstructions(load_runs([make_run()])[0]).axes
-    assert [label.get_text() for label in axis.get_yticklabels()] == ["data", "model"] * 2
-    shown = axis.images[0].get_array()
-    side = 96 + GAP
+def test_traversal_rows_are_sorted_by_kl_and_dead_latents_are_marked(make_run, monkeypatch):
+    (run,) = load_runs([make_run()])
+    _, (labels, below) = _labels(monkeypatch, lambda: traversals(run))
+    assert labels == ["z1  12.00 nats", "z3  4.99 nats", "z2  2.00 nats", "z0  dead"]
+    assert below == ["-2", "-1", "0", "1", "2"]
+
+
+def test_only_the_latents_of_the_largest_kl_are_on_a_page(make_run):
+    count = MOST_ROWS + 6
+    folder = make_run()
+    arrays = {
+        "images": np.zeros((count, 2, 8, 8, 1), np.uint8),
+        "latents": np.arange(count),
+        "kl": np.arange(count, 0.0, -1),
+        "active": np.ones(count, bool),
+        "values": np.array([-1.0, 1.0]),
+    }
+    runs.write_npz(folder / runs.TRAVERSALS, arrays)
+    picture = traversals(load_runs([folder])[0])
+    assert picture.height == MOST_ROWS * (64 + GAP) - GAP + FOOT
+
+
+def test_reconstructions_stand_below_their_originals(make_run, monkeypatch):
+    (run,) = load_runs([make_run()])
+    picture, (labels, _) = _labels(monkeypatch, lambda: reconstructions(run))
+    assert labels == ["data", "model"] * 2
+    shown = _tiles(picture, rows=4, columns=8, side=64)
     # the reconstructions of the fixture are the originals at half brightness; 10 images: 8 and 2
-    np.testing.assert_array_equal(shown[:96, :96] // 2, shown[side : side + 96, :96])
-    assert np.all(shown[2 * side :, 2 * side :] == 255)
+    np.testing.assert_array_equal(shown[::2, :2] // 2, shown[1::2, :2])
+    assert shown[:2].std() > 0
+    assert np.all(shown[2:, 2:] == 255)
 
 
 def test_prior_samples_fill_rows_of_eight(make_run):
-    (axis,) = samples(load_runs([make_run()])[0]).axes
-    side = 96 + GAP
-    assert axis.images[0].get_array().shape == (2 * side - GAP, 8 * side - GAP, 3)
+    picture = samples(load_runs([make_run()])[0])
+    assert picture.size == (8 * (64 + GAP) - GAP, 2 * (64 + GAP) - GAP)
 
 
 def test_pictures_of_a_run_without_images_are_an_error(make_run):
     (run,) = load_runs([make_run(pictures=False)])
-    with pytest.raises(ValueError, match=r"must have reconstructions\.npz; `run` has none"):
+    with pytest.raises(
+        ValueError, match=r"must have originals in reconstructions\.npz; `run` has none"
+    ):
         reconstructions(run)
-    with pytest.raises(ValueError, match=r"must have traversals\.npz; `run` has none"):
+    with pytest.raises(ValueError, match=r"must have images in traversals\.npz; `run` has none"):
         traversals(run)
-    with pytest.raises(ValueError, match=r"must have prior samples; `run` has none"):
+    with pytest.raises(ValueError, match=r"must have samples in traversals\.npz; `run` has none"):
         samples(run)
 
 
@@ -86,8 +128,8 @@ def test_the_gif_goes_to_and_fro_with_every_latent_in_each_frame(tmp_path):
         assert gif.n_frames == 2 * 6 - 2
         assert gif.info["loop"] == 0
         assert gif.info["duration"] == 90
-        # two columns of 128 pixels; two rows of 128 pixels and a caption of 18
-        assert gif.size == (2 * 128 + GAP, 2 * (128 + 18))
+        # two columns of 128 pixels; two rows of 128 pixels and their labels
+        assert gif.size == (2 * 128 + GAP, 2 * (128 + FOOT))
         seen = []
         for frame in range(gif.n_frames):
             gif.seek(frame)
@@ -103,8 +145,10 @@ def test_the_png_grid_has_a_row_per_latent_sorted_by_kl(tmp_path):
     with Image.open(path) as picture:
         pixels = np.asarray(picture)
     side = 128 + GAP
-    assert pixels.shape == (3 * side - GAP, 120 + 6 * side - GAP, 3)
-    rows = [pixels[row * side + 64, 120 + 64, 0] for row in range(3)]
+    assert pixels.shape[0] == 3 * side - GAP
+    margin = pixels.shape[1] - (6 * side - GAP)
+    assert margin > 0
+    rows = [pixels[row * side + 64, margin + 64, 0] for row in range(3)]
     assert rows == [120, 60, 255 - 255 // 2]  # the dead latent's black is half faded
     assert np.all(pixels[:, :4] == 255)
 

@@ -10,7 +10,6 @@ from autobeta.reports.tables import (
     seed_rows,
     table,
     to_html,
-    to_markdown,
     transposed,
 )
 
@@ -52,7 +51,7 @@ def test_a_missing_value_is_blank_and_not_zero(make_run):
     shown = table(rows)
     assert rows[1]["kl"] is None
     assert shown.cells[1][shown.headings.index("KL (nats)")] == ""
-    assert shown.cells[1][shown.headings.index("mig[bins=20]")] == ""
+    assert shown.cells[1][shown.headings.index("mig[bins=20] ↑")] == ""
 
 
 def test_seeds_are_aggregated_to_mean_and_sample_deviation(make_run, losses):
@@ -84,20 +83,17 @@ def test_a_number_that_some_seeds_lack_says_over_how_many_it_is(make_run, losses
     ]
     shown = table(seed_rows(load_runs(folders)))
     # deviation of 0.2 and 0.4: sqrt(0.02) = 0.141
-    cell = shown.cells[0][shown.headings.index("mig[bins=20]")]
-    assert cell == "0.300\u00a0±\u00a00.141 (n=2)"
+    cell = shown.cells[0][shown.headings.index("mig[bins=20] ↑")]
+    # t of one degree of freedom: 12.706 times 0.1
+    assert cell == "0.300\u00a0±\u00a00.141 [-0.971, 1.571] (n=2)"
 
 
 def test_the_deviation_has_as_many_decimals_as_the_mean():
     rows = [{"label": "a", "seeds": 2, "mse": Spread(0.00312, 0.0000352, 2)}]
-    assert table(rows).cells == [["a", "2", "0.00312\u00a0±\u00a00.00004"]]
+    (row,) = table(rows).cells
+    assert row == ["a", "2", "0.00312\u00a0±\u00a00.00004 [0.00280, 0.00344]"]
     rows = [{"label": "a", "seeds": 2, "beta": Spread(1.5e-7, 2e-8, 2)}]
-    assert table(rows).cells[0][2] == "1.5e-07\u00a0±\u00a02.0e-08"
-
-
-def test_markdown_has_a_row_per_run_and_keeps_bars_inside_cells():
-    text = to_markdown(Table(["run", "seed"], [["a|b\nc", "1"], ["d", ""]]))
-    assert text.splitlines() == ["| run | seed |", "| --- | --- |", "| a\\|b c | 1 |", "| d |  |"]
+    assert table(rows).cells[0][2].startswith("1.5e-07\u00a0±\u00a02.0e-08 [-3.0e-08, ")
 
 
 def test_html_escapes_and_labels_every_cell():
@@ -112,3 +108,29 @@ def test_a_transposed_table_has_the_first_column_as_headings():
         Table(["label", "mig", "sap"], [["a", "1", "2"], ["b", "3", "4"]]), "score"
     )
     assert turned == Table(["score", "a", "b"], [["mig", "1", "3"], ["sap", "2", "4"]])
+
+
+def test_a_run_that_is_not_finished_is_never_averaged_with_others(make_run):
+    folders = [make_run("a"), make_run("b", seed=1), make_run("c", seed=2, finished=False)]
+    rows = seed_rows(load_runs(folders))
+    assert [(row["label"], row["seeds"]) for row in rows] == [("vae", 2), ("vae, unfinished", 1)]
+
+
+def test_the_interval_is_that_of_student():
+    """Of 1, 2 and 3: mean 2, deviation 1, t of two degrees of freedom 4.303."""
+    low, high = Spread(2.0, 1.0, 3).interval
+    assert (low, high) == pytest.approx((2 - 4.30265 / 3**0.5, 2 + 4.30265 / 3**0.5), abs=1e-4)
+    assert Spread(2.0, None, 1).interval is None
+
+
+def test_a_huge_number_does_not_fill_the_page():
+    rows = [{"run": "a", "seed": 2**62 + 1, "kl": 1e99, "mse": 1e-99, "mig": -3e50}]
+    assert table(rows).cells == [["a", "4611686018427387905", "1e+99", "1.00e-99", "-3e+50"]]
+
+
+def test_runs_evaluated_at_other_steps_are_never_averaged(make_run):
+    """The third was evaluated after 20 of its 40 steps; the first by a version that wrote none."""
+    steps = [{}, {"step": 40}, {"step": 20}]
+    folders = [make_run(f"s{n}", seed=n, metrics=step) for n, step in enumerate(steps)]
+    rows = seed_rows(load_runs(folders))
+    assert [(row["steps"], row["seeds"]) for row in rows] == [(40, 2), (20, 1)]

@@ -1,7 +1,7 @@
 import pytest
 
-from autobeta.assemble import RunConfig, build_state, load_dataset
-from autobeta.training import TrainConfig
+from autobeta import RunConfig, TrainConfig
+from autobeta.run.build import Objects, build
 from autobeta.training.seeding import seed_everything
 
 
@@ -10,9 +10,11 @@ def make_run():
     """A small run on toy images: configuration and a fresh training state."""
 
     def make(method="vae", steps=6, **train):
-        settings = {"batch_size": 8, "log_every": 2, "checkpoint_every": 2} | train
-        config = RunConfig(method=method, data="toy", train=TrainConfig(steps=steps, **settings))
+        settings = {"batch_size": 8, "log_every": 2, "checkpoint_every": 2, "device": "cpu"}
+        config = RunConfig(
+            method=method, data="toy", train=TrainConfig(steps=steps, **settings | train)
+        )
         seed_everything(config.train.seed)
-        return config, build_state(config, load_dataset(config))
+        return config, build(config, Objects()).state
 
     return make

@@ -8,7 +8,7 @@ import time
 import pytest
 from safetensors.torch import load_file
 
-from autobeta import runs
+from autobeta.run import folder as runs
 
 STEPS = 40
 COMMON = [

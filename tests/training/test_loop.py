@@ -4,12 +4,13 @@ import math
 import pytest
 import torch
 
-from autobeta import registry, runs
-from autobeta.errors import DivergedError
-from autobeta.training import TrainConfig, fit
+from autobeta import TrainConfig, registry
+from autobeta.errors import DivergedError, InterruptedRunError
+from autobeta.run import folder as runs
+from autobeta.training import fit
 from autobeta.training.loop import _update
-from autobeta.training.stopping import InterruptedRunError
 
+pytestmark = pytest.mark.filterwarnings("ignore:.* in a run of [56] steps")
 METHODS = registry.available("methods")
 
 
@@ -40,10 +41,14 @@ def test_resumed_run_is_bit_identical(make_run, tmp_path, method):
     resumed = fit(second, config.train, folder=tmp_path / "parts")
     found = tensors(second)
     assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
-    # kl_sum was logged away at step 3, so only kl_average of step 4 may differ
+    # the mean KL was logged away at step 3, so that of step 4 is of one step
     drop = {"kl_average", "tracking_error"}
     strip = [{k: v for k, v in row.items() if k not in drop} for row in resumed]
     assert strip == [{k: v for k, v in row.items() if k not in drop} for row in log]
+    kept = [row["kl_average"] for row in resumed if row["step"] != 4]
+    assert kept == [row["kl_average"] for row in log if row["step"] != 4]
+    alone = next(row for row in resumed if row["step"] == 4)
+    assert alone["kl_average"] == pytest.approx(alone["terms"]["kl"], rel=1e-6)
 
 
 def test_log_holds_terms_weights_and_state(make_run, tmp_path):
@@ -76,6 +81,18 @@ def test_mean_kl_covers_all_steps_since_the_last_line(make_run):
     config, state = make_run(steps=6, log_every=3)
     averages = [row["kl_average"] for row in fit(state, config.train)]
     assert averages == pytest.approx([sum(kls[:3]) / 3, sum(kls[3:]) / 3], rel=1e-5)
+
+
+def test_mean_kl_of_an_extended_run_counts_the_steps_of_its_own_line(make_run, tmp_path):
+    config, whole = make_run(steps=6, log_every=1)
+    kls = [row["terms"]["kl"] for row in fit(whole, config.train)]
+    config, first = make_run(steps=3, log_every=2)  # its last line stands at step 3
+    fit(first, config.train, folder=tmp_path)
+    config, second = make_run(steps=6, log_every=2)
+    log = fit(second, config.train, folder=tmp_path)
+    assert [row["step"] for row in log] == [2, 3, 4, 6]
+    expected = [sum(kls[:2]) / 2, kls[2], kls[3], sum(kls[4:]) / 2]
+    assert [row["kl_average"] for row in log] == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -134,7 +151,7 @@ def test_signal_writes_a_checkpoint_and_is_reported(make_run, tmp_path):
             os.kill(os.getpid(), signal.SIGTERM)
 
     with pytest.raises(InterruptedRunError, match="stopped at step 3 by SIGTERM") as stopped:
-        fit(state, config.train, folder=tmp_path, report=stop)
+        fit(state, config.train, folder=tmp_path, callbacks=[stop])
     assert stopped.value.signal_number == signal.SIGTERM
     step = runs.read_json(tmp_path / runs.CHECKPOINT / "state.json")["step"]
     assert step == stopped.value.step == 3
@@ -158,7 +175,7 @@ def test_weighting_has_its_own_learning_rate(make_run):
     ("settings", "message"),
     [
         ({"steps": 0}, "`steps` must be at least 1; got 0"),
-        ({"lr": 0.0}, "`lr` must be positive; got 0"),
+        ({"lr": 0.0}, "`lr` must be positive and finite; got 0"),
     ],
 )
 def test_bad_setting_is_refused(settings, message):

@@ -3,10 +3,10 @@ import io
 import pytest
 from rich.console import Console
 
-from autobeta.training import TrainConfig
-from autobeta.training.monitor import Watch
-from autobeta.training.progress import Progress, describe
-from autobeta.weighting import IncrementalPI
+from autobeta import TrainConfig
+from autobeta.training.callbacks.progress import Progress, describe
+from autobeta.training.monitor import Watch, check_finite
+from autobeta.weighting import IncrementalPI, PositionalPI
 
 
 def row(step=1000, kl=10.0, beta=1.0, target=None, average=None):
@@ -42,7 +42,28 @@ def test_low_kl_that_was_asked_for_is_no_collapse():
 def test_beta_at_its_bound_away_from_the_target_is_reported():
     found = sentences(row(kl=15.0, target=20.0, beta=0.1), controller=IncrementalPI())
     assert len(found) == 1
-    assert "beta sits at its bound, 0.1" in found[0]
+    assert "beta sits at its lower bound, 0.1" in found[0]
+    assert "Lower beta_min" in found[0]
+
+
+def test_beta_at_its_upper_bound_is_reported_the_other_way_round():
+    controller = PositionalPI(beta_max=10.0)
+    found = sentences(row(kl=25.0, target=20.0, beta=controller.beta_max), controller=controller)
+    assert len(found) == 1
+    assert "beta sits at its upper bound, 10, so KL 25.00 can't fall" in found[0]
+    assert "Raise beta_max" in found[0]
+
+
+def test_a_method_without_a_controller_has_no_bound():
+    found = sentences(row(kl=15.0, target=20.0, beta=0.0))
+    assert len(found) == 1
+    assert "has left its target" in found[0]
+
+
+def test_a_loss_without_the_reconstruction_has_no_beta_and_is_finite():
+    sound = row() | {"loss": 1.0, "beta": None, "weights": {"reconstruction": 0.0, "kl": 1.0}}
+    check_finite(sound, seed=0)
+    assert "beta" not in describe(sound | {"equivalent_beta": None}, 1.0, TrainConfig())
 
 
 def test_kl_away_from_its_target_is_reported():
@@ -61,13 +82,15 @@ def test_line_shows_equivalent_beta_where_it_differs():
 
 
 @pytest.mark.parametrize("terminal", [True, False])
-def test_progress_writes_lines_and_warnings(terminal):
+def test_progress_writes_lines_and_warnings(make_run, terminal):
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=200)
-    with Progress(TrainConfig(steps=5000), console=console) as progress:
+    with Progress(console) as progress:
+        progress.begin(make_run()[1], TrainConfig(steps=5000))
         progress(row(step=600, kl=0.001), 640.0)
         progress(row(step=650, kl=0.001), 640.0)
     text = out.getvalue()
     assert text.count("posterior has collapsed") == 1
     assert "step 600/5000" in text
+    assert "training on cpu, steps 1 to 5,000" in text
     assert ("step 650/5000" in text) == terminal  # plain lines come every so often only

@@ -17,8 +17,8 @@ def terms(reconstruction, kl):
     }
 
 
-def trained(weighting, found, steps=3000):
-    optimizer = torch.optim.Adam(weighting.parameters(), lr=0.02)
+def trained(weighting, found, steps=600):
+    optimizer = torch.optim.Adam(weighting.parameters(), lr=0.05)
     for step in range(steps):
         optimizer.zero_grad()
         weighting(found, step).backward()
@@ -117,7 +117,7 @@ def test_term_without_a_weight_counts_once():
         ({"regulariser": "square"}, r"`regulariser` must be one of .*; got 'square'"),
         ({"start": "random"}, r"`start` must be one of .*; got 'random'"),
         ({"start": "fixed_point", "warmup": 1}, "`warmup` must be at least 2 steps"),
-        ({"units": {"kl": 0.0}}, r"`units\['kl'\]` must be positive; got 0"),
+        ({"units": {"kl": 0.0}}, r"`units\['kl'\]` must be positive and finite; got 0"),
         ({"floors": {"kl": -1.0}}, r"`floors\['kl'\]` must be at least 0; got -1"),
     ],
 )

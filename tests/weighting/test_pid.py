@@ -170,7 +170,7 @@ def test_weighting_uses_the_same_step_s_kl_and_feeds_no_gradient_through_beta():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: IncrementalPI(ki=0.1), "`ki` must be at most 0; got 0.1"),
+        (lambda: IncrementalPI(ki=0.1), "`ki` must be at most 0, and finite; got 0.1"),
         (lambda: PositionalPI(ki=0.1), "drives kl away from `target`"),
         (lambda: LogPI(ki=0.1), "`ki` must be at most 0"),
         (
@@ -181,9 +181,9 @@ def test_weighting_uses_the_same_step_s_kl_and_feeds_no_gradient_through_beta():
             lambda: PositionalPI(antiwindup="none"),
             "must be 'conditional' or 'authors'; got 'none'",
         ),
-        (lambda: IncrementalPI(window=0), "`window` must be at least 1 step; got 0"),
-        (lambda: LogPI(window=0), "`window` must be at least 1 step; got 0"),
-        (lambda: LogPI(beta_min=0.0), "`beta_min` must be positive on a log scale; got 0"),
+        (lambda: IncrementalPI(window=0), "`window` must be at least 1; got 0"),
+        (lambda: LogPI(window=0), "`window` must be at least 1; got 0"),
+        (lambda: LogPI(beta_min=0.0), "`beta_min` must be positive and finite; got 0"),
     ],
     ids=range(8),
 )

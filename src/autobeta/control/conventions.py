@@ -8,7 +8,10 @@ so what counts is the ratio of the two terms.
 """
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
+
+from autobeta.rules import checked
+from autobeta.settings import Count, NonNegative, Positive, check_settings
 
 Distortion = Literal["bce", "half_squared_error", "squared_error", "gaussian"]
 Reduction = Literal["sum", "mean"]
@@ -26,24 +29,16 @@ class Convention:
         sigma: Standard deviation of a pixel, for "gaussian" only.
 
     Raises:
-        ValueError: If a choice is unknown, `sigma` is not positive, or another distortion has one.
+        ValueError: If a field breaks its rule, or another distortion has a `sigma`.
     """
 
     distortion: Distortion = "bce"
     pixels: Reduction = "sum"
     latents: Reduction = "sum"
-    sigma: float = 1.0
+    sigma: Positive = 1.0
 
     def __post_init__(self) -> None:
-        choices = {"distortion": Distortion, "pixels": Reduction, "latents": Reduction}
-        for name, kind in choices.items():
-            if getattr(self, name) not in get_args(kind):
-                raise ValueError(
-                    f"`{name}` must be one of {', '.join(get_args(kind))}; got "
-                    f"{getattr(self, name)!r}."
-                )
-        if not self.sigma > 0:
-            raise ValueError(f"`sigma` must be positive; got {self.sigma}.")
+        check_settings(self)
         if self.sigma != 1 and self.distortion != "gaussian":
             raise ValueError(
                 f"`sigma` must be left out unless `distortion` is gaussian; got {self.sigma} and "
@@ -54,13 +49,14 @@ class Convention:
 OURS = Convention()
 
 
+@checked
 def convert_beta(
-    beta: float,
+    beta: NonNegative,
     origin: Convention,
     target: Convention = OURS,
     *,
-    num_values: int,
-    num_latents: int,
+    num_values: Count,
+    num_latents: Count,
 ) -> float:
     """The beta that makes the target's loss a multiple of the origin's.
 
@@ -72,8 +68,8 @@ def convert_beta(
         num_latents: Number of latents.
 
     Raises:
-        ValueError: If beta is negative, a number below 1, or one convention has the cross-entropy
-            and the other a squared error, which are no multiples of each other.
+        ValueError: If one convention has the cross-entropy and the other a squared error, which
+            are no multiples of each other.
 
     Example:
         >>> mean_squared = Convention(distortion="squared_error", pixels="mean")
@@ -81,11 +77,6 @@ def convert_beta(
         >>> convert_beta(0.00025, mean_squared, gaussian, num_values=64 * 64 * 3, num_latents=10)
         1.536
     """
-    if beta < 0 or num_values < 1 or num_latents < 1:
-        raise ValueError(
-            "`beta` must be at least 0, and `num_values` and `num_latents` at least 1; got "
-            f"{beta}, {num_values} and {num_latents}."
-        )
     if (origin.distortion == "bce") != (target.distortion == "bce"):
         raise ValueError(
             f"`origin` and `target` must both have bce, or both a squared error; got "

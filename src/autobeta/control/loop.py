@@ -15,11 +15,15 @@ the slope -1/4. In the backward shift q the closed loop has the characteristic p
     (1 - q) (1 - (1 - a) q) + a b q (kp (1 - q) + ki) (1 + q + ... + q^(T-1)) / T
 """
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Complex, Float
+
+from autobeta.rules import checked
+from autobeta.settings import Count, NonNegative, Positive, check_settings
 
 _LARGEST = 1e9  # a margin above this is called infinite
 
@@ -33,42 +37,32 @@ class Loop:
         lag: Time constant of the KL's answer, steps; 0 for none.
         kp: Proportional gain per nat: `kp` of LogPI, a quarter of that of IncrementalPI and
             PositionalPI.
-        ki: Integral gain per nat and step, as a positive number.
+        ki: Integral gain per nat and step, as a positive number; without one KL does not reach
+            its target.
         window: T, the number of values in the moving average; 1 for PositionalPI.
-
-    Raises:
-        ValueError: If a number breaks its rule.
 
     Example:
         >>> round(damping(Loop(gain=7.0, lag=50.0, kp=0.2, ki=0.004, window=5)), 2)
         1.0
     """
 
-    gain: float
-    lag: float
-    kp: float
-    ki: float
-    window: int = 1
+    gain: Positive
+    lag: NonNegative
+    kp: NonNegative
+    ki: Positive
+    window: Count = 1
 
     def __post_init__(self) -> None:
-        if not self.gain > 0 or not self.ki > 0:
-            raise ValueError(
-                f"`gain` and `ki` must be positive; got {self.gain} and {self.ki}. "
-                "Without an integral KL does not reach its target."
-            )
-        if self.lag < 0 or self.kp < 0 or self.window < 1:
-            raise ValueError(
-                "`lag` and `kp` must be at least 0, and `window` at least 1; got "
-                f"{self.lag}, {self.kp} and {self.window}."
-            )
+        check_settings(self)
 
     @property
     def follow(self) -> float:
-        """a, the share of the distance to rest that the plant covers in a step."""
+        """a, the share of the distance to equilibrium that the plant covers in a step."""
         return 1 - math.exp(-1 / self.lag) if self.lag > 0 else 1.0
 
 
-def suggest_gains(gain: float, lag: float, *, settling: float) -> tuple[float, float]:
+@checked
+def suggest_gains(gain: Positive, lag: Positive, *, settling: Positive) -> tuple[float, float]:
     """Kp and ki for which a plant's KL follows its set point without overshoot.
 
     kp / ki = (1 - a) / a cancels the plant's lag, so that the loop is of first order with the time
@@ -83,18 +77,11 @@ def suggest_gains(gain: float, lag: float, *, settling: float) -> tuple[float, f
     Returns:
         kp and ki, both positive.
 
-    Raises:
-        ValueError: If a number is not positive.
-
     Example:
         >>> kp, ki = suggest_gains(7.0, 50.0, settling=50.0)
         >>> overshoot(Loop(gain=7.0, lag=50.0, kp=kp, ki=ki))
         0.0
     """
-    if not min(gain, lag, settling) > 0:
-        raise ValueError(
-            f"`gain`, `lag` and `settling` must be positive; got {gain}, {lag} and {settling}."
-        )
     ki = 1 / (gain * settling)
     return ki / math.expm1(1 / lag), ki
 
@@ -154,9 +141,7 @@ def damping(loop: Loop) -> float:
 def step_response(loop: Loop, num_steps: int) -> Float[np.ndarray, " steps"]:
     """KL over the steps after its set point rose from 0 to 1, by the linear loop.
 
-    Args:
-        loop: At rest before.
-        num_steps: Length of the answer.
+    The loop is in equilibrium before.
     """
     y, u, last = 0.0, 0.0, 0.0
     recent = np.zeros(loop.window)
@@ -175,7 +160,7 @@ def overshoot(loop: Loop, num_steps: int | None = None) -> float:
     """Largest excess over the set point after a step of it, as a fraction of the step.
 
     Args:
-        loop: At rest before the step.
+        loop: In equilibrium before the step.
         num_steps: Steps to look at; left out, as many as the slowest pole needs to die out, at
             most 20,000.
 
@@ -203,10 +188,4 @@ def _characteristic(loop: Loop) -> Float[np.ndarray, " coefficients"]:
 
 
 def _scaled(loop: Loop, factor: float) -> Loop:
-    return Loop(
-        gain=loop.gain * max(factor, np.finfo(float).tiny),
-        lag=loop.lag,
-        kp=loop.kp,
-        ki=loop.ki,
-        window=loop.window,
-    )
+    return dataclasses.replace(loop, gain=loop.gain * max(factor, np.finfo(float).tiny))

@@ -10,7 +10,7 @@ from jaxtyping import Float
 LAGS = np.geomspace(2, 400, 40)  # steps
 LONGEST = 600  # steps after a rise that are looked at
 _BEFORE = 3  # log lines before a rise that are taken with it
-_RESTS = 8  # log lines that a set point must rest after a rise
+_HELD = 8  # log lines that a set point must be held after a rise
 
 
 class Plant(NamedTuple):
@@ -33,15 +33,15 @@ def identify(log: Sequence[Mapping[str, Any]]) -> Plant:
     """Fit gain and lag to what KL and beta did after each rise of the set point.
 
     A piece of the log from shortly before a rise to the next, at most 600 steps, is described by
-    the plant of `control.loop` with log beta as it was, a resting point that drifts along a line,
+    the plant of `control.loop` with log beta as it was, an equilibrium that drifts along a line,
     and a start of its own; gain and lag are the same for all pieces. For each of a row of lags the
-    rest is linear least squares.
+    others follow by linear least squares.
 
     Args:
         log: Lines with `step`, `kl_average`, `target` and `beta`, evenly spaced.
 
     Raises:
-        ValueError: If the set point does not rise and rest often enough, or KL does not fall as
+        ValueError: If the set point does not rise and hold often enough, or KL does not fall as
             beta grows.
 
     Source:
@@ -52,10 +52,10 @@ def identify(log: Sequence[Mapping[str, Any]]) -> Plant:
     pieces = _pieces(log)
     if len(pieces) < 3:
         raise ValueError(
-            f"`log` must have a set point that rises three times and rests for {_RESTS} lines "
+            f"`log` must have a set point that rises three times and is held for {_HELD} lines "
             f"after each rise; got {len(pieces)} such rises. Train with few large rises and a "
-            "line every 10 steps, such as --method.increment 1.5 --method.beta-hold 0 "
-            "--log-every 10."
+            "line every 10 steps: --method.increment 1.5 --log-every 10, and for dynamicvae "
+            "--method.beta-hold 0."
         )
     every = pieces[0][1]["step"] - pieces[0][0]["step"]
     fits = [(*_fit(pieces, every, lag), lag) for lag in LAGS]
@@ -69,7 +69,7 @@ def identify(log: Sequence[Mapping[str, Any]]) -> Plant:
 
 
 def _pieces(log: Sequence[Mapping[str, Any]]) -> list[Sequence[Mapping[str, Any]]]:
-    """Parts of the log, each with one rise of the set point and the rest after it."""
+    """Pieces of the log, each with one rise of the set point and what follows it."""
     target = np.array([math.nan if r.get("target") is None else r["target"] for r in log], float)
     moves = np.flatnonzero(np.diff(target)) + 1
     begins = [i for i in moves.tolist() if i - 1 not in moves and target[i] > target[i - 1]]
@@ -77,7 +77,7 @@ def _pieces(log: Sequence[Mapping[str, Any]]) -> list[Sequence[Mapping[str, Any]
     for begin, end in zip(begins, [*begins[1:], len(log)], strict=False):
         rises = int(np.sum((moves >= begin) & (moves < end)))
         first = begin - _BEFORE
-        if first < 1 or end - begin - rises < _RESTS:
+        if first < 1 or end - begin - rises < _HELD:
             continue
         every = log[begin]["step"] - log[begin - 1]["step"]
         found.append(log[first : min(end, begin + LONGEST // every)])

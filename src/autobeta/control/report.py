@@ -34,7 +34,7 @@ class LoopReport(NamedTuple):
 
 def analyse(
     log: Sequence[Mapping[str, Any]], *, kp: float, ki: float, window: int, logarithmic: bool
-) -> LoopReport:
+) -> LoopReport | str:
     """Identify the plant of a run, and close the loop with a controller's linear gains.
 
     Args:
@@ -46,10 +46,16 @@ def analyse(
         logarithmic: Whether it moves log beta; else the plant's gain is that at the median beta
             of the last quarter of the log.
 
-    Raises:
-        ValueError: As for `identify`.
+    Returns:
+        The report; or, where the log does not show the plant, as those of default runs, a
+        sentence that says why and what to do. What KL did is then still in `tracking`.
     """
-    plant = identify(log)
+    if ki == 0:
+        return "The controller has no integral gain, so that KL does not follow its set point."
+    try:
+        plant = identify(log)
+    except ValueError as error:
+        return str(error)
     gain = plant.gain
     if not logarithmic:
         gain /= float(np.median([row["beta"] for row in log[-len(log) // 4 :]]))

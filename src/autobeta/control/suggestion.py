@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+Lines = Float[np.ndarray, " lines"]
+
 _WINDOW = 0.6  # of log beta to both sides, from which a point of the curve is taken
 _FEWEST = 8  # log lines in a window
 _START = 0.05  # of the set point: where the schedule begins
@@ -21,6 +23,7 @@ _LEARNED = 0.1  # of the way from the reconstruction at no KL down to that at th
 SLOWER = 15  # times the steps that the pilot took to get there
 LONGEST = 0.3  # of the run: the longest rise
 _GAMMA = 2.0  # times the largest slope on the way
+_EARLY = math.log(3.0)  # of log beta, until where a curve's reconstruction rises by some nats
 _SLOPES = (1.0, 2.0, 4.0, 8.0)
 
 
@@ -86,7 +89,7 @@ class Suggestion:
         target_start: First set point, 5 % of the last.
         beta_initial: beta at the first set point.
         beta_hold: beta at which the pilot had 40 % more KL than the set point; while a run has
-            less than that the network can't use the nats yet, and the set point had better rest.
+            less than that the network can't use the nats yet, and the set point is to be held.
         beta_min: Lower bound of beta, 0.4 of `beta_hold`.
         gamma: Weight of AnnealedVAE's distance, twice the largest slope that it must hold against.
         learned: Steps after which the pilot had gone nine tenths of the way from the
@@ -109,31 +112,38 @@ class Suggestion:
     curve: tuple[Point, ...]
     choices: tuple[Point, ...]
 
+    @property
+    def caution(self) -> str:
+        """Why the proposal is uncertain, and what to do; empty where the curve was measured."""
+        measured = f"measured slope at the set point, {self.slope:.1f} +- {self.error:.1f},"
+        if self.slope - 2 * self.error <= 0:
+            return (
+                f"The pilot shows no curve: its {measured} can't be distinguished from 0, and the "
+                "set point is only the KL that it had at beta 1. Train the pilot several times as "
+                "long (--steps), or with larger batches (--batch-size)."
+            )
+        if abs(self.slope - 1) > max(0.5, 2 * self.error):
+            return (
+                f"The pilot did not follow its own curve: its {measured} is far from 1. Train it "
+                "several times as long (--steps)."
+            )
+        return ""
+
     def rising(self, num_steps: int) -> float:
         """Fraction of a run of `num_steps` steps in which the set point rises, at most 0.3.
 
-        The rest is for the network to learn at its set point.
+        Afterwards the network learns at its set point.
         """
         return round(min(LONGEST, self.rise / num_steps), 3)
 
     def settings(self, num_steps: int) -> dict[str, dict[str, float]]:
         """Settings of a run of `num_steps` steps, by method."""
         rising = self.rising(num_steps)
+        plan = {"target_start": self.target_start, "target": self.target, "rising": rising}
+        bounds = {name: getattr(self, name) for name in ("beta_initial", "beta_hold", "beta_min")}
         return {
-            "dynamicvae": {
-                "target_start": self.target_start,
-                "target": self.target,
-                "rising": rising,
-                "beta_initial": self.beta_initial,
-                "beta_hold": self.beta_hold,
-                "beta_min": self.beta_min,
-            },
-            "controlvae": {
-                "target_start": self.target_start,
-                "target": self.target,
-                "rising": rising,
-                "beta_min": self.beta_hold,
-            },
+            "dynamicvae": plan | bounds,
+            "controlvae": plan | {"beta_min": self.beta_hold},
             "annealedvae": {"capacity": self.target, "rising": rising, "gamma": self.gamma},
         }
 
@@ -147,7 +157,7 @@ def suggest(log: Sequence[Mapping[str, Any]]) -> Suggestion:
 
     Raises:
         ValueError: If the log is too short, or passes neither the slope 1 nor a KL near 0, or
-            the network learned nothing at beta 1.
+            shows no curve, or the network learned nothing at beta 1.
 
     Source:
         Ours. That -dR/dKL is beta at the optimum of R + beta KL is Alemi et al., Fixing a Broken
@@ -156,7 +166,9 @@ def suggest(log: Sequence[Mapping[str, Any]]) -> Suggestion:
     """
     pilot = read_pilot(log)
     rising = pilot.rising
-    curve = _curve(np.log(pilot.beta[rising]), pilot.kl[rising], pilot.reconstruction[rising])
+    u, reconstruction = np.log(pilot.beta[rising]), pilot.reconstruction[rising]
+    curve = _curve(u, pilot.kl[rising], reconstruction)
+    _check_rise(u, reconstruction)
     at_one = _at_beta(curve, 1.0)
     if not at_one.kl > 1:
         raise ValueError(
@@ -184,11 +196,7 @@ def suggest(log: Sequence[Mapping[str, Any]]) -> Suggestion:
     )
 
 
-def _curve(
-    u: Float[np.ndarray, " lines"],
-    kl: Float[np.ndarray, " lines"],
-    reconstruction: Float[np.ndarray, " lines"],
-) -> tuple[Point, ...]:
+def _curve(u: Lines, kl: Lines, reconstruction: Lines) -> tuple[Point, ...]:
     """Lines fitted to KL and reconstruction over log beta, in windows; KL falls along them."""
     found: list[Point] = []
     for centre in np.arange(u.min() + _WINDOW, u.max() - _WINDOW, 0.2) if len(u) else ():
@@ -200,12 +208,12 @@ def _curve(
         if falls < 0 and (not found or level < found[-1].kl):
             found.append(Point(math.exp(centre), level, value, -costs / falls, -error / falls))
     if len(found) < 10 or found[0].beta > 1 or found[-1].kl > 0.1 * found[0].kl:
-        reached = f"{len(found)} points" + (
-            f", beta {found[0].beta:.2g} to {found[-1].beta:.2g}, KL {found[0].kl:.2f} to "
-            f"{found[-1].kl:.2f}"
-            if found
-            else ""
-        )
+        reached = f"{len(found)} points"
+        if found:
+            one, last = found[0], found[-1]
+            reached += (
+                f", beta {one.beta:.2g} to {last.beta:.2g}, KL {one.kl:.2f} to {last.kl:.2f}"
+            )
         raise ValueError(
             "`log` must be that of a pilot whose beta rises from below 1 until KL is nearly 0, "
             f"with {_FEWEST} lines for each {2 * _WINDOW:g} e-folds; got {reached}. Log more "
@@ -214,9 +222,21 @@ def _curve(
     return tuple(found)
 
 
-def _line(
-    x: Float[np.ndarray, " lines"], y: Float[np.ndarray, " lines"]
-) -> tuple[float, float, float]:
+def _check_rise(u: Lines, reconstruction: Lines) -> None:
+    """Refuse a reconstruction that falls at first while beta rises, or does not rise in all."""
+    early = u < _EARLY
+    for near, wanted in ((early, "not fall"), (np.full(len(u), True), "rise")):
+        slope, _, error = _line(u[near], reconstruction[near])
+        if slope < (-2 if near is early else 2) * error:
+            raise ValueError(
+                f"`log` must show a curve, where reconstruction does {wanted} as beta rises to "
+                f"{math.exp(u[near].max()):.2g}; got {slope:.1f} nats for each e-fold, standard "
+                f"error {error:.1f}. The network was still learning while beta rose, or the "
+                "batches differ too much: train the pilot several times as long (--steps)."
+            )
+
+
+def _line(x: Lines, y: Lines) -> tuple[float, float, float]:
     """Slope, value at 0 and standard error of the slope of a fitted line."""
     slope, level = np.polyfit(x, y, 1)
     left = y - level - slope * x

@@ -6,11 +6,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+Lines = Float[np.ndarray, " lines"]
+
 WARMUP = 0.1  # of the run, left out
 NEAR = 0.5  # nats
 _SETTLED = 0.25  # nats
+_SATURATED = 0.05  # of the run at a bound, from which it is spoken of
 _STAYS = 5  # log lines for which a settled KL stays so
-_RESTS = 3  # log lines that a set point must rest at least
+_HELD = 3  # log lines that a set point must be held at least
 _SMOOTH = 25  # log lines of the moving average that swings are counted from
 _SWINGS = -0.4  # autocorrelation at half a period from which a run is said to swing
 
@@ -28,9 +31,10 @@ class Tracking(NamedTuple):
         lack: Largest KL below it, nats.
         overshoot: Largest KL over the largest set point, less 1; at least 0.
         settling: Median steps after a rise of the set point until KL is within 0.25 nats for
-            five lines, or for as long as the set point rests; None where it never rests for
+            five lines, or for as long as the set point is held; None where it is never held for
             three lines after a rise, infinite where KL does not settle.
         at_bound: Fraction of the lines with beta at a bound.
+        at_max: Fraction of them with beta at the upper bound.
         period: Steps of a swing; None if the error has none.
         swing: Standard deviation of the error about its own moving average, nats.
     """
@@ -42,18 +46,20 @@ class Tracking(NamedTuple):
     overshoot: float
     settling: float | None
     at_bound: float
+    at_max: float
     period: float | None
     swing: float
 
 
 def tracking(
-    log: Sequence[Mapping[str, Any]], *, beta_min: float = 0.0, beta_max: float = np.inf
+    log: Sequence[Mapping[str, Any]], *, beta_min: float = -np.inf, beta_max: float = np.inf
 ) -> Tracking | None:
     """Numbers of a run's log; None if it has no set point or fewer than four lines.
 
     Args:
         log: Lines with `step`, `kl_average`, `target` and `beta`.
-        beta_min: The controller's lower bound.
+        beta_min: The controller's lower bound; left out where nothing bounds beta, as in a
+            weighting with a capacity.
         beta_max: Its upper bound.
 
     Example:
@@ -73,6 +79,7 @@ def tracking(
         for name in ("step", "kl_average", "target", "beta")
     )
     error = kl - target
+    at_max = beta >= 0.999 * beta_max
     ripple = error - _moving_average(error)
     period = _period(ripple)
     return Tracking(
@@ -82,27 +89,49 @@ def tracking(
         lack=float(max(0.0, -error.min())),
         overshoot=float(max(0.0, kl.max() / target.max() - 1)) if target.max() > 0 else 0.0,
         settling=_settling(step, error, target),
-        at_bound=float(np.mean((beta <= 1.001 * beta_min) | (beta >= 0.999 * beta_max))),
+        at_bound=float(np.mean((beta <= 1.001 * beta_min) | at_max)),
+        at_max=float(np.mean(at_max)),
         period=None if period is None else period * float(np.median(np.diff(step))),
         swing=float(ripple.std()),
     )
 
 
-def advice(found: Tracking, *, beta_min: float) -> list[str]:
+def bounds_of(config: Mapping[str, Any]) -> tuple[float, float]:
+    """Bounds of beta of a run's controller, infinite where nothing bounds it.
+
+    Args:
+        config: Contents of the run's `config.json`.
+    """
+    settings = config.get("method_config") or {}
+    if config.get("method") not in ("controlvae", "dynamicvae"):
+        return -np.inf, np.inf
+    logarithmic = settings.get("controller") == "log"
+    return float(settings.get("beta_min", -np.inf)), 1000.0 if logarithmic else np.inf
+
+
+def advice(found: Tracking, *, beta_min: float, beta_max: float = np.inf) -> list[str]:
     """What to try where a run tracked badly, a sentence each; none if it tracked well.
 
     Args:
-        found: From `tracking`.
+        found: From `tracking`, with the same bounds.
         beta_min: The controller's lower bound, named in the sentence about it.
+        beta_max: Its upper bound, likewise.
     """
     said: list[str] = []
-    if found.near >= 0.9 and found.overshoot < 0.1 and found.at_bound < 0.05:
+    if found.near >= 0.9 and found.overshoot < 0.1 and found.at_bound < _SATURATED:
         return said
-    if found.at_bound >= 0.05:
+    at_min = found.at_bound - found.at_max
+    if at_min >= _SATURATED:
         said.append(
-            f"beta sat at a bound in {found.at_bound:.0%} of the run: the network can't hold that "
-            f"many nats yet. Lower the set point, let it rise more slowly, or lower beta_min "
-            f"({beta_min:g})."
+            f"beta was at its lower bound, {beta_min:g}, in {at_min:.0%} of the run: the network "
+            "can't hold that many nats yet. Lower the set point, let it rise more slowly, or "
+            "lower beta_min."
+        )
+    if found.at_max >= _SATURATED:
+        said.append(
+            f"beta was at its upper bound, {beta_max:g}, in {found.at_max:.0%} of the run: KL "
+            "can't be brought down to so few nats. Raise the set point, or the controller's "
+            "beta_max."
         )
     if found.period is not None and found.swing > NEAR / 2:
         said.append(
@@ -122,7 +151,7 @@ def advice(found: Tracking, *, beta_min: float) -> list[str]:
     return said
 
 
-def _moving_average(values: Float[np.ndarray, " lines"]) -> Float[np.ndarray, " lines"]:
+def _moving_average(values: Lines) -> Lines:
     """Mean over the lines around each, fewer at the ends."""
     width = min(_SMOOTH, len(values))
     ones = np.ones(width)
@@ -130,7 +159,7 @@ def _moving_average(values: Float[np.ndarray, " lines"]) -> Float[np.ndarray, " 
     return np.convolve(values, ones, "same") / counts
 
 
-def _period(ripple: Float[np.ndarray, " lines"]) -> float | None:
+def _period(ripple: Lines) -> float | None:
     """Lines of a swing: twice the lag at which a ripple is most unlike itself."""
     power = float(ripple @ ripple)
     if power == 0:
@@ -143,18 +172,14 @@ def _period(ripple: Float[np.ndarray, " lines"]) -> float | None:
     return 2.0 * (int(alike.argmin()) + 1)
 
 
-def _settling(
-    step: Float[np.ndarray, " lines"],
-    error: Float[np.ndarray, " lines"],
-    target: Float[np.ndarray, " lines"],
-) -> float | None:
-    """Median steps from the end of a rise until the error stays small while the target rests."""
+def _settling(step: Lines, error: Lines, target: Lines) -> float | None:
+    """Median steps from the end of a rise until the error stays small; the target is held."""
     found = []
     edges = (np.flatnonzero(np.diff(target)) + 1).tolist()  # first line of another set point
     for begin, end in zip(edges, [*edges[1:], len(target)], strict=False):
-        if end - begin < _RESTS or target[begin] <= target[begin - 1]:
+        if end - begin < _HELD or target[begin] <= target[begin - 1]:
             continue
         small = np.abs(error[begin:end]) < _SETTLED
-        settled = [i for i in range(len(small) - _RESTS + 1) if small[i : i + _STAYS].all()]
+        settled = [i for i in range(len(small) - _HELD + 1) if small[i : i + _STAYS].all()]
         found.append(step[begin + settled[0]] - step[begin] if settled else np.inf)
     return float(np.median(found)) if found else None

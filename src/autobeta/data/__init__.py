@@ -1,5 +1,6 @@
 """Data sets: images on demand, with the factors that made them where they are known."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -8,54 +9,89 @@ import numpy as np
 from jaxtyping import UInt8
 
 from autobeta import registry
-from autobeta.data._batches import Batches
-from autobeta.data._cache import Report, data_root
-from autobeta.data._dataset import DEFAULT_OPTIONS, DataOptions, FactorDataset
-from autobeta.data._download import fetch
-from autobeta.data._factors import FactorSpace
-from autobeta.data._pixels import decode, fit
-from autobeta.data._verify import VerifyResult, check, verify
+from autobeta.data._core.batches import Batches
+from autobeta.data._core.cache import OnProgress, data_root
+from autobeta.data._core.dataset import DEFAULT_OPTIONS, DataOptions, FactorDataset
+from autobeta.data._core.factors import FactorSpace
+from autobeta.data._core.pixels import decode, fit, suffixes
+from autobeta.data._core.prepare import Conversion, check_options, load, prepare
+from autobeta.data._core.verify import VerifyResult, check, verify
+from autobeta.data._files import published
+from autobeta.data._files.download import OfficialFile, fetch
+from autobeta.data._files.reading import shown
+from autobeta.data._objects import dataset_of
 from autobeta.errors import MissingDataError
 
 __all__ = [
     "Batches",
+    "Conversion",
     "DataOptions",
     "FactorDataset",
     "FactorSpace",
+    "OfficialFile",
     "VerifyResult",
+    "as_dataset",
     "check",
     "data_root",
     "load_data",
+    "official_files",
     "prepare_data",
     "read_image",
     "verify",
 ]
 
 
+def as_dataset(data: object, options: DataOptions = DEFAULT_OPTIONS) -> FactorDataset:
+    """Whatever a user has as a data set.
+
+    Args:
+        data: A data set, as it is; a name or a path, as for `load_data`; an array of images,
+            shape (n, H, W) or (n, H, W, C), under the rules of the data set `arrays`; or a torch
+            `Dataset` whose items are images (Pillow's, or tensors with channels first) or tuples
+            of an image and labels. All images of the last two are held in memory, as bytes.
+        options: What is asked for.
+
+    Raises:
+        TypeError: If it is something else.
+        ValueError: If its images or labels break a rule.
+        MissingDataError: If there is nothing at the path.
+
+    Example:
+        >>> as_dataset(np.zeros((20, 8, 8), np.uint8), DataOptions(image_size=32))
+        <array: 20 images of 32 x 32 x 1 (18 train, 2 test); no factors>
+    """
+    if isinstance(data, FactorDataset):
+        return data
+    if isinstance(data, str | Path):
+        return load_data(data, options)
+    return dataset_of(data, options)
+
+
 def load_data(
-    name_or_path: str, options: DataOptions = DEFAULT_OPTIONS, root: Path | None = None
+    name_or_path: str | Path, options: DataOptions = DEFAULT_OPTIONS, root: Path | None = None
 ) -> FactorDataset:
     """Open a data set by name, or the user's own images by path.
 
     Args:
-        name_or_path: Name of a module of this folder, else a folder of images, else an .npy or
-            .npz file.
+        name_or_path: Name of a data set, else a folder of images, a folder that Hugging Face's
+            `datasets` saved, or an .npy, .npz, .h5, .hdf5 or .parquet file.
         options: What the data set may be asked for.
         root: Cache folder; `data_root()` if left out.
 
     Raises:
-        ValueError: If it is neither; the message lists the names.
+        ValueError: If there is no such data set; the message lists the names.
+        MissingDataError: If there is nothing at the path, or files are not at hand.
     """
-    module, options = _find(name_or_path, options)
-    return module.load(root or data_root(), options)
+    module, name, options = _find(name_or_path, options)
+    return load(module, name, options, root or data_root())
 
 
 def prepare_data(
-    name_or_path: str,
+    name_or_path: str | Path,
     options: DataOptions = DEFAULT_OPTIONS,
     root: Path | None = None,
     *,
-    progress: Report | None = None,
+    on_progress: OnProgress | None = None,
     download: bool = False,
 ) -> Path | None:
     """Make the cache file of a data set ahead of its first use.
@@ -64,7 +100,7 @@ def prepare_data(
         name_or_path: As for `load_data`.
         options: What the data set may be asked for.
         root: Cache folder; `data_root()` if left out.
-        progress: Called with (images done, images in all); left out, a bar is shown where
+        on_progress: Called with (images done, images in all); left out, a bar is shown where
             standard error is a terminal.
         download: Fetch published files that are not in the cache folder, where they have an
             address. Nothing else ever fetches.
@@ -73,38 +109,31 @@ def prepare_data(
         The file; None for a data set that needs none.
 
     Raises:
-        ValueError: If there is no such data set; the message lists the names.
+        ValueError: As for `load_data`.
         MissingDataError: If files are neither there nor can be had.
+        OSError: If the disk has no room.
     """
-    module, options = _find(name_or_path, options)
+    module, name, options = _find(name_or_path, options)
     root = root or data_root()
     if download:
-        if not hasattr(module, "official_files"):
-            how = getattr(module, "BY_HAND", "")
-            raise MissingDataError(
-                f"{name_or_path} has no files that a program can fetch."
-                + (f" Fetch them from {how} with a browser." if how else "")
-            )
-        files = module.official_files(options)
-        fetch(root / name_or_path, files, getattr(module, "BY_HAND", ""))
-    prepare = getattr(module, "prepare", None)
-    return prepare(root, options, progress) if prepare else None
+        files = published.official_files(module, options)
+        by_hand = getattr(module, "BY_HAND", "")
+        if not any(file.url for file in files):
+            how = f" Fetch them from {by_hand} with a browser." if by_hand else ""
+            raise MissingDataError(f"{name} has no files that a program can fetch.{how}")
+        fetch(root / name, files, by_hand)
+    return prepare(module, name, options, root, on_progress)
 
 
-def _find(name_or_path: str, options: DataOptions) -> tuple[ModuleType, DataOptions]:
-    path = Path(name_or_path)
-    if name_or_path not in registry.available("data"):
-        kind = None
-        if path.is_dir():
-            saved = any(
-                (path / marker).exists() for marker in ("dataset_dict.json", "dataset_info.json")
-            )
-            kind = "huggingface" if saved else "folder"
-        elif path.is_file():
-            kind = "hdf5" if path.suffix in (".h5", ".hdf5") else "arrays"
-        if kind is not None:
-            return registry.load("data", kind), replace(options, path=path)
-    return registry.load("data", name_or_path), options
+def official_files(name: str, options: DataOptions = DEFAULT_OPTIONS) -> list[OfficialFile]:
+    """The published files of a data set, of several variants the one asked for.
+
+    Raises:
+        ValueError: If there is no such data set or variant; the message lists the names.
+    """
+    module = registry.load("data", name)
+    check_options(module, name, options)
+    return published.official_files(module, options)
 
 
 def read_image(path: Path, size: int, channels: int) -> UInt8[np.ndarray, "size size channels"]:
@@ -119,3 +148,40 @@ def read_image(path: Path, size: int, channels: int) -> UInt8[np.ndarray, "size 
         ValueError: If it can't be read as an image; the message names it.
     """
     return fit(decode(path), size, channels)
+
+
+def _find(name_or_path: str | Path, options: DataOptions) -> tuple[ModuleType, str, DataOptions]:
+    """The module of a data set, its name, and the options with the path in them."""
+    text = str(name_or_path)
+    if text in registry.available("data"):
+        return registry.load("data", text), text, options
+    path = Path(text).expanduser()
+    if not path.exists():
+        if path.suffix or len(path.parts) > 1 or text.startswith(("~", ".")):
+            raise MissingDataError(
+                f"no folder or file at `{shown(path.absolute())}`. If it was moved, give its new "
+                "place."
+            )
+        registry.check_name("data", text)  # says what there is
+    kind = _kind_of(path)
+    return registry.load("data", kind), kind, replace(options, path=path.resolve())
+
+
+def _kind_of(path: Path) -> str:
+    """Which loader reads a user's own file or folder."""
+    own = {name: registry.load("data", name) for name in ("hdf5", "huggingface", "arrays")}
+    if path.is_dir():
+        if any((path / marker).exists() for marker in own["huggingface"].MARKERS):
+            return "huggingface"
+        kinds = Counter(file.suffix.lower() for file in path.rglob("*"))
+        images = sum(kinds[suffix] for suffix in suffixes())
+        return "huggingface" if kinds[".parquet"] and kinds[".parquet"] >= images else "folder"
+    suffix = path.suffix.lower()
+    found = [name for name, module in own.items() if suffix in module.SUFFIXES]
+    if not found:
+        endings = ", ".join(ending for module in own.values() for ending in module.SUFFIXES)
+        raise ValueError(
+            f"`data` must be a folder of images or a file of arrays ({endings}); got "
+            f"`{shown(path)}`. Save arrays with numpy.savez."
+        )
+    return found[0]

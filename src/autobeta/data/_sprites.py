@@ -56,15 +56,6 @@ def _snap(pixels: np.ndarray) -> np.ndarray:
     return np.floor(pixels * _SNAP + 0.5).astype(np.int64)
 
 
-def render_block(shape: int, scale: int, orientation: int) -> UInt8[np.ndarray, "1024 512"]:
-    """All positions of one sprite, posY fastest, packed to one bit a pixel."""
-    packed = np.empty((32, 32, CANVAS * CANVAS // 8), np.uint8)
-    for pos_y in range(32):
-        images = render_column(shape, scale, orientation, pos_y, np.arange(32))
-        packed[:, pos_y] = np.packbits(images.reshape(32, -1), axis=1)
-    return packed.reshape(1024, -1)
-
-
 def render(factors: Int[np.ndarray, "batch 5"]) -> UInt8[np.ndarray, "batch 64 64"]:
     """Images {0, 1} of (shape, scale, orientation, posX, posY), one row each."""
     images = np.empty((len(factors), CANVAS, CANVAS), np.uint8)

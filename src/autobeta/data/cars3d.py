@@ -7,7 +7,7 @@ An order by listing the folder, as in disentanglement_lib, is another numbering.
 with anti-aliasing. While it is prepared, all scaled images are held in memory (216 MB at 64
 pixels).
 
-Options read: `path` (the archive or folder), `image_size` (32, 64, 128), `channels` (1, 3),
+Options read: `path` (the archive or folder), `image_size`, `channels` (1, 3),
 `unofficial` (takes a part of the cars).
 """
 
@@ -17,13 +17,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import UInt8
 
-from autobeta.data._archives import Archive
-from autobeta.data._cache import Report
-from autobeta.data._dataset import DEFAULT_OPTIONS, DataOptions, FactorDataset, check_options
-from autobeta.data._download import OfficialFile, published
-from autobeta.data._factors import FactorSpace
-from autobeta.data._official import Conversion, open_converted, prepare_archive
-from autobeta.data._pixels import fit_all
+from autobeta.data._core.factors import FactorSpace
+from autobeta.data._core.pixels import fit_all
+from autobeta.data._core.prepare import Conversion
+from autobeta.data._files.archives import open_archive
+from autobeta.data._files.reading import reading
+from autobeta.settings import DataOptions
 
 SOURCE = "Reed et al., 2015, https://www.scottreed.info/"
 LICENSE = "none stated"
@@ -36,63 +35,15 @@ CITATION = """@inproceedings{reed2015deep,
 FACTORS = {"elevation": 4, "azimuth": 24, "object": 183}
 KINDS = {"elevation": "ordinal", "azimuth": "cyclic", "object": "categorical"}
 DISK = "216 MB in the cache at 64 pixels; about 300 MB for the file"
-FILES = {
-    "nips2015-analogy-data.tar.gz": (
-        "http://www.scottreed.info/files/nips2015-analogy-data.tar.gz",
-        "md5:4e866a7919c1beedf53964e6f7a23686",
-        0,
-    )
-}
+URL = "http://www.scottreed.info/files/"
+FILES = {"nips2015-analogy-data.tar.gz": ("md5:4e866a7919c1beedf53964e6f7a23686", 0)}
 
 SPACE = FactorSpace(tuple(FACTORS), tuple(FACTORS.values()))
 
 
-def load(root: Path, options: DataOptions = DEFAULT_OPTIONS) -> FactorDataset:
-    """Open Cars3D; the first time the images are scaled into the cache folder.
-
-    Args:
-        root: Cache folder.
-        options: See the module.
-
-    Raises:
-        MissingDataError: If it was never prepared and the files are not at hand.
-        ValueError: If a file is damaged or missing, or an option can't be honoured.
-    """
-    return open_converted(prepare(root, options), "cars3d")
-
-
-def prepare(
-    root: Path, options: DataOptions = DEFAULT_OPTIONS, progress: Report | None = None
-) -> Path:
-    """Scale the images into the cache folder if that is not done; return the cache file.
-
-    Args:
-        root: Cache folder.
-        options: See the module.
-        progress: Called with (images done, images in all).
-
-    Raises:
-        MissingDataError: As for `load`.
-        ValueError: As for `load`.
-    """
-    check_options("cars3d", options)
-    return prepare_archive(
-        root,
-        "cars3d",
-        options,
-        progress,
-        file=official_files(options)[0],
-        convert=lambda archive: _convert(archive, options),
-    )
-
-
-def official_files(options: DataOptions) -> list[OfficialFile]:
-    """The one published file."""
-    del options
-    return published(FILES)
-
-
-def _convert(archive: Archive, options: DataOptions) -> Conversion:
+def convert(paths: list[Path], options: DataOptions) -> Conversion:
+    """Views of all cars; of each view, the cars in their order."""
+    archive = open_archive(paths[0])
     by_name = {name.split("/")[-1]: name for name in archive.names if "/._" not in name}
     if "list.txt" not in by_name:
         raise ValueError(f"`{archive.place}` must have data/cars/list.txt, which orders the cars.")
@@ -117,8 +68,9 @@ def _convert(archive: Archive, options: DataOptions) -> Conversion:
     factors = np.stack([*np.divmod(views, SPACE.sizes[1]), which], axis=1)
     complete = len(cars) == SPACE.sizes[2]
     return Conversion(
-        shape=(len(factors), size, size, channels),
-        chunks=iter(scaled),
+        num_images=len(factors),
+        images=iter(scaled),
+        channels=channels,
         source=f"{archive.place.name}, {len(cars)} cars",
         space=SPACE,
         factors=None if complete else factors,
@@ -128,15 +80,10 @@ def _convert(archive: Archive, options: DataOptions) -> Conversion:
 def _views(path: Path, data: bytes) -> UInt8[np.ndarray, "96 128 128 3"]:
     """Images of one car by elevation and azimuth, last fastest."""
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
-    try:
+    with reading(path, "MATLAB file of a car", "Fetch it again."):
         im = loadmat(BytesIO(data)).get("im")
-    except (ValueError, TypeError, OSError, NotImplementedError, MatReadError) as error:
-        raise ValueError(f"`{path}` must be a MATLAB file; got {error}. Fetch it.") from error
-    if im is None or im.shape != (128, 128, 3, 24, 4) or im.dtype != np.uint8:
-        found = "nothing" if im is None else f"{im.dtype} of {im.shape}"
-        raise ValueError(
-            f"'im' of `{path}` must be uint8 of (128, 128, 3, 24, 4); got {found}. Fetch it."
-        )
-    return np.ascontiguousarray(im.transpose(4, 3, 0, 1, 2)).reshape(-1, 128, 128, 3)
+        if im is None or im.shape != (128, 128, 3, 24, 4) or im.dtype != np.uint8:
+            found = "nothing" if im is None else f"{im.dtype} of {im.shape}"
+            raise ValueError(f"{found} for 'im' in place of uint8 of (128, 128, 3, 24, 4)")
+        return np.ascontiguousarray(im.transpose(4, 3, 0, 1, 2)).reshape(-1, 128, 128, 3)

@@ -2,12 +2,12 @@
 
 The files are the aligned JPEGs of 178 x 218 pixels, in `img_align_celeba.zip` or a folder
 `img_align_celeba`; `list_attr_celeba.txt` with the attributes and `list_eval_partition.txt` with
-the official parts train, valid and test. The forms with commas, `list_attr_celeba.csv` and
+the official splits train, valid and test. The forms with commas, `list_attr_celeba.csv` and
 `list_eval_partition.csv`, do as well, and either may be gzipped. The centre of 148 x 148 pixels is
 cut out and scaled, bicubic with anti-aliasing. Attributes are 0 (absent) and 1 (present); they are
 labels by people, no factors that made the image, and depend on each other.
 
-Options read: `path` (the folder), `image_size` (32, 64, 128), `channels` (1, 3), `unofficial`
+Options read: `path` (the folder), `image_size`, `channels` (1, 3), `unofficial`
 (takes a part of the images).
 """
 
@@ -16,20 +16,12 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Int
 
-from autobeta.data._archives import open_archive, read_unzipped
-from autobeta.data._cache import Report, fingerprint
-from autobeta.data._dataset import DEFAULT_OPTIONS, DataOptions, FactorDataset, check_options
-from autobeta.data._download import OfficialFile, check_file
-from autobeta.data._factors import FactorSpace
-from autobeta.data._official import (
-    Conversion,
-    cache_stem,
-    convert_once,
-    newest,
-    open_converted,
-)
-from autobeta.data._pixels import crop, decode, fit
-from autobeta.errors import MissingDataError
+from autobeta.data._core.factors import FactorSpace
+from autobeta.data._core.pixels import crop, decode
+from autobeta.data._core.prepare import Conversion
+from autobeta.data._files.archives import open_archive, read_unzipped
+from autobeta.data._files.reading import reading
+from autobeta.settings import DataOptions
 
 SOURCE = "Liu et al., 2015, https://mmlab.ie.cuhk.edu.hk/projects/CelebA.html"
 LICENSE = "for non-commercial research only; do not pass the images on"
@@ -40,47 +32,16 @@ CITATION = """@inproceedings{liu2015faceattributes,
   year = {2015}
 }"""
 FACTORS = {
-    "5_o_Clock_Shadow": 2,
-    "Arched_Eyebrows": 2,
-    "Attractive": 2,
-    "Bags_Under_Eyes": 2,
-    "Bald": 2,
-    "Bangs": 2,
-    "Big_Lips": 2,
-    "Big_Nose": 2,
-    "Black_Hair": 2,
-    "Blond_Hair": 2,
-    "Blurry": 2,
-    "Brown_Hair": 2,
-    "Bushy_Eyebrows": 2,
-    "Chubby": 2,
-    "Double_Chin": 2,
-    "Eyeglasses": 2,
-    "Goatee": 2,
-    "Gray_Hair": 2,
-    "Heavy_Makeup": 2,
-    "High_Cheekbones": 2,
-    "Male": 2,
-    "Mouth_Slightly_Open": 2,
-    "Mustache": 2,
-    "Narrow_Eyes": 2,
-    "No_Beard": 2,
-    "Oval_Face": 2,
-    "Pale_Skin": 2,
-    "Pointy_Nose": 2,
-    "Receding_Hairline": 2,
-    "Rosy_Cheeks": 2,
-    "Sideburns": 2,
-    "Smiling": 2,
-    "Straight_Hair": 2,
-    "Wavy_Hair": 2,
-    "Wearing_Earrings": 2,
-    "Wearing_Hat": 2,
-    "Wearing_Lipstick": 2,
-    "Wearing_Necklace": 2,
-    "Wearing_Necktie": 2,
+    "5_o_Clock_Shadow": 2, "Arched_Eyebrows": 2, "Attractive": 2, "Bags_Under_Eyes": 2,
+    "Bald": 2, "Bangs": 2, "Big_Lips": 2, "Big_Nose": 2, "Black_Hair": 2, "Blond_Hair": 2,
+    "Blurry": 2, "Brown_Hair": 2, "Bushy_Eyebrows": 2, "Chubby": 2, "Double_Chin": 2,
+    "Eyeglasses": 2, "Goatee": 2, "Gray_Hair": 2, "Heavy_Makeup": 2, "High_Cheekbones": 2,
+    "Male": 2, "Mouth_Slightly_Open": 2, "Mustache": 2, "Narrow_Eyes": 2, "No_Beard": 2,
+    "Oval_Face": 2, "Pale_Skin": 2, "Pointy_Nose": 2, "Receding_Hairline": 2, "Rosy_Cheeks": 2,
+    "Sideburns": 2, "Smiling": 2, "Straight_Hair": 2, "Wavy_Hair": 2, "Wearing_Earrings": 2,
+    "Wearing_Hat": 2, "Wearing_Lipstick": 2, "Wearing_Necklace": 2, "Wearing_Necktie": 2,
     "Young": 2,
-}
+}  # fmt: skip
 KINDS = dict.fromkeys(FACTORS, "categorical")
 DISK = "2.5 GB in the cache at 64 pixels; 1.4 GB of files"
 BY_HAND = (
@@ -88,63 +49,19 @@ BY_HAND = (
     "0B7EVK8r0v71pZjFTYXZWM3FlRnM, list_attr_celeba.txt 0B7EVK8r0v71pblRyaVFSWGxPY0U, "
     "list_eval_partition.txt 0B7EVK8r0v71pY0NSMzRuSXJEVkk)"
 )
-ARCHIVE = OfficialFile(
-    name="img_align_celeba.zip",
-    checksum="sha256:46fb89443c578308acf364d7d379fe1b9efb793042c0af734b6112e4fd3a8c74",
-    size=1_443_490_838,
-)
-FOLDER = "img_align_celeba"
+FILES = {
+    "img_align_celeba.zip": (
+        "sha256:46fb89443c578308acf364d7d379fe1b9efb793042c0af734b6112e4fd3a8c74",
+        1_443_490_838,
+    ),
+    "list_attr_celeba.txt": ("", 0),
+    "list_eval_partition.txt": ("", 0),
+}
 NUM_IMAGES = 202_599
 
 SPACE = FactorSpace(tuple(FACTORS), tuple(FACTORS.values()))
 CROP = 148  # of 178 x 218 pixels
-_PARTS = ("train", "valid", "test")
-
-
-def load(root: Path, options: DataOptions = DEFAULT_OPTIONS) -> FactorDataset:
-    """Open CelebA; the first time the images are scaled into the cache folder.
-
-    Args:
-        root: Cache folder.
-        options: See the module.
-
-    Raises:
-        MissingDataError: If it was never prepared and the files are not at hand.
-        ValueError: If a file is damaged or missing, or an option can't be honoured.
-    """
-    return open_converted(prepare(root, options), "celeba")
-
-
-def prepare(
-    root: Path, options: DataOptions = DEFAULT_OPTIONS, progress: Report | None = None
-) -> Path:
-    """Scale the images into the cache folder if that is not done; return the cache file.
-
-    Args:
-        root: Cache folder.
-        options: See the module.
-        progress: Called with (images done, images in all).
-
-    Raises:
-        MissingDataError: As for `load`.
-        ValueError: As for `load`.
-    """
-    check_options("celeba", options)
-    folder, stem = options.path or root / "celeba", cache_stem(options)
-    images = [p for p in (folder / ARCHIVE.name, folder / FOLDER) if p.exists()]
-    if not images:
-        if options.path is not None:
-            raise MissingDataError(f"`path` must have {FOLDER} or {ARCHIVE.name}; got {folder}.")
-        how = (
-            f"Fetch {ARCHIVE.name}, list_attr_celeba.txt and list_eval_partition.txt from "
-            f"{BY_HAND} with a browser, then run `autobeta data prepare celeba --from FOLDER`."
-        )
-        return newest(root / "celeba", stem, "celeba", how)
-    labels, parts = (_table(folder, f"list_{name}") for name in ("attr_celeba", "eval_partition"))
-    cache = root / "celeba" / f"{stem}-{fingerprint([images[0], labels, parts])}.npy"
-    if not cache.exists() and images[0].is_file():
-        check_file(images[0], ARCHIVE, unofficial=options.unofficial)
-    return convert_once(cache, lambda: _convert(images[0], labels, parts, options), progress)
+_SPLITS = ("train", "valid", "test")
 
 
 def read_table(path: Path) -> dict[str, list[str]]:
@@ -152,20 +69,15 @@ def read_table(path: Path) -> dict[str, list[str]]:
 
     Commas count as spaces, so the forms .txt and .csv are read alike; headers name no image.
     """
-    lines = read_unzipped(path).decode().splitlines()
+    with reading(path, "table of CelebA", "Fetch it again."):
+        lines = read_unzipped(path).decode().splitlines()
     rows = (line.replace(",", " ").split() for line in lines)
     return {row[0].split(".")[0]: row[1:] for row in rows if row and row[0].endswith(".jpg")}
 
 
-def _table(folder: Path, name: str) -> Path:
-    places = [folder / f"{name}{end}" for end in (".txt", ".csv", ".txt.gz", ".csv.gz")]
-    found = next((place for place in places if place.is_file()), None)
-    if found is None:
-        raise MissingDataError(f"`path` must have {name}.txt or {name}.csv; got {folder}.")
-    return found
-
-
-def _convert(images: Path, attributes: Path, partition: Path, options: DataOptions) -> Conversion:
+def convert(paths: list[Path], options: DataOptions) -> Conversion:
+    """Centres of the photographs, with attributes and the official splits."""
+    images, attributes, partition = paths
     archive = open_archive(images)
     by_stem = {n.split("/")[-1].split(".")[0]: n for n in archive.names if n.endswith(".jpg")}
     labels, parts = read_table(attributes), read_table(partition)
@@ -173,7 +85,7 @@ def _convert(images: Path, attributes: Path, partition: Path, options: DataOptio
     unknown = [s for s in stems if len(labels.get(s, [])) != len(FACTORS) or s not in parts]
     if unknown or not stems:
         raise ValueError(
-            f"`{attributes}` and `{partition}` must have {len(FACTORS)} attributes and the part "
+            f"`{attributes}` and `{partition}` must have {len(FACTORS)} attributes and the split "
             f"of each image of `{images}`; got none of {', '.join(unknown[:3]) or 'no image'}."
         )
     if len(stems) != NUM_IMAGES and not options.unofficial:
@@ -181,12 +93,11 @@ def _convert(images: Path, attributes: Path, partition: Path, options: DataOptio
             f"`{images}` must have {NUM_IMAGES:,} images; got {len(stems):,}. Get all of them, "
             "or take a part with --unofficial."
         )
-    size, channels = options.image_size, options.channels or 3
     files = archive.read_all(by_stem[s] for s in stems)
-    pixels = (crop(decode(images / name, data), CROP) for name, data in files)
     return Conversion(
-        shape=(len(stems), size, size, channels),
-        chunks=(fit(image, size, channels)[None] for image in pixels),
+        num_images=len(stems),
+        images=(crop(decode(images / name, data), CROP)[None] for name, data in files),
+        channels=3,
         source=f"{images.name}, {len(stems)} images, centre of {CROP} pixels",
         space=SPACE,
         factors=np.array([[int(v) > 0 for v in labels[s]] for s in stems], np.int64),
@@ -195,8 +106,8 @@ def _convert(images: Path, attributes: Path, partition: Path, options: DataOptio
 
 
 def _splits(part: Int[np.ndarray, " images"]) -> dict[str, Int[np.ndarray, " _"]]:
-    """Official parts; where a selection has no training image, all of it is for training."""
-    found = {name: np.flatnonzero(part == k) for k, name in enumerate(_PARTS)}
+    """Official splits; where a selection has no training image, all of it is for training."""
+    found = {name: np.flatnonzero(part == k) for k, name in enumerate(_SPLITS)}
     if not len(found["train"]):
         return {"train": np.arange(len(part))}
     return {name: index for name, index in found.items() if len(index)}

@@ -6,7 +6,7 @@ and 30 degrees), azimuth 31 (round the chair in steps of 360 / 31 degrees). The 
 `rendered_chairs/MODEL/renders/image_VIEW_pELEVATION_tAZIMUTH_r096.png` of 600 x 600 pixels. The
 centre of 400 x 400 is cut out and scaled, bicubic with anti-aliasing.
 
-Options read: `path` (the archive or folder), `image_size` (32, 64, 128), `channels` (1, 3),
+Options read: `path` (the archive or folder), `image_size`, `channels` (1, 3),
 `unofficial` (takes a part of the images).
 """
 
@@ -15,13 +15,11 @@ from pathlib import Path
 
 import numpy as np
 
-from autobeta.data._archives import Archive
-from autobeta.data._cache import Report
-from autobeta.data._dataset import DEFAULT_OPTIONS, DataOptions, FactorDataset, check_options
-from autobeta.data._download import OfficialFile, published
-from autobeta.data._factors import FactorSpace
-from autobeta.data._official import Conversion, open_converted, prepare_archive
-from autobeta.data._pixels import crop, decode, fit
+from autobeta.data._core.factors import FactorSpace
+from autobeta.data._core.pixels import crop, decode
+from autobeta.data._core.prepare import Conversion
+from autobeta.data._files.archives import open_archive
+from autobeta.settings import DataOptions
 
 SOURCE = "Aubry et al., 2014, https://www.di.ens.fr/willow/research/seeing3Dchairs/"
 LICENSE = "none published for the data"
@@ -36,13 +34,8 @@ CITATION = """@inproceedings{aubry2014seeing,
 FACTORS = {"model": 1393, "elevation": 2, "azimuth": 31}
 KINDS = {"model": "categorical", "elevation": "ordinal", "azimuth": "cyclic"}
 DISK = "1.1 GB in the cache at 64 pixels, besides the archive"
-FILES = {
-    "rendered_chairs.tar": (
-        "https://www.di.ens.fr/willow/research/seeing3Dchairs/data/rendered_chairs.tar",
-        "",
-        0,
-    )
-}
+URL = "https://www.di.ens.fr/willow/research/seeing3Dchairs/data/"
+FILES = {"rendered_chairs.tar": ("", 0)}
 
 SPACE = FactorSpace(tuple(FACTORS), tuple(FACTORS.values()))
 CROP = 400  # of 600 pixels
@@ -50,52 +43,9 @@ _NAME = re.compile(r"(?:.*/)?([^/]+)/renders/image_\d+_p(\d+)_t(\d+)_r\d+\.png")
 _ELEVATIONS = (20, 30)
 
 
-def load(root: Path, options: DataOptions = DEFAULT_OPTIONS) -> FactorDataset:
-    """Open 3D Chairs; the first time the images are scaled into the cache folder.
-
-    Args:
-        root: Cache folder.
-        options: See the module.
-
-    Raises:
-        MissingDataError: If it was never prepared and the files are not at hand.
-        ValueError: If a file is damaged or missing, or an option can't be honoured.
-    """
-    return open_converted(prepare(root, options), "chairs3d")
-
-
-def prepare(
-    root: Path, options: DataOptions = DEFAULT_OPTIONS, progress: Report | None = None
-) -> Path:
-    """Scale the images into the cache folder if that is not done; return the cache file.
-
-    Args:
-        root: Cache folder.
-        options: See the module.
-        progress: Called with (images done, images in all).
-
-    Raises:
-        MissingDataError: As for `load`.
-        ValueError: As for `load`.
-    """
-    check_options("chairs3d", options)
-    return prepare_archive(
-        root,
-        "chairs3d",
-        options,
-        progress,
-        file=official_files(options)[0],
-        convert=lambda archive: _convert(archive, options),
-    )
-
-
-def official_files(options: DataOptions) -> list[OfficialFile]:
-    """The one published file."""
-    del options
-    return published(FILES)
-
-
-def _convert(archive: Archive, options: DataOptions) -> Conversion:
+def convert(paths: list[Path], options: DataOptions) -> Conversion:
+    """Centres of the images, with factors from their names."""
+    archive = open_archive(paths[0])
     found = {name: m for name in archive.names if (m := _NAME.fullmatch(name))}
     models = {model: k for k, model in enumerate(sorted({m[1] for m in found.values()}))}
     azimuths = [round(360 * k / 31) for k in range(31)]
@@ -115,12 +65,11 @@ def _convert(archive: Archive, options: DataOptions) -> Conversion:
         )
     if len(np.unique(SPACE.index(factors))) != len(factors):
         raise ValueError(f"`{archive.place}` must have each view of a chair once; got some twice.")
-    size, channels = options.image_size, options.channels or 3
     files = archive.read_all(found)
-    pixels = (crop(decode(archive.place / n, data), CROP) for n, data in files)
     return Conversion(
-        shape=(len(factors), size, size, channels),
-        chunks=(fit(image, size, channels)[None] for image in pixels),
+        num_images=len(factors),
+        images=(crop(decode(archive.place / n, data), CROP)[None] for n, data in files),
+        channels=3,
         source=f"{archive.place.name}, {len(factors)} images of {len(models)} chairs",
         space=SPACE,
         factors=factors,

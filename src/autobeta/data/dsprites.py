@@ -15,22 +15,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
 
 from autobeta.data import _sprites
-from autobeta.data._cache import Report, fingerprint, write_array
-from autobeta.data._dataset import (
-    DEFAULT_OPTIONS,
-    DataOptions,
-    FactorDataset,
-    Images,
-    Index,
-    check_options,
-)
-from autobeta.data._factors import FactorSpace
-from autobeta.data._npy import open_arrays
-from autobeta.data._sources import from_packed, open_map
-from autobeta.errors import MissingDataError
+from autobeta.data._core.dataset import Images, Index
+from autobeta.data._core.factors import FactorSpace
+from autobeta.data._core.prepare import Conversion
+from autobeta.data._files.npy import open_arrays
+from autobeta.data._files.reading import reading
+from autobeta.data._files.stored import StoredArray
+from autobeta.settings import DataOptions
 
 SOURCE = "Matthey et al., 2017, https://github.com/google-deepmind/dsprites-dataset"
 LICENSE = "Apache-2.0"
@@ -41,130 +34,52 @@ CITATION = """@misc{dsprites17,
   year = {2017},
 }"""
 FACTORS = {"shape": 3, "scale": 6, "orientation": 40, "posX": 32, "posY": 32}
-KINDS = {
-    "shape": "categorical",
-    "scale": "ordinal",
-    "orientation": "cyclic",
-    "posX": "ordinal",
-    "posY": "ordinal",
-}
+KINDS = dict.fromkeys(FACTORS, "ordinal") | {"shape": "categorical", "orientation": "cyclic"}
 DISK = "377 MB in the cache; 27 MB for the official file, which is not needed"
-OFFICIAL = "dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz"
+SIZES = (64,)
+CHANNELS = (1,)
+PACKED = True
+URL = "https://github.com/google-deepmind/dsprites-dataset/raw/master/"
+FILES = {"dsprites_ndarray_co1sh3sc6or40x32y32_64x64.npz": ("", 0)}
 
 SPACE = FactorSpace(tuple(FACTORS), tuple(FACTORS.values()))
-_SHAPE = (64, 64, 1)
-_CHUNK = 1024
 
 
-def load(root: Path, options: DataOptions = DEFAULT_OPTIONS) -> FactorDataset:
-    """Open dSprites; the first time it is prepared, which takes about half a minute.
-
-    Args:
-        root: Cache folder; `dsprites/` in it takes 377 MB.
-        options: See the module.
-
-    Raises:
-        ValueError: If an option can't be honoured or the official file is damaged.
-        MissingDataError: If `path` is given and has no such file.
-    """
-    cache = prepare(root, options)
-    packed = open_map(cache, (SPACE.num_combinations, 512))
-    return FactorDataset(
-        name="dsprites",
-        source="rendered" if cache.stem == "rendered" else f"official {OFFICIAL}",
-        num_images=len(packed),
-        image_shape=_SHAPE,
-        images=from_packed(packed, _SHAPE),
-        factor_space=SPACE,
-        factor_values=SPACE.factors,
-        render=render,
-    )
-
-
-def prepare(
-    root: Path, options: DataOptions = DEFAULT_OPTIONS, progress: Report | None = None
-) -> Path:
-    """Make the cache file, one bit a pixel, if it is not there; return its path.
-
-    The official file is taken from `path`, else from `dsprites/` in the cache folder; without
-    either, what was once made of an official file is used, and else the images are rendered.
-
-    Args:
-        root: Cache folder.
-        options: See the module.
-        progress: Called with (images done, images in all).
-
-    Raises:
-        ValueError: If an option can't be honoured or the official file is damaged.
-        MissingDataError: If `path` is given and has no such file.
-    """
-    reason = "The images are 64 x 64 pixels of 0 or 1; scaled they would be another data set."
-    check_options("dsprites", options, sizes=(64,), channels=(1,), reason=reason)
-    folder = root / "dsprites"
-    official = _official(folder, options.path)
-    if official is not None:
-        cache = folder / f"official-{fingerprint([official])}.npy"
-        chunks = pack_official(official, SPACE)
-    else:
-        kept = sorted(folder.glob("official-*.npy"), key=lambda file: file.stat().st_mtime)
-        cache = kept[-1] if kept else folder / "rendered.npy"
-        chunks = _rendered()
-    if not cache.exists():
-        write_array(cache, (SPACE.num_combinations, 512), chunks, progress=progress)
-    return cache
-
-
-def render(index: Index) -> Images:
+def render(index: Index, image_size: int = 64) -> Images:
     """Our rendering of the images at these positions, shape (batch, 64, 64, 1), 0 or 255.
 
     Example:
         >>> int((render(np.array([0])) == 255).sum())
         100
     """
+    assert image_size == _sprites.CANVAS
     return _sprites.render(SPACE.factors(index))[..., None] * np.uint8(255)
 
 
-def pack_official(path: Path, space: FactorSpace) -> Iterator[UInt8[np.ndarray, "batch bytes"]]:
-    """Read `imgs` of an .npz in chunks, packed to one bit a pixel.
+def convert(paths: list[Path], options: DataOptions) -> Conversion:
+    """Images of the official file, streamed; its pickled member is not touched."""
+    del options
+    [path] = paths
+    wanted = (SPACE.num_combinations, 64, 64)
+    with reading(path, "official file of dSprites", "Fetch it again, or leave it out."):
+        arrays = open_arrays(path)
+        if "imgs" not in arrays:
+            raise ValueError(f"no array 'imgs' but {', '.join(sorted(arrays)) or 'none'}")
+        images = arrays["imgs"]
+        if images.shape != wanted or images.dtype != np.uint8:
+            raise ValueError(f"{images.dtype} of {images.shape} in place of uint8 of {wanted}")
+    return Conversion(
+        num_images=SPACE.num_combinations,
+        images=_black_and_white(path, images),
+        channels=1,
+        source=f"official {path.name}",
+        space=SPACE,
+        packed=True,
+    )
 
-    Args:
-        path: The file; it is streamed and its pickled member is not touched.
-        space: The factors whose full grid it must hold.
 
-    Raises:
-        ValueError: If `imgs` is missing, of the wrong shape or type, damaged, or not 0 or 1.
-    """
-    arrays = open_arrays(path)
-    if "imgs" not in arrays:
-        raise ValueError(
-            f"`{path}` must hold an array 'imgs'; got {', '.join(sorted(arrays)) or 'none'}. "
-            f"Give {OFFICIAL}."
-        )
-    images = arrays["imgs"]
-    if images.shape != (space.num_combinations, 64, 64) or images.dtype != np.uint8:
-        raise ValueError(
-            f"'imgs' of `{path}` must be uint8 of shape ({space.num_combinations}, 64, 64); got "
-            f"{images.dtype} of {images.shape}. Give {OFFICIAL}."
-        )
-    for chunk in images.chunks(_CHUNK):
+def _black_and_white(path: Path, images: StoredArray) -> Iterator[Images]:
+    for chunk in images.chunks(1024):
         if chunk.max() > 1:
-            raise ValueError(f"'imgs' of `{path}` must be 0 or 1; got {chunk.max()}. Fetch it.")
-        yield np.packbits(chunk.reshape(len(chunk), -1), axis=1)
-
-
-def _rendered() -> Iterator[UInt8[np.ndarray, "batch 512"]]:
-    for block in np.ndindex(*SPACE.sizes[:3]):
-        yield _sprites.render_block(*block)
-
-
-def _official(folder: Path, path: Path | None) -> Path | None:
-    if path is None:
-        return folder / OFFICIAL if (folder / OFFICIAL).exists() else None
-    file = path / OFFICIAL if path.is_dir() else path
-    if not file.exists():
-        raise MissingDataError(
-            f"`path` must be {OFFICIAL} or its folder; found nothing at `{file}`. Fetch it from "
-            f"https://github.com/google-deepmind/dsprites-dataset/raw/master/{OFFICIAL}, "
-            "or leave `path` out to have the images rendered."
-        )
-    return file
+            raise ValueError(f"'imgs' of `{path}` must be 0 or 1; got {chunk.max()}.")
+        yield chunk[..., None] * np.uint8(255)

@@ -1,105 +1,111 @@
-"""Your own images: every png, jpg, jpeg, webp and bmp file in a folder and the folders in it.
+"""Your own images: every image file in a folder and the folders in it, with labels if any.
 
-Images are taken in the order of their paths. The shorter side is scaled to `image_size` with
+All formats that Pillow reads are taken, in the natural order of their paths (`2.png` before
+`10.png`); of an animation the first picture. The shorter side is scaled to `image_size` with
 anti-aliasing and the centre square is cut out. All become grey if every image is grey, else all
 become RGB; `channels` overrides it. Files and folders whose name begins with a dot are left out.
 The images are converted once, into the cache folder, and again when a file of them changes.
 
-Options read: `path` (the folder), `image_size` (32, 64, 128), `channels` (1, 3),
+Folders `train`, `test` and `validation` at the top keep their images apart. Factors come from
+`metadata.csv`, `labels.csv` or the only .csv file at the top: a row has the name of a file, in the
+column `file_name` or the first, and its values. Without one they come from the folders that the
+images lie in, where all lie in folders, and in several.
+
+Options read: `path` (the folder), `image_size`, `channels` (1, 3), `skip_broken`,
 `test_fraction`, `split_seed`.
 """
 
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from autobeta.data._cache import Report, fingerprint, write_array
-from autobeta.data._dataset import (
-    DEFAULT_OPTIONS,
-    DataOptions,
-    FactorDataset,
-    check_options,
-    held_out,
-)
-from autobeta.data._pixels import decode, fit, is_grey
-from autobeta.data._sources import from_array, open_map
-from autobeta.errors import MissingDataError
+from autobeta.data._core.labels import guessed, natural
+from autobeta.data._core.pixels import suffixes
+from autobeta.data._core.prepare import Conversion
+from autobeta.data._files.images import SPLITS, convert_images
+from autobeta.data._files.reading import shown
+from autobeta.data._files.tables import columns_for
+from autobeta.settings import DataOptions
 
 SOURCE = "A folder of your own images."
 LICENSE = "Yours"
 CITATION = ""
 FACTORS = {}  # type: dict[str, int]
+PLACE = "a folder of images"
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+_TABLES = ("metadata.csv", "labels.csv")
 
 
-def load(root: Path, options: DataOptions = DEFAULT_OPTIONS) -> FactorDataset:
-    """Open a folder of images, with a part held out at random.
-
-    Args:
-        root: Cache folder.
-        options: See the module.
+def inputs(place: Path) -> list[Path]:
+    """The images in order, then the table of labels, if there is one.
 
     Raises:
-        MissingDataError: If `path` is no folder.
-        ValueError: If `path` is left out, has no images or an unreadable one, or an option can't
-            be honoured.
+        ValueError: If `place` is no folder or has no image.
     """
-    images = open_map(prepare(root, options))
-    return FactorDataset(
-        name="folder",
-        source=f"{len(images)} images of the folder {_folder(options).resolve().name}",
-        num_images=len(images),
-        image_shape=images.shape[1:],
-        images=from_array(images),
-        splits=held_out(len(images), options),
+    if not place.is_dir():
+        raise ValueError(f"`path` must be {PLACE}; got the file `{shown(place)}`.")
+    files = _visible(place)
+    images = [file for file in files if file.suffix.lower() in suffixes()]
+    if not images:
+        raise ValueError(
+            "`path` must have an image that Pillow can read; got "
+            f"{_counted(files) or 'no file'} below `{shown(place)}`. Convert others to PNG."
+        )
+    return sorted(images, key=lambda file: natural(file.as_posix())) + _table(place)
+
+
+def convert(place: Path, options: DataOptions) -> Conversion:
+    """All images, with labels from the table or the folders."""
+    read, table = inputs(place), _table(place)
+    files = read[: len(read) - len(table)]
+    names = [shown(file.relative_to(place)) for file in files]
+    folders = [tuple(file.relative_to(place).parts[:-1]) for file in files]
+    splits = [SPLITS.get(parts[0].lower()) if parts else None for parts in folders]
+    if "train" in splits:
+        folders = [parts[1:] if s else parts for parts, s in zip(folders, splits, strict=True)]
+    where = f"the folder {shown(place.name)}"
+    found = columns_for(table[0], names) if table else None
+    if found is None and table and table[0].name in _TABLES:
+        raise ValueError(
+            f"`{shown(table[0])}` must name the images; got none of {names[0]} and others. "
+            "Correct it, or move it out of the folder."
+        )
+    columns = _classes(folders) if found is None else found
+    used = set(files if found is None else read)
+    left = _counted([file for file in _visible(place) if file not in used])
+    return convert_images(
+        names,
+        lambda i: (files[i], None),
+        skip_broken=options.skip_broken,
+        where=where,
+        labels=guessed(columns, where, declared=set()),
+        splits=splits,
+        notes=[f"{where}: left out {left}, no images or tables that are read."] if left else [],
+        keep_names=True,
     )
 
 
-def prepare(
-    root: Path, options: DataOptions = DEFAULT_OPTIONS, progress: Report | None = None
-) -> Path:
-    """Convert the images if that is not done or a file has changed; return the cache file.
-
-    Args:
-        root: Cache folder.
-        options: See the module.
-        progress: Called with (images done, images in all).
-
-    Raises:
-        MissingDataError: If `path` is no folder.
-        ValueError: As for `load`.
-    """
-    check_options("folder", options)
-    folder = _folder(options)
-    files = _image_files(folder)
-    if not files:
-        raise ValueError(
-            f"`path` must have an image ({', '.join(SUFFIXES)}); got none below `{folder}`. "
-            "Convert other formats to PNG."
-        )
-    size = options.image_size
-    key = fingerprint(files, size, options.channels)
-    cache = root / "folder" / f"{folder.resolve().name}-{key}.npy"
-    if not cache.exists():
-        channels = options.channels or (1 if all(map(is_grey, files)) else 3)
-        chunks = (fit(decode(file), size, channels)[None] for file in files)
-        write_array(cache, (len(files), size, size, channels), chunks, progress=progress)
-    return cache
+def _classes(folders: Sequence[tuple[str, ...]]) -> dict[str, Sequence[Any]]:
+    """The folder of each image, where all are in folders and in several."""
+    several = all(folders) and len({parts[0] for parts in folders}) > 1
+    return {"class": [shown(parts[0]) for parts in folders]} if several else {}
 
 
-def _folder(options: DataOptions) -> Path:
-    if options.path is None:
-        raise ValueError("`path` must be a folder of images; got None. Give the folder.")
-    if not options.path.is_dir():
-        raise MissingDataError(
-            f"`path` must be a folder of images; found none at `{options.path}`. "
-            "Give a folder that exists."
-        )
-    return options.path
+def _visible(place: Path) -> list[Path]:
+    def hidden(file: Path) -> bool:
+        return any(part.startswith(".") for part in file.relative_to(place).parts)
+
+    return [file for file in place.rglob("*") if file.is_file() and not hidden(file)]
 
 
-def _image_files(folder: Path) -> list[Path]:
-    def wanted(file: Path) -> bool:
-        hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
-        return file.suffix.lower() in SUFFIXES and not hidden and file.is_file()
+def _table(place: Path) -> list[Path]:
+    named = [place / name for name in _TABLES if (place / name).is_file()]
+    tables = [file for file in place.glob("[!.]*.csv") if file.is_file()]
+    return named[:1] or (tables if len(tables) == 1 else [])
 
-    return sorted(filter(wanted, folder.rglob("*")), key=Path.as_posix)
+
+def _counted(files: Sequence[Path]) -> str:
+    """How many files there are of each kind."""
+    kinds = Counter(shown(file.suffix.lower()) or "without ending" for file in files)
+    return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))

@@ -8,17 +8,16 @@ files named by their position, of 128 or 512 pixels, in a folder or a zip archiv
 it is. Labels beside them, if any, are compared with the names. Scaling is bicubic with
 anti-aliasing.
 
-Options read: `path` (the archive or folder), `image_size` (32, 64, 128), `channels` (1, 3),
+Options read: `path` (the archive or folder), `image_size`, `channels` (1, 3),
 `unofficial` (takes a part of the images).
 """
 
 from pathlib import Path
 
-from autobeta.data._cache import Report
-from autobeta.data._dataset import DEFAULT_OPTIONS, DataOptions, FactorDataset
-from autobeta.data._factors import FactorSpace
-from autobeta.data._numbered import prepare_numbered
-from autobeta.data._official import open_converted
+from autobeta.data._core.factors import FactorSpace
+from autobeta.data._core.prepare import Conversion
+from autobeta.data._files.numbered import convert_numbered
+from autobeta.settings import DataOptions
 
 SOURCE = "Nie et al., 2020, https://github.com/NVlabs/High-res-disentanglement-datasets"
 LICENSE = "CC BY 4.0 (NVIDIA)"
@@ -30,28 +29,14 @@ CITATION = """@inproceedings{nie2020semi,
   year = {2020}
 }"""
 FACTORS = {
-    "object_shape": 3,
-    "robot_x-move": 8,
-    "robot_y-move": 5,
-    "camera_height": 4,
-    "object_scale": 4,
-    "lighting_intensity": 4,
-    "lighting_y-dir": 6,
-    "object_color": 4,
+    "object_shape": 3, "robot_x-move": 8, "robot_y-move": 5, "camera_height": 4,
+    "object_scale": 4, "lighting_intensity": 4, "lighting_y-dir": 6, "object_color": 4,
     "wall_color": 4,
-}
-KINDS = {
-    "object_shape": "categorical",
-    "robot_x-move": "ordinal",
-    "robot_y-move": "ordinal",
-    "camera_height": "ordinal",
-    "object_scale": "ordinal",
-    "lighting_intensity": "ordinal",
-    "lighting_y-dir": "ordinal",
-    "object_color": "categorical",
-    "wall_color": "categorical",
-}
+}  # fmt: skip
+KINDS = dict.fromkeys(FACTORS, "ordinal")
+KINDS |= dict.fromkeys(("object_shape", "object_color", "wall_color"), "categorical")
 DISK = "9.1 GB in the cache at 64 pixels; 13 GB (128 pixels) or 190 GB (512 pixels) of files"
+FILES = {"Isaac3D_down128.zip": ("", 0)}
 BY_HAND = (
     "https://drive.google.com/uc?export=download&id=1OmQ1G2wnm6eTsSFGTKFZZAh5D3nQTW1B "
     "(128 pixels; 512 pixels: id=1vFkgK4CpHpCOBOU7l07yocrqAqr2uDox)"
@@ -60,41 +45,6 @@ BY_HAND = (
 SPACE = FactorSpace(tuple(FACTORS), tuple(FACTORS.values()))
 
 
-def load(root: Path, options: DataOptions = DEFAULT_OPTIONS) -> FactorDataset:
-    """Open Isaac3D; the first time the images are scaled into the cache folder.
-
-    Args:
-        root: Cache folder.
-        options: See the module.
-
-    Raises:
-        MissingDataError: If it was never prepared and the images are not at hand.
-        ValueError: If images are missing or damaged, or an option can't be honoured.
-    """
-    return open_converted(prepare(root, options), "isaac3d")
-
-
-def prepare(
-    root: Path, options: DataOptions = DEFAULT_OPTIONS, progress: Report | None = None
-) -> Path:
-    """Scale the images into the cache folder if that is not done; return the cache file.
-
-    Args:
-        root: Cache folder.
-        options: See the module.
-        progress: Called with (images done, images in all).
-
-    Raises:
-        MissingDataError: As for `load`.
-        ValueError: As for `load`.
-    """
-    return prepare_numbered(
-        root,
-        "isaac3d",
-        SPACE,
-        options,
-        progress,
-        folder="Isaac3D_down128",
-        labels="labels.npy",
-        by_hand=BY_HAND,
-    )
+def convert(paths: list[Path], options: DataOptions) -> Conversion:
+    """Images in the order of the grid; labels beside them are compared with it."""
+    return convert_numbered(paths[0], SPACE, options, labels="labels.npy")

@@ -9,52 +9,26 @@ posY (near to far), camera_height (low to high), light (from left to right), hue
 round the colour circle), background (four pairs of floor and wall colours). The first five make
 the geometry, which is rendered once for all its lights and colours.
 
-Options read: `image_size` (32, 64, 128), `channels` (3).
+Options read: `image_size`, `channels` (3).
 """
-
-from collections.abc import Iterator
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float, UInt8
 
 from autobeta.data import _raycast
-from autobeta.data._cache import Report, write_array
-from autobeta.data._dataset import (
-    DEFAULT_OPTIONS,
-    DataOptions,
-    FactorDataset,
-    Images,
-    Index,
-    check_options,
-)
-from autobeta.data._factors import FactorSpace
-from autobeta.data._sources import from_array, open_map
+from autobeta.data._core.dataset import Images, Index
+from autobeta.data._core.factors import FactorSpace
 
 SOURCE = "Rendered by autobeta."
 LICENSE = "Apache-2.0"
 CITATION = ""
 FACTORS = {
-    "shape": 4,
-    "size": 4,
-    "posX": 8,
-    "posY": 8,
-    "camera_height": 3,
-    "light": 4,
-    "hue": 8,
+    "shape": 4, "size": 4, "posX": 8, "posY": 8, "camera_height": 3, "light": 4, "hue": 8,
     "background": 4,
-}
-KINDS = {
-    "shape": "categorical",
-    "size": "ordinal",
-    "posX": "ordinal",
-    "posY": "ordinal",
-    "camera_height": "ordinal",
-    "light": "ordinal",
-    "hue": "cyclic",
-    "background": "categorical",
-}
+}  # fmt: skip
+KINDS = dict.fromkeys(FACTORS, "ordinal")
+KINDS |= {"shape": "categorical", "hue": "cyclic", "background": "categorical"}
+CHANNELS = (3,)
 DISK = "4.8 GB in the cache at 64 pixels"
 
 SPACE = FactorSpace(tuple(FACTORS), tuple(FACTORS.values()))
@@ -76,55 +50,6 @@ BACKGROUNDS = np.array(
 )  # (background, floor or wall, RGB)
 AMBIENT = 0.35
 _OVERSAMPLING = 2
-
-
-def load(root: Path, options: DataOptions = DEFAULT_OPTIONS) -> FactorDataset:
-    """Open scenes3d; the first time it is rendered, which takes a few minutes.
-
-    Args:
-        root: Cache folder; `scenes3d/` in it takes 4.8 GB at 64 pixels.
-        options: See the module.
-
-    Raises:
-        ValueError: If an option can't be honoured.
-    """
-    size = options.image_size
-    images = open_map(prepare(root, options), (SPACE.num_combinations, size, size, 3))
-    return FactorDataset(
-        name="scenes3d",
-        source="rendered",
-        num_images=len(images),
-        image_shape=(size, size, 3),
-        images=from_array(images),
-        factor_space=SPACE,
-        factor_values=SPACE.factors,
-        render=partial(render, image_size=size),
-    )
-
-
-def prepare(
-    root: Path, options: DataOptions = DEFAULT_OPTIONS, progress: Report | None = None
-) -> Path:
-    """Render the images into the cache file if it is not there; return its path.
-
-    Args:
-        root: Cache folder.
-        options: See the module.
-        progress: Called with (images done, images in all).
-
-    Raises:
-        ValueError: If an option can't be honoured.
-    """
-    check_options("scenes3d", options, channels=(3,))
-    if options.path is not None:
-        raise ValueError(
-            f"`path` must be left out for scenes3d; got {options.path}. It reads no file."
-        )
-    size = options.image_size
-    cache = root / "scenes3d" / f"images-{size}.npy"
-    if not cache.exists():
-        write_array(cache, (SPACE.num_combinations, size, size, 3), _all(size), progress=progress)
-    return cache
 
 
 def render(index: Index, image_size: int = 64) -> Images:
@@ -177,8 +102,3 @@ def _palette() -> Float[np.ndarray, "hue background part 3"]:
     thirds = angle[:, None] - 2 * np.pi * np.arange(3) / 3
     colours[:, :, 2] = (0.55 + 0.4 * np.cos(thirds))[:, None]
     return colours
-
-
-def _all(size: int) -> Iterator[Images]:
-    for geometry in np.ndindex(*SPACE.sizes[:_GEOMETRY]):
-        yield render_block(*geometry, image_size=size).reshape(-1, size, size, 3)

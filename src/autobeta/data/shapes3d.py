@@ -4,7 +4,7 @@ Factors in order, last fastest: floor_hue, wall_hue, object_hue, scale, shape (c
 sphere, capsule), orientation (-30 to 30 degrees). The file is `3dshapes.h5`, HDF5 with `images`
 uint8 (480000, 64, 64, 3) and `labels` (480000, 6); the labels are compared with the order.
 
-Options read: `path` (the file or its folder), `image_size` (32, 64, 128), `channels` (1, 3),
+Options read: `path` (the file or its folder), `image_size`, `channels` (1, 3),
 `unofficial` (takes a part of the images, with their labels).
 """
 
@@ -13,13 +13,10 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
-from autobeta.data._cache import Report
-from autobeta.data._dataset import DEFAULT_OPTIONS, DataOptions, FactorDataset, check_options
-from autobeta.data._download import OfficialFile, published
-from autobeta.data._factors import FactorSpace
-from autobeta.data._hdf5 import open_hdf5
-from autobeta.data._official import Conversion, open_converted, prepare_official
-from autobeta.data._pixels import fit_all
+from autobeta.data._core.factors import FactorSpace
+from autobeta.data._core.prepare import Conversion
+from autobeta.data._files.hdf5 import open_hdf5
+from autobeta.settings import DataOptions
 
 SOURCE = "Burgess and Kim, 2018, https://github.com/google-deepmind/3d-shapes"
 LICENSE = "Apache-2.0"
@@ -30,25 +27,14 @@ CITATION = """@misc{3dshapes18,
   year = {2018}
 }"""
 FACTORS = {
-    "floor_hue": 10,
-    "wall_hue": 10,
-    "object_hue": 10,
-    "scale": 8,
-    "shape": 4,
-    "orientation": 15,
-}
-KINDS = {
-    "floor_hue": "cyclic",
-    "wall_hue": "cyclic",
-    "object_hue": "cyclic",
-    "scale": "ordinal",
-    "shape": "categorical",
-    "orientation": "ordinal",
-}
+    "floor_hue": 10, "wall_hue": 10, "object_hue": 10, "scale": 8, "shape": 4, "orientation": 15,
+}  # fmt: skip
+KINDS = dict.fromkeys(FACTORS, "cyclic")
+KINDS |= {"scale": "ordinal", "shape": "categorical", "orientation": "ordinal"}
 DISK = "5.9 GB in the cache at 64 pixels; 268 MB for the file"
+URL = "https://storage.googleapis.com/3d-shapes/"
 FILES = {
     "3dshapes.h5": (
-        "https://storage.googleapis.com/3d-shapes/3dshapes.h5",
         "sha256:0a0f6ed98baff276a50f3a081a7434d788da63cb135a98189b2a5b5769be1785",
         267573662,
     )
@@ -58,51 +44,6 @@ SPACE = FactorSpace(tuple(FACTORS), tuple(FACTORS.values()))
 LOWEST = np.array([0.0, 0.0, 0.0, 0.75, 0.0, -30.0])
 HIGHEST = np.array([0.9, 0.9, 0.9, 1.25, 3.0, 30.0])
 _CHUNK = 500
-
-
-def load(root: Path, options: DataOptions = DEFAULT_OPTIONS) -> FactorDataset:
-    """Open Shapes3D; the first time the images are unpacked into the cache folder.
-
-    Args:
-        root: Cache folder.
-        options: See the module.
-
-    Raises:
-        MissingDataError: If it was never prepared and the file is not at hand.
-        ValueError: If the file is damaged or another, or an option can't be honoured.
-    """
-    return open_converted(prepare(root, options), "shapes3d")
-
-
-def prepare(
-    root: Path, options: DataOptions = DEFAULT_OPTIONS, progress: Report | None = None
-) -> Path:
-    """Unpack the images into the cache folder if that is not done; return the cache file.
-
-    Args:
-        root: Cache folder.
-        options: See the module.
-        progress: Called with (images done, images in all).
-
-    Raises:
-        MissingDataError: As for `load`.
-        ValueError: As for `load`.
-    """
-    check_options("shapes3d", options)
-    return prepare_official(
-        root,
-        "shapes3d",
-        options,
-        progress,
-        files=official_files(options),
-        convert=lambda paths: _convert(paths[0], options),
-    )
-
-
-def official_files(options: DataOptions) -> list[OfficialFile]:
-    """The one published file."""
-    del options
-    return published(FILES)
 
 
 def classes_of(
@@ -118,7 +59,9 @@ def classes_of(
     return np.rint((labels - LOWEST) / steps).astype(np.int64)
 
 
-def _convert(path: Path, options: DataOptions) -> Conversion:
+def convert(paths: list[Path], options: DataOptions) -> Conversion:
+    """Images and labels of the one file."""
+    [path] = paths
     arrays = open_hdf5(path)
     total = SPACE.num_combinations
     found = {name: (a.shape, a.dtype) for name, a in arrays.items()}
@@ -140,10 +83,10 @@ def _convert(path: Path, options: DataOptions) -> Conversion:
     complete = len(factors) == total
     if complete and (factors != SPACE.factors(np.arange(total))).any():
         raise ValueError(f"'labels' of `{path}` must follow the factors' order. Give 3dshapes.h5.")
-    size, channels = options.image_size, options.channels or 3
     return Conversion(
-        shape=(len(factors), size, size, channels),
-        chunks=(fit_all(chunk, size, channels) for chunk in images.chunks(_CHUNK)),
+        num_images=len(factors),
+        images=images.chunks(_CHUNK),
+        channels=3,
         source=path.name if complete else f"{path.name}, {len(factors)} images",
         space=SPACE,
         factors=None if complete else factors,

@@ -3,31 +3,24 @@
 Factors in order: category (animal, human, plane, truck, car), instance 0 to 9, elevation (30 to 70
 degrees), azimuth (0 to 340 in steps of 20), lighting. The six published files are binary matrices:
 dat (images of 96 x 96, two each), cat and info, for training (instances 4, 6, 7, 8, 9) and testing
-(0, 1, 2, 3, 5); each may be gzipped. The two parts stay apart: the test part is held out. Together
-they are the full factor grid, in a shuffled order. Scaling is bicubic with anti-aliasing.
+(0, 1, 2, 3, 5); each may be gzipped. The published split is kept. Both together are the full
+grid of factors, in a shuffled order. Scaling is bicubic with anti-aliasing.
 
-Options read: `path` (the folder), `image_size` (32, 64, 128), `channels` (1), `unofficial`.
+Options read: `path` (the folder), `image_size`, `channels` (1), `unofficial`.
 """
 
-from collections.abc import Iterator
+import math
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Int
 
-from autobeta.data._archives import read_unzipped
-from autobeta.data._cache import Report
-from autobeta.data._dataset import (
-    DEFAULT_OPTIONS,
-    DataOptions,
-    FactorDataset,
-    Images,
-    check_options,
-)
-from autobeta.data._download import OfficialFile
-from autobeta.data._factors import FactorSpace
-from autobeta.data._official import Conversion, open_converted, prepare_official
-from autobeta.data._pixels import fit_all
+from autobeta.data._core.dataset import Images
+from autobeta.data._core.factors import FactorSpace
+from autobeta.data._core.prepare import Conversion
+from autobeta.data._files.archives import read_unzipped
+from autobeta.data._files.reading import reading
+from autobeta.settings import DataOptions
 
 SOURCE = "LeCun, Huang and Bottou, 2004, https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
 LICENSE = "for research purposes; it cannot be sold"
@@ -38,126 +31,65 @@ CITATION = """@inproceedings{lecun2004learning,
   year = {2004}
 }"""
 FACTORS = {"category": 5, "instance": 10, "elevation": 9, "azimuth": 18, "lighting": 6}
-KINDS = {
-    "category": "categorical",
-    "instance": "categorical",
-    "elevation": "ordinal",
-    "azimuth": "cyclic",
-    "lighting": "categorical",
-}
+KINDS = dict.fromkeys(FACTORS, "categorical") | {"elevation": "ordinal", "azimuth": "cyclic"}
 DISK = "199 MB in the cache at 64 pixels; 263 MB of files"
-_TRAIN = "smallnorb-5x46789x9x18x6x2x96x96-training"
-_TEST = "smallnorb-5x01235x9x18x6x2x96x96-testing"
+CHANNELS = (1,)
+URL = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
 FILES = {
     "smallnorb-5x46789x9x18x6x2x96x96-training-dat.mat.gz": (
-        "5ffd6272a07d32695ee1082a26a41a93a37aab8c28da047f8c34ed348d214873",
+        "sha256:5ffd6272a07d32695ee1082a26a41a93a37aab8c28da047f8c34ed348d214873",
         131896188,
     ),
     "smallnorb-5x46789x9x18x6x2x96x96-training-cat.mat.gz": (
-        "2784e542c1922060691090952b6cd6278879a216c90f81476f0f00256d42cdaa",
+        "sha256:2784e542c1922060691090952b6cd6278879a216c90f81476f0f00256d42cdaa",
         348,
     ),
     "smallnorb-5x46789x9x18x6x2x96x96-training-info.mat.gz": (
-        "de7eb932ebe7a4ee16217fead60660d0eb3d23632c2f4d1c51f88c501c17bf32",
+        "sha256:de7eb932ebe7a4ee16217fead60660d0eb3d23632c2f4d1c51f88c501c17bf32",
         71052,
     ),
     "smallnorb-5x01235x9x18x6x2x96x96-testing-dat.mat.gz": (
-        "cf7104eed3e51174d2f65b66d1e5878b9da233b886f161b0d88f4510ba2c7474",
+        "sha256:cf7104eed3e51174d2f65b66d1e5878b9da233b886f161b0d88f4510ba2c7474",
         130799817,
     ),
     "smallnorb-5x01235x9x18x6x2x96x96-testing-cat.mat.gz": (
-        "ecaf6d5bb8c3bc5eab9cf0258f6d2198dd474e016e374836fc097f2e5ff509ff",
+        "sha256:ecaf6d5bb8c3bc5eab9cf0258f6d2198dd474e016e374836fc097f2e5ff509ff",
         347,
     ),
     "smallnorb-5x01235x9x18x6x2x96x96-testing-info.mat.gz": (
-        "16adf314226327ee006d1a44db8cfef52773c06c829951d5653a9f6f310248a2",
+        "sha256:16adf314226327ee006d1a44db8cfef52773c06c829951d5653a9f6f310248a2",
         10428,
     ),
 }
-URL = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
 
 SPACE = FactorSpace(tuple(FACTORS), tuple(FACTORS.values()))
 _TYPES = {0x1E3D4C55: "u1", 0x1E3D4C54: "<i4", 0x1E3D4C56: "<i2", 0x1E3D4C51: "<f4"}
 _CHUNK = 256
 
 
-def load(root: Path, options: DataOptions = DEFAULT_OPTIONS) -> FactorDataset:
-    """Open SmallNORB; the first time the images are scaled into the cache folder.
-
-    Args:
-        root: Cache folder.
-        options: See the module.
-
-    Raises:
-        MissingDataError: If it was never prepared and the files are not at hand.
-        ValueError: If a file is damaged, or an option can't be honoured.
-    """
-    return open_converted(prepare(root, options), "smallnorb")
-
-
-def prepare(
-    root: Path, options: DataOptions = DEFAULT_OPTIONS, progress: Report | None = None
-) -> Path:
-    """Scale the images into the cache folder if that is not done; return the cache file.
-
-    Args:
-        root: Cache folder.
-        options: See the module.
-        progress: Called with (images done, images in all).
-
-    Raises:
-        MissingDataError: As for `load`.
-        ValueError: As for `load`.
-    """
-    check_options("smallnorb", options, channels=(1,))
-    return prepare_official(
-        root,
-        "smallnorb",
-        options,
-        progress,
-        files=official_files(options),
-        convert=lambda paths: _convert(paths, options),
-    )
-
-
-def official_files(options: DataOptions) -> list[OfficialFile]:
-    """The six published files: dat, cat and info, for training and testing."""
-    del options
-    return [
-        OfficialFile(name=name, url=f"{URL}{name}", checksum=f"sha256:{digest}", size=size)
-        for name, (digest, size) in FILES.items()
-    ]
-
-
 def read_matrix(path: Path) -> np.ndarray:
     """A binary matrix as SmallNORB has them: magic number, axes, sizes, values.
 
     The header has at least three sizes, of which a matrix of fewer axes uses the first.
-
-    Raises:
-        ValueError: If the magic number is unknown, or the values are too few or too many.
     """
     data = read_unzipped(path)
-    header = np.frombuffer(data[: len(data[:8]) // 4 * 4], "<i4")
-    if len(header) < 2 or int(header[0]) not in _TYPES or not 1 <= header[1] <= 8:
-        raise ValueError(
-            f"`{path}` must begin with the magic number of a matrix and its axes; got "
-            f"{data[:8].hex()}. Fetch it again."
-        )
-    axes = int(header[1])
-    start = 8 + 4 * max(3, axes)
-    shape = tuple(np.frombuffer(data[8:start], "<i4")[:axes].tolist())
-    dtype = np.dtype(_TYPES[int(header[0])])
-    size = int(np.prod(shape)) * dtype.itemsize
-    if len(data) - start != size:
-        raise ValueError(
-            f"`{path}` must hold {size} bytes for its shape {shape}; got {len(data) - start}. "
-            "Fetch it again."
-        )
-    return np.frombuffer(data, dtype, offset=start).reshape(shape)
+    with reading(path, "whole binary matrix", "Fetch it again."):
+        header = np.frombuffer(data[: len(data[:8]) // 4 * 4], "<i4")
+        if len(header) < 2 or int(header[0]) not in _TYPES or not 1 <= header[1] <= 8:
+            raise ValueError(f"{data[:8].hex()} in place of a magic number and a number of axes")
+        axes = int(header[1])
+        start = 8 + 4 * max(3, axes)
+        shape = tuple(np.frombuffer(data[8:start], "<i4")[:axes].tolist())
+        dtype = np.dtype(_TYPES[int(header[0])])
+        size = math.prod(shape) * dtype.itemsize
+        if len(data) - start != size:
+            raise ValueError(f"{len(data) - start} bytes in place of {size} for shape {shape}")
+        return np.frombuffer(data, dtype, offset=start).reshape(shape)
 
 
-def _convert(paths: list[Path], options: DataOptions) -> Conversion:
+def convert(paths: list[Path], options: DataOptions) -> Conversion:
+    """Left images for training, then for testing, with their factors."""
+    del options
     parts = [_part(*paths[:3]), _part(*paths[3:])]
     factors = np.concatenate([part for _, part in parts])
     index = SPACE.index(factors)
@@ -165,10 +97,12 @@ def _convert(paths: list[Path], options: DataOptions) -> Conversion:
         raise ValueError(
             f"`{paths[2].parent}` must have each combination of factors once; got some twice."
         )
-    num_train, size = len(parts[0][1]), options.image_size
+    num_train = len(parts[0][1])
+    starts = [(images, i) for images, _ in parts for i in range(0, len(images), _CHUNK)]
     return Conversion(
-        shape=(len(factors), size, size, 1),
-        chunks=_scaled([images for images, _ in parts], size),
+        num_images=len(factors),
+        images=(images[i : i + _CHUNK] for images, i in starts),
+        channels=1,
         source="official files, left camera",
         space=SPACE,
         factors=factors,
@@ -190,9 +124,3 @@ def _part(
     instance, elevation, azimuth, lighting = rest.T.astype(np.int64)
     values = [category.astype(np.int64), instance, elevation, azimuth // 2, lighting]
     return stereo[:, 0, :, :, None], np.stack(values, axis=1)
-
-
-def _scaled(parts: list[Images], size: int) -> Iterator[Images]:
-    for images in parts:
-        for start in range(0, len(images), _CHUNK):
-            yield fit_all(images[start : start + _CHUNK], size, 1)

@@ -4,31 +4,21 @@ A bright square on black. `posX` and `posY` move its centre over the canvas, `si
 to 1/8, 1/6, 1/5 or 1/4 of the canvas, `brightness` its grey value to 1/4, 1/2, 3/4 or 1 of
 white. Edges are not smoothed, so a small move may leave an image as it was at 32 pixels.
 
-Options read: `image_size` (32, 64, 128), `channels` (1).
+Options read: `image_size`, `channels` (1).
 """
-
-from functools import partial
-from pathlib import Path
 
 import numpy as np
 from jaxtyping import UInt8
 
-from autobeta.data._dataset import (
-    DEFAULT_OPTIONS,
-    DataOptions,
-    FactorDataset,
-    Images,
-    Index,
-    check_options,
-)
-from autobeta.data._factors import FactorSpace
-from autobeta.data._sources import from_array
+from autobeta.data._core.dataset import Images, Index
+from autobeta.data._core.factors import FactorSpace
 
 SOURCE = "Rendered by autobeta."
 LICENSE = "Apache-2.0"
 CITATION = ""
 FACTORS = {"posX": 12, "posY": 12, "size": 4, "brightness": 4}
 KINDS = dict.fromkeys(FACTORS, "ordinal")
+CHANNELS = (1,)
 
 SPACE = FactorSpace(tuple(FACTORS), tuple(FACTORS.values()))
 
@@ -53,26 +43,3 @@ def _covered(position: np.ndarray, side: np.ndarray, size: int) -> UInt8[np.ndar
     centres = (np.arange(size) + 0.5) / size
     middle = 0.2 + 0.6 * position
     return (np.abs(centres - middle[:, None]) < side[:, None] / 2).astype(np.uint8)
-
-
-def load(root: Path, options: DataOptions = DEFAULT_OPTIONS) -> FactorDataset:
-    """The 2,304 images, in memory; nothing is read from or written to `root`.
-
-    Raises:
-        ValueError: If an option can't be honoured.
-    """
-    check_options("toy", options, channels=(1,))
-    if options.path is not None:
-        raise ValueError(f"`path` must be left out for toy; got {options.path}. It reads no file.")
-    size = options.image_size
-    images = render(np.arange(SPACE.num_combinations), size)
-    return FactorDataset(
-        name="toy",
-        source="rendered",
-        num_images=len(images),
-        image_shape=(size, size, 1),
-        images=from_array(images),
-        factor_space=SPACE,
-        factor_values=SPACE.factors,
-        render=partial(render, image_size=size),
-    )

@@ -1,5 +1,5 @@
 """Methods, one file each; a module's name is the method's name."""
 
-from autobeta.methods._base import Recipe
+from autobeta.methods._base import Facts, Recipe, Settings
 
-__all__ = ["Recipe"]
+__all__ = ["Facts", "Recipe", "Settings"]

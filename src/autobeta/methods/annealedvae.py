@@ -13,8 +13,17 @@ Deviations:
 from dataclasses import dataclass
 from typing import Literal
 
-from autobeta.methods._base import LikelihoodName, Recipe, make_likelihood
+from autobeta.methods._base import (
+    Facts,
+    PositiveWeight,
+    Recipe,
+    Settings,
+    Share,
+    Weight,
+    warn_unfinished,
+)
 from autobeta.objectives import Elbo
+from autobeta.settings import Count
 from autobeta.weighting import CapacityKL, schedules
 
 SOURCE = (
@@ -32,51 +41,41 @@ ADAPTS = "nothing: the capacity of the KL is scheduled"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of AnnealedVAE."""
 
-    gamma: float = 1000.0
+    gamma: Weight = 1000.0
     """Weight of the distance of the KL from the capacity."""
-    capacity: float = 25.0
+    capacity: PositiveWeight = 25.0
     """Last capacity, nats; the settings of disentanglement_lib's study are 5 to 100."""
     schedule: Literal["fitted", "paper"] = "fitted"
     """How the capacity rises: over a part of the run, or over a number of steps as published."""
-    rising: float = 0.33
+    rising: Share = 0.33
     """Fraction of the run after which the fitted schedule reaches `capacity`."""
-    period: int = 100_000
+    period: Count = 100_000
     """Steps after which the published schedule reaches `capacity`."""
-    likelihood: LikelihoodName = "bernoulli"
-    """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
 
 
 PRESETS: dict[str, dict[str, object]] = {
-    "paper": {"schedule": "paper"},
-    "dsprites": {"gamma": 100.0, "capacity": 20.0, "schedule": "paper"},
+    "paper": {"schedule": "paper", "architecture": "burgess", "likelihood": "bernoulli"},
+    # 1Konny/Beta-VAE, run_dsprites_B_gamma100_z10.sh
+    "dsprites": {
+        "gamma": 100.0,
+        "capacity": 20.0,
+        "schedule": "paper",
+        "architecture": "burgess",
+        "likelihood": "bernoulli",
+        "lr": 5e-4,
+        "batch_size": 64,
+    },
 }
 
 
-def build(
-    config: Config,
-    *,
-    num_latents: int,
-    num_train: int,
-    image_shape: tuple[int, int, int],
-    num_steps: int,
-) -> Recipe:
-    """Objects of AnnealedVAE.
-
-    Raises:
-        ValueError: If `gamma` is negative, `rising` not in (0, 1], or `capacity` not positive.
-    """
-    del num_latents, num_train, image_shape
-    if not 0 < config.rising <= 1:
-        raise ValueError(f"`rising` must be in (0, 1]; got {config.rising}.")
-    if not config.capacity > 0:
-        raise ValueError(f"`capacity` must be positive, nats; got {config.capacity}.")
-    fitted = max(1, round(config.rising * num_steps))
+def build(config: Config, facts: Facts) -> Recipe:
+    """Objects of AnnealedVAE."""
+    fitted = max(1, round(config.rising * facts.num_steps))
     steps = config.period if config.schedule == "paper" else fitted
-    return Recipe(
-        likelihood=make_likelihood(config.likelihood),
-        objective=Elbo(),
-        weighting=CapacityKL(config.gamma, schedules.linear(0.0, config.capacity, steps=steps)),
-    )
+    capacity = schedules.linear(0.0, config.capacity, steps=steps)
+    if config.schedule == "paper":
+        warn_unfinished(capacity, config.capacity, facts)
+    return Recipe(objective=Elbo(), weighting=CapacityKL(config.gamma, capacity))

@@ -7,16 +7,26 @@ The published set point starts at 0.5 nats and rises by 0.15 every 5,000 steps u
 
 Deviations:
     Anti-windup is conditional by default: the authors' guard freezes the integral for ever once
-    the raw weight falls below its floor (see `weighting/pid.py`).
+    the unclipped weight falls below its floor (see `weighting/controllers.py`).
     The fitted schedule is ours.
 """
 
 from dataclasses import dataclass
 from typing import Literal
 
-from autobeta.methods._base import LikelihoodName, Recipe, make_likelihood
+from autobeta.methods._base import (
+    Facts,
+    IntegralGain,
+    Recipe,
+    Rise,
+    Settings,
+    Share,
+    Weight,
+    set_point,
+)
 from autobeta.objectives import Elbo
-from autobeta.weighting import ControlledKL, PositionalPI, schedules
+from autobeta.settings import Count
+from autobeta.weighting import ControlledKL, PositionalPI
 
 SOURCE = "Shao et al., ControlVAE, ICML 2020, https://arxiv.org/abs/2004.05988"
 CITATION = """@inproceedings{shao2020controlvae,
@@ -30,67 +40,46 @@ ADAPTS = "beta, controlled so that KL follows a set point"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of ControlVAE; defaults are the paper's for dSprites."""
 
-    kp: float = 0.01
+    kp: Weight = 0.01
     """Proportional gain."""
-    ki: float = -0.001
+    ki: IntegralGain = -0.001
     """Integral gain per nat and step."""
-    beta_min: float = 1.0
-    """Lower bound of beta, and its value at rest."""
+    beta_min: Weight = 1.0
+    """Lower bound of beta, and its first value."""
     antiwindup: Literal["conditional", "authors"] = "conditional"
-    """When the integral rests; "authors" as published."""
-    target_start: float = 0.5
+    """When the integral is held; "authors" as published."""
+    target_start: Weight = 0.5
     """First set point of the KL, nats."""
-    target: float = 18.0
+    target: Weight = 18.0
     """Last set point of the KL, nats; the authors report 16 and 18 for dSprites."""
     schedule: Literal["fitted", "paper", "constant"] = "fitted"
     """How the set point rises: fitted to the run's length, as published, or not at all."""
-    rising: float = 0.9
+    rising: Share = 0.9
     """Fraction of the run after which the fitted schedule reaches `target`."""
-    increment: float = 0.15
+    increment: Rise = 0.15
     """Rise of the published schedule, nats."""
-    period: int = 5000
+    period: Count = 5000
     """Steps between two rises of the published schedule."""
-    likelihood: LikelihoodName = "bernoulli"
-    """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
 
 
 PRESETS: dict[str, dict[str, object]] = {
-    "paper": {"schedule": "paper", "antiwindup": "authors"},
+    "paper": {
+        "schedule": "paper",
+        "antiwindup": "authors",
+        "likelihood": "bernoulli",
+        "lr": 1e-4,
+        "batch_size": 64,
+    },
 }
 
 
-def make_schedule(config: Config, num_steps: int) -> schedules.Schedule:
-    """The set point's schedule that the settings ask for."""
-    if config.schedule == "constant":
-        return schedules.constant(config.target)
-    if config.schedule == "paper":
-        return schedules.staircase(
-            config.target_start, config.target, increment=config.increment, period=config.period
-        )
-    rises = max(1, round((config.target - config.target_start) / config.increment))
-    return schedules.fitted_staircase(
-        config.target_start, config.target, num_steps=num_steps, rises=rises, rising=config.rising
-    )
-
-
-def build(
-    config: Config,
-    *,
-    num_latents: int,
-    num_train: int,
-    image_shape: tuple[int, int, int],
-    num_steps: int,
-) -> Recipe:
+def build(config: Config, facts: Facts) -> Recipe:
     """Objects of ControlVAE."""
-    del num_latents, num_train, image_shape
     controller = PositionalPI(
         kp=config.kp, ki=config.ki, beta_min=config.beta_min, antiwindup=config.antiwindup
     )
-    return Recipe(
-        likelihood=make_likelihood(config.likelihood),
-        objective=Elbo(),
-        weighting=ControlledKL(controller, make_schedule(config, num_steps)),
-    )
+    weighting = ControlledKL(controller, set_point(config, facts))
+    return Recipe(objective=Elbo(), weighting=weighting)

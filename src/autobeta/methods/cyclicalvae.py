@@ -11,8 +11,9 @@ Deviations:
 
 from dataclasses import dataclass
 
-from autobeta.methods._base import LikelihoodName, Recipe, make_likelihood
+from autobeta.methods._base import Facts, Recipe, Settings, Share, Weight
 from autobeta.objectives import Elbo
+from autobeta.settings import Count
 from autobeta.weighting import ScheduledWeights, schedules
 
 SOURCE = "Fu et al., Cyclical Annealing Schedule, NAACL 2019, https://arxiv.org/abs/1903.10145"
@@ -28,46 +29,31 @@ ADAPTS = "nothing: beta is scheduled, in cycles"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of cyclical annealing."""
 
-    beta: float = 1.0
+    beta: Weight = 1.0
     """Weight of the KL at which each cycle is held."""
-    cycles: int = 4
+    cycles: Count = 4
     """Number of cycles in the run."""
-    rising: float = 0.5
+    rising: Share = 0.5
     """Fraction of a cycle in which beta rises."""
-    likelihood: LikelihoodName = "bernoulli"
-    """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
 
 
 PRESETS: dict[str, dict[str, object]] = {}
 
 
-def build(
-    config: Config,
-    *,
-    num_latents: int,
-    num_train: int,
-    image_shape: tuple[int, int, int],
-    num_steps: int,
-) -> Recipe:
+def build(config: Config, facts: Facts) -> Recipe:
     """Objects of a VAE with cyclical annealing.
 
     Raises:
-        ValueError: If there are no cycles or more than steps, `rising` is not in (0, 1], or beta
-            is negative.
+        ValueError: If there are more cycles than steps.
     """
-    del num_latents, num_train, image_shape
-    if config.cycles < 1 or config.beta < 0:
+    if config.cycles > facts.num_steps:
         raise ValueError(
-            f"`cycles` must be at least 1 and `beta` at least 0; got {config.cycles} and "
-            f"{config.beta}."
+            f"`cycles` must be at most the run's {facts.num_steps} steps; got {config.cycles}. "
+            "The default is 4."
         )
-    period = num_steps / config.cycles
+    period = facts.num_steps / config.cycles
     beta = schedules.cyclical(config.beta, period=period, rising=config.rising)
-    return Recipe(
-        likelihood=make_likelihood(config.likelihood),
-        objective=Elbo(),
-        weighting=ScheduledWeights({"kl": beta}),
-    )
+    return Recipe(objective=Elbo(), weighting=ScheduledWeights({"kl": beta}))

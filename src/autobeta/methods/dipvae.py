@@ -14,7 +14,7 @@ Deviations:
 from dataclasses import dataclass
 from typing import Literal
 
-from autobeta.methods._base import LikelihoodName, Recipe, make_likelihood
+from autobeta.methods._base import Facts, Recipe, Settings, Weight
 from autobeta.objectives import CovariancePenalty
 from autobeta.weighting import ScheduledWeights
 
@@ -29,45 +29,25 @@ ADAPTS = "nothing: the weights of the covariances are fixed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of DIP-VAE."""
 
     kind: Literal["i", "ii"] = "ii"
     """Covariance of the posterior means (i), or of q(z) (ii)."""
-    lambda_od: float = 10.0
+    lambda_od: Weight = 10.0
     """Weight of the covariances between latents; disentanglement_lib's study has 1 to 50."""
-    lambda_d: float | None = None
+    lambda_d: Weight | None = None
     """Weight of the variances less 1; None for 10 `lambda_od` (i) or `lambda_od` (ii)."""
-    likelihood: LikelihoodName = "bernoulli"
-    """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
 
 
 PRESETS: dict[str, dict[str, object]] = {}
 
 
-def build(
-    config: Config,
-    *,
-    num_latents: int,
-    num_train: int,
-    image_shape: tuple[int, int, int],
-    num_steps: int,
-) -> Recipe:
-    """Objects of DIP-VAE.
-
-    Raises:
-        ValueError: If a weight is negative.
-    """
-    del num_latents, num_train, image_shape, num_steps
+def build(config: Config, facts: Facts) -> Recipe:
+    """Objects of DIP-VAE."""
     factor = 10.0 if config.kind == "i" else 1.0
     lambda_d = factor * config.lambda_od if config.lambda_d is None else config.lambda_d
-    if min(config.lambda_od, lambda_d) < 0:
-        raise ValueError(
-            "`lambda_od` and `lambda_d` must be at least 0; got "
-            f"{config.lambda_od} and {lambda_d}."
-        )
     return Recipe(
-        likelihood=make_likelihood(config.likelihood),
         objective=CovariancePenalty(config.kind),
         weighting=ScheduledWeights({"off_diagonal": config.lambda_od, "diagonal": lambda_d}),
     )

@@ -11,10 +11,14 @@ Deviations:
     likelihood; its default is for dSprites with bernoulli.
 """
 
+import math
+import warnings
 from dataclasses import dataclass
+from typing import Annotated
 
-from autobeta.methods._base import LikelihoodName, Recipe, make_likelihood
+from autobeta.methods._base import Facts, PositiveWeight, Recipe, Settings
 from autobeta.objectives import Elbo
+from autobeta.settings import Range
 from autobeta.weighting import ReconstructionConstraint
 
 SOURCE = "Rezende & Viola, Taming VAEs, 2018, https://arxiv.org/abs/1810.00597"
@@ -28,45 +32,33 @@ ADAPTS = "beta, controlled so that the reconstruction reaches a target"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of GECO."""
 
-    target: float = 60.0
+    target: Annotated[float, Range(-1e9, 1e9)] = 60.0
     """Reconstruction to hold, nats per image."""
-    decay: float = 0.99
+    decay: Annotated[float, Range(0, 1, below=True)] = 0.99
     """Of the moving average of the constraint."""
-    rate: float = 1e-4
+    rate: PositiveWeight = 1e-4
     """Change of log lambda per nat and step."""
-    max_change: float = 0.001
+    max_change: PositiveWeight = 0.001
     """Largest change of log lambda in a step."""
-    likelihood: LikelihoodName = "bernoulli"
-    """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
 
 
 PRESETS: dict[str, dict[str, object]] = {}
 
 
-def build(
-    config: Config,
-    *,
-    num_latents: int,
-    num_train: int,
-    image_shape: tuple[int, int, int],
-    num_steps: int,
-) -> Recipe:
-    """Objects of GECO.
-
-    Raises:
-        ValueError: If a setting of the multiplier breaks its rule.
-    """
-    del num_latents, num_train, image_shape, num_steps
-    return Recipe(
-        likelihood=make_likelihood(config.likelihood),
-        objective=Elbo(),
-        weighting=ReconstructionConstraint(
-            config.target,
-            decay=config.decay,
-            rate=config.rate,
-            max_change=config.max_change,
-        ),
+def build(config: Config, facts: Facts) -> Recipe:
+    """Objects of GECO."""
+    weighting = ReconstructionConstraint(
+        config.target, decay=config.decay, rate=config.rate, max_change=config.max_change
     )
+    farthest = math.exp(min(config.max_change * facts.num_steps, 700))
+    if farthest < 2:
+        warnings.warn(
+            f"`max_change` lets lambda change by at most a factor of {farthest:.3g} in a run of "
+            f"{facts.num_steps:,} steps, so that the target is hardly pursued. Train longer, or "
+            f"raise --method.max-change: {5 / facts.num_steps:.2g} allows a factor of 150.",
+            stacklevel=2,
+        )
+    return Recipe(objective=Elbo(), weighting=weighting)

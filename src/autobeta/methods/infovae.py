@@ -12,9 +12,11 @@ Deviations:
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from autobeta.methods._base import LikelihoodName, Recipe, make_likelihood
+from autobeta.methods._base import Facts, PositiveWeight, Recipe, Settings, Weight
 from autobeta.objectives import MaximumMeanDiscrepancy
+from autobeta.settings import Range
 from autobeta.weighting import ScheduledWeights
 
 SOURCE = "Zhao et al., InfoVAE, AAAI 2019, https://arxiv.org/abs/1706.02262"
@@ -28,17 +30,15 @@ ADAPTS = "nothing: the weights of KL and kernel distance are fixed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of InfoVAE."""
 
-    alpha: float = 0.0
+    alpha: Annotated[float, Range(-1e9, 1)] = 0.0
     """Weight of the mutual information, at most 1."""
-    mmd_weight: float = 500.0
+    mmd_weight: Weight = 500.0
     """lambda, the weight of the distance of q(z) from the prior."""
-    kernel_width: float | None = None
+    kernel_width: PositiveWeight | None = None
     """Squared width of the kernel; None for half the squared number of latents."""
-    likelihood: LikelihoodName = "bernoulli"
-    """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
 
 
 PRESETS: dict[str, dict[str, object]] = {
@@ -46,29 +46,20 @@ PRESETS: dict[str, dict[str, object]] = {
 }
 
 
-def build(
-    config: Config,
-    *,
-    num_latents: int,
-    num_train: int,
-    image_shape: tuple[int, int, int],
-    num_steps: int,
-) -> Recipe:
+def build(config: Config, facts: Facts) -> Recipe:
     """Objects of InfoVAE.
 
     Raises:
-        ValueError: If a weight would be negative.
+        ValueError: If the weight of the distance would be negative.
     """
-    del num_train, image_shape, num_steps
     weight = config.alpha + config.mmd_weight - 1
-    if config.alpha > 1 or weight < 0:
+    if weight < 0:
         raise ValueError(
-            "`alpha` must be at most 1, and `alpha` + `mmd_weight` at least 1; got "
-            f"{config.alpha} and {config.mmd_weight}."
+            "`alpha` + `mmd_weight` must be at least 1, since the distance's weight is that less "
+            f"1; got {config.alpha} and {config.mmd_weight}. Raise `mmd_weight`."
         )
-    width = num_latents**2 / 2 if config.kernel_width is None else config.kernel_width
+    width = facts.num_latents**2 / 2 if config.kernel_width is None else config.kernel_width
     return Recipe(
-        likelihood=make_likelihood(config.likelihood),
         objective=MaximumMeanDiscrepancy(width),
         weighting=ScheduledWeights({"kl": 1 - config.alpha, "mmd": weight}),
     )

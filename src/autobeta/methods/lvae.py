@@ -14,12 +14,15 @@ Deviations:
     of colours or greys does, the images' own entropy; colours are warned of.
 """
 
+import math
 import warnings
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from autobeta.methods._base import LikelihoodName, Recipe, make_likelihood
+from autobeta.methods._base import Facts, LearningRate, Recipe, Settings, Weight
+from autobeta.models import Bernoulli, LearnedSigmaGaussian, OptimalSigmaGaussian
 from autobeta.objectives import Elbo
+from autobeta.settings import Index
 from autobeta.weighting import LearnedWeights
 
 SOURCE = (
@@ -36,7 +39,7 @@ ADAPTS = "the weights of reconstruction and KL, learned"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of L-VAE."""
 
     regulariser: Literal["log", "log1p"] = "log"
@@ -45,71 +48,76 @@ class Config:
     """Unit of the reconstruction inside its weighted term: nats per image, or per pixel."""
     start: Literal["ones", "fixed_point"] = "ones"
     """Weights after the warm-up: both 1, or where its mean terms put them."""
-    warmup: int = 0
+    warmup: Index = 0
     """Steps with both weights 1 before they are learned; 0 for none."""
-    kl_floor: float = 1.0
+    kl_floor: Weight = 1.0
     """Lower bound of the KL's variance, nats, against posterior collapse."""
-    weight_lr: float = 5e-4
+    weight_lr: LearningRate = 5e-4
     """Adam's learning rate of the log-variances."""
-    likelihood: LikelihoodName = "bernoulli"
-    """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
 
 
 PRESETS: dict[str, dict[str, object]] = {}
 
 
-def check_warmup(warmup: int, num_steps: int) -> None:
-    """Refuse a run in which the weights would never be learned.
+def check_run(warmup: int, facts: Facts) -> None:
+    """Refuse a run that never learns its weights; warn of one that hardly does.
+
+    Warn, too, of likelihoods whose value has a part that no network can lower.
 
     Raises:
         ValueError: If the warm-up is not shorter than the run.
     """
-    if warmup >= num_steps:
+    if warmup >= facts.num_steps:
         raise ValueError(
-            f"`warmup` must be below the run's {num_steps} steps; got {warmup}. "
+            f"`warmup` must be below the run's {facts.num_steps} steps; got {warmup}. "
             "Train longer, or shorten it."
         )
-
-
-def warn_of_entropy(likelihood: str, image_shape: tuple[int, int, int]) -> None:
-    """Warn that a cross-entropy of colours holds the images' own entropy, seen by the weights."""
-    if likelihood == "bernoulli" and image_shape[2] == 3:
+    if 2 * warmup > facts.num_steps:
+        warnings.warn(
+            f"`warmup` takes {warmup:,} of the run's {facts.num_steps:,} steps, so that the "
+            f"weights are learned in {facts.num_steps - warmup:,}. Train longer, or shorten it.",
+            stacklevel=3,
+        )
+    if isinstance(facts.likelihood, LearnedSigmaGaussian | OptimalSigmaGaussian):
+        warnings.warn(
+            "`likelihood` is a density with its constants, which the learned weights see: it may "
+            "fall below 0, where its weight goes to its limit. Use --likelihood gaussian.",
+            stacklevel=3,
+        )
+    if isinstance(facts.likelihood, Bernoulli) and facts.image_shape[2] == 3:
         warnings.warn(
             "`likelihood` bernoulli on colours counts the images' own entropy, thousands of nats "
             "that no network can lower, and the learned weights see it: the KL's becomes too "
-            "large. Use --method.likelihood gaussian.",
+            "large. Use --likelihood gaussian.",
             stacklevel=3,
         )
 
 
-def build(
-    config: Config,
-    *,
-    num_latents: int,
-    num_train: int,
-    image_shape: tuple[int, int, int],
-    num_steps: int,
-) -> Recipe:
+def make_weighting(config: Any, facts: Facts, *, num_weights: int) -> LearnedWeights:  # noqa: ANN401
+    """The weighting of L-VAE and mdL-VAE, whose settings are alike.
+
+    Args:
+        config: Of either method.
+        facts: About the run.
+        num_weights: Of the KL.
+    """
+    unit = float(math.prod(facts.image_shape)) if config.unit == "pixel" else 1.0
+    return LearnedWeights(
+        {"reconstruction": 1, "kl": num_weights},
+        regulariser=config.regulariser,
+        units={"reconstruction": unit},
+        floors={"kl": config.kl_floor},
+        warmup=config.warmup,
+        start=config.start,
+    )
+
+
+def build(config: Config, facts: Facts) -> Recipe:
     """Objects of L-VAE.
 
     Raises:
         ValueError: If the warm-up is not shorter than the run.
     """
-    del num_latents, num_train
-    check_warmup(config.warmup, num_steps)
-    warn_of_entropy(config.likelihood, image_shape)
-    height, width, channels = image_shape
-    unit = float(height * width * channels) if config.unit == "pixel" else 1.0
-    return Recipe(
-        likelihood=make_likelihood(config.likelihood),
-        objective=Elbo(),
-        weighting=LearnedWeights(
-            {"reconstruction": 1, "kl": 1},
-            regulariser=config.regulariser,
-            units={"reconstruction": unit},
-            floors={"kl": config.kl_floor},
-            warmup=config.warmup,
-            start=config.start,
-        ),
-        weighting_lr=config.weight_lr,
-    )
+    check_run(config.warmup, facts)
+    weighting = make_weighting(config, facts, num_weights=1)
+    return Recipe(objective=Elbo(), weighting=weighting, weighting_lr=config.weight_lr)

@@ -11,10 +11,10 @@ Deviations:
 from dataclasses import dataclass
 from typing import Literal
 
-from autobeta.methods._base import LikelihoodName, Recipe, make_likelihood
-from autobeta.methods.lvae import check_warmup, warn_of_entropy
+from autobeta.methods._base import Facts, LearningRate, Recipe, Settings, Weight
+from autobeta.methods.lvae import check_run, make_weighting
 from autobeta.objectives import Elbo
-from autobeta.weighting import LearnedWeights
+from autobeta.settings import Index
 
 SOURCE = (
     "Mogultay Ozcan, On Disentangled Representation Learning, PhD thesis, METU, 2024, "
@@ -30,7 +30,7 @@ ADAPTS = "the weights of reconstruction and of each latent's KL, learned"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of mdL-VAE."""
 
     regulariser: Literal["log", "log1p"] = "log"
@@ -39,47 +39,25 @@ class Config:
     """Unit of the reconstruction inside its weighted term: nats per image, or per pixel."""
     start: Literal["ones", "fixed_point"] = "ones"
     """Weights after the warm-up: all 1, or where its mean terms put them."""
-    warmup: int = 0
+    warmup: Index = 0
     """Steps with all weights 1 before they are learned; 0 for none."""
-    kl_floor: float = 0.5
+    kl_floor: Weight = 0.5
     """Lower bound of each latent's variance, nats; without it dead latents stay dead."""
-    weight_lr: float = 5e-4
+    weight_lr: LearningRate = 5e-4
     """Adam's learning rate of the log-variances."""
-    likelihood: LikelihoodName = "bernoulli"
-    """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
 
 
 PRESETS: dict[str, dict[str, object]] = {}
 
 
-def build(
-    config: Config,
-    *,
-    num_latents: int,
-    num_train: int,
-    image_shape: tuple[int, int, int],
-    num_steps: int,
-) -> Recipe:
+def build(config: Config, facts: Facts) -> Recipe:
     """Objects of mdL-VAE.
 
     Raises:
         ValueError: If the warm-up is not shorter than the run.
     """
-    del num_train
-    check_warmup(config.warmup, num_steps)
-    warn_of_entropy(config.likelihood, image_shape)
-    height, width, channels = image_shape
-    unit = float(height * width * channels) if config.unit == "pixel" else 1.0
+    check_run(config.warmup, facts)
+    weighting = make_weighting(config, facts, num_weights=facts.num_latents)
     return Recipe(
-        likelihood=make_likelihood(config.likelihood),
-        objective=Elbo(kl_per_latent=True),
-        weighting=LearnedWeights(
-            {"reconstruction": 1, "kl": num_latents},
-            regulariser=config.regulariser,
-            units={"reconstruction": unit},
-            floors={"kl": config.kl_floor},
-            warmup=config.warmup,
-            start=config.start,
-        ),
-        weighting_lr=config.weight_lr,
+        objective=Elbo(kl_per_latent=True), weighting=weighting, weighting_lr=config.weight_lr
     )

@@ -12,9 +12,11 @@ Deviations:
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from autobeta.methods._base import LikelihoodName, Recipe, make_likelihood
+from autobeta.methods._base import Facts, PositiveWeight, Recipe, Settings
 from autobeta.objectives import Elbo
+from autobeta.settings import Range
 from autobeta.weighting import ScheduledWeights, schedules
 
 SOURCE = "Ours: autobeta, docs/suggest.md"
@@ -26,49 +28,32 @@ ADAPTS = "nothing: beta is scheduled, low and then rising"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of a pilot."""
 
-    beta_low: float = 0.1
-    """beta of the first part, positive."""
-    beta_high: float = 1000.0
+    beta_low: PositiveWeight = 0.1
+    """beta of the first part."""
+    beta_high: PositiveWeight = 1000.0
     """beta at the end."""
-    learning: float = 0.5
+    learning: Annotated[float, Range(0, 1, below=True)] = 0.5
     """Fraction of the run with `beta_low`."""
-    likelihood: LikelihoodName = "bernoulli"
-    """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
 
 
 PRESETS: dict[str, dict[str, object]] = {}
 
 
-def build(
-    config: Config,
-    *,
-    num_latents: int,
-    num_train: int,
-    image_shape: tuple[int, int, int],
-    num_steps: int,
-) -> Recipe:
+def build(config: Config, facts: Facts) -> Recipe:
     """Objects of a pilot.
 
     Raises:
-        ValueError: If 0 < `beta_low` < `beta_high` or 0 <= `learning` < 1 does not hold.
+        ValueError: If `beta_low` is not below `beta_high`.
     """
-    del num_latents, num_train, image_shape
-    if not 0 < config.beta_low < config.beta_high:
+    if not config.beta_low < config.beta_high:
         raise ValueError(
-            "`beta_low` must be positive and below `beta_high`; got "
-            f"{config.beta_low} and {config.beta_high}."
+            f"`beta_low` must be below `beta_high`, {config.beta_high}; got {config.beta_low}. "
+            "The defaults are 0.1 and 1000."
         )
-    if not 0 <= config.learning < 1:
-        raise ValueError(f"`learning` must be in [0, 1); got {config.learning}.")
-    begin = round(config.learning * num_steps)
-    beta = schedules.exponential(
-        config.beta_low, config.beta_high, begin=begin, end_step=max(begin + 1, num_steps - 1)
-    )
-    return Recipe(
-        likelihood=make_likelihood(config.likelihood),
-        objective=Elbo(),
-        weighting=ScheduledWeights({"kl": beta}),
-    )
+    begin = round(config.learning * facts.num_steps)
+    end = max(begin + 1, facts.num_steps - 1)
+    beta = schedules.exponential(config.beta_low, config.beta_high, begin=begin, end_step=end)
+    return Recipe(objective=Elbo(), weighting=ScheduledWeights({"kl": beta}))

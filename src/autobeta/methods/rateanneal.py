@@ -14,28 +14,33 @@ ahead of KL, so it waits while the network has not yet learned to use more nats,
 at most lead |ki| e-folds per step. Where KL outruns the pacemaker beta rises again.
 
 The floor is `beta_low` for the fraction `growing` of the run, rises exponentially for the fraction
-`returning`, and is `beta_end` for the rest. It has to be below 1 first: coming from a large beta,
-a latent that carries nothing does not pay before the decoder has learned to use it. With a floor
-of 1 from the start KL stayed at 11 nats where 23 are best.
-
-Stability: while the pacemaker runs free the loop is that of `control.loop`, its poles do not
-depend on the rate, and KL grows at `rate`, rate / (b |ki|) nats behind, for a plant of b nats per
-e-fold. While it waits e is constant, so that there is no feedback at all: log beta falls in a
-straight line to its floor. `docs/rateanneal.md` has both, and a comparison with DynamicVAE and
-L-VAE.
+`returning`, and is `beta_end` afterwards. It has to be below 1 first: coming from a large beta, a
+latent that carries nothing does not pay before the decoder has learned to use it.
+`docs/rateanneal.md` has the stability of the loop, and a comparison with DynamicVAE and L-VAE.
 
 Deviations:
     None; there is no paper.
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from torch import Tensor
 
-from autobeta.methods._base import LikelihoodName, Recipe, make_likelihood
+from autobeta.methods._base import (
+    Facts,
+    IntegralGain,
+    PositiveWeight,
+    Recipe,
+    Settings,
+    Weight,
+    Window,
+)
 from autobeta.objectives import Elbo
+from autobeta.rules import checked
+from autobeta.settings import Fraction, Positive, Range
 from autobeta.types import Scalar, Terms
-from autobeta.weighting import AbstractWeighting, LogPI, schedules
+from autobeta.weighting import AbstractWeighting, LogPI, check_terms, schedules, weighted_sum
 
 SOURCE = "Ours: autobeta, docs/rateanneal.md"
 CITATION = """@software{autobeta,
@@ -46,32 +51,30 @@ ADAPTS = "beta, controlled so that KL grows at a set rate, then returned to 1"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of rate annealing."""
 
-    growth: float = 65.0
+    growth: PositiveWeight = 65.0
     """Nats that KL would grow by in the whole run at the set rate."""
-    lead: float = 1.0
+    lead: PositiveWeight = 1.0
     """Nats that the pacemaker may be ahead of KL."""
-    kp: float = 0.05
+    kp: Weight = 0.05
     """Proportional gain of LogPI, per nat."""
-    ki: float = -0.004
+    ki: IntegralGain = -0.004
     """Integral gain of LogPI, per nat and step."""
-    beta_initial: float = 50.0
+    beta_initial: PositiveWeight = 50.0
     """First beta."""
-    beta_low: float = 0.1
+    beta_low: Annotated[float, Range(1e-9, 1e3, below=True)] = 0.1
     """Lower bound of beta while KL grows."""
-    beta_end: float = 1.0
+    beta_end: PositiveWeight = 1.0
     """Lower bound of beta at the end, and its value unless KL outruns the pacemaker; 1 is the
     ELBO."""
-    growing: float = 0.6
+    growing: Fraction = 0.6
     """Fraction of the run with the lower bound `beta_low`."""
-    returning: float = 0.2
+    returning: Fraction = 0.2
     """Fraction of the run in which the lower bound rises to `beta_end`."""
-    window: int = 5
+    window: Window = 5
     """Batches in the moving average of the KL."""
-    likelihood: LikelihoodName = "bernoulli"
-    """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
 
 
 PRESETS: dict[str, dict[str, object]] = {}
@@ -86,26 +89,21 @@ class PacedKL(AbstractWeighting):
         rate: Nats per step, positive.
         lead: Nats that the pacemaker may be ahead of the mean KL, positive.
 
-    Raises:
-        ValueError: If `rate` or `lead` is not positive.
-
     Example:
         >>> import torch
         >>> from autobeta.weighting import schedules
         >>> weighting = PacedKL(LogPI(), schedules.constant(1.0), rate=0.002)
         >>> terms = {"reconstruction": torch.tensor(100.0), "kl": torch.tensor(0.0)}
         >>> losses = [float(weighting(terms, step)) for step in range(1000)]
-        >>> round(float(weighting.pace.target), 3)  # KL rests at 0, the pacemaker waits
+        >>> round(float(weighting.pace.target), 3)  # KL stays at 0, the pacemaker waits
         1.0
     """
 
+    @checked
     def __init__(
-        self, controller: LogPI, floor: schedules.Schedule, *, rate: float, lead: float = 1.0
+        self, controller: LogPI, floor: schedules.Schedule, *, rate: Positive, lead: Positive = 1.0
     ) -> None:
         super().__init__()
-        for name, value in {"rate": rate, "lead": lead}.items():
-            if not value > 0:
-                raise ValueError(f"`{name}` must be positive, in nats; got {value}.")
         # not named controller: its target is no set point, and KL need not be near it at the end
         self.pace = controller
         self._floor = floor
@@ -113,34 +111,24 @@ class PacedKL(AbstractWeighting):
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step."""
-        self.pace.beta_min = self._floor(step)
+        check_terms(terms, "reconstruction", "kl")
+        self.pace.beta_min = schedules.value_at(self._floor, step)
         pacemaker: Tensor = self.pace.target
         risen = pacemaker + (self._lead - self.pace.last_error).clamp(max=self._rate)
         beta = self.pace.step(terms["kl"].detach().sum(), risen)
-        return terms["reconstruction"] + beta.to(terms["kl"].dtype) * terms["kl"].sum()
+        return weighted_sum(terms, {"kl": beta.to(terms["kl"].dtype)})
 
 
-def build(
-    config: Config,
-    *,
-    num_latents: int,
-    num_train: int,
-    image_shape: tuple[int, int, int],
-    num_steps: int,
-) -> Recipe:
+def build(config: Config, facts: Facts) -> Recipe:
     """Objects of rate annealing.
 
     Raises:
-        ValueError: If `growth`, `lead` or a bound of beta is not positive, or the fractions exceed
-            the run.
+        ValueError: If the fractions exceed the run.
     """
-    del num_latents, num_train, image_shape
-    if not config.growth > 0:
-        raise ValueError(f"`growth` must be positive, nats per run; got {config.growth}.")
-    if not (min(config.growing, config.returning) >= 0 and config.growing + config.returning <= 1):
+    if config.growing + config.returning > 1:
         raise ValueError(
-            "`growing` and `returning` must be at least 0 and at most 1 together; got "
-            f"{config.growing} and {config.returning}."
+            "`growing` + `returning` must be at most 1, the whole run; got "
+            f"{config.growing} and {config.returning}. Lower one of them."
         )
     controller = LogPI(
         kp=config.kp,
@@ -149,11 +137,9 @@ def build(
         beta_min=config.beta_low,
         window=config.window,
     )
-    begin = round(config.growing * num_steps)
-    end = max(begin + 1, round((config.growing + config.returning) * num_steps))
+    begin = round(config.growing * facts.num_steps)
+    end = max(begin + 1, round((config.growing + config.returning) * facts.num_steps))
     floor = schedules.exponential(config.beta_low, config.beta_end, begin=begin, end_step=end)
-    return Recipe(
-        likelihood=make_likelihood(config.likelihood),
-        objective=Elbo(),
-        weighting=PacedKL(controller, floor, rate=config.growth / num_steps, lead=config.lead),
-    )
+    rate = config.growth / facts.num_steps
+    weighting = PacedKL(controller, floor, rate=rate, lead=config.lead)
+    return Recipe(objective=Elbo(), weighting=weighting)

@@ -10,11 +10,12 @@ Deviations:
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from autobeta.methods._base import Recipe
+from autobeta.methods._base import Facts, Recipe, Settings
 from autobeta.models import LearnedSigmaGaussian, OptimalSigmaGaussian
 from autobeta.objectives import Elbo
+from autobeta.settings import Range
 from autobeta.weighting import ScheduledWeights
 
 SOURCE = (
@@ -31,28 +32,20 @@ ADAPTS = "sigma of the likelihood: learned, or optimal for each batch"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of sigma-VAE."""
 
     sigma: Literal["optimal", "learned"] = "optimal"
     """optimal: the root mean squared error of each batch; learned: a parameter."""
-    log_sigma_min: float = -6.0
+    log_sigma_min: Annotated[float, Range(-20, 5)] = -6.0
     """Soft lower bound of log sigma, as in the authors' code."""
 
 
 PRESETS: dict[str, dict[str, object]] = {}
 
 
-def build(
-    config: Config,
-    *,
-    num_latents: int,
-    num_train: int,
-    image_shape: tuple[int, int, int],
-    num_steps: int,
-) -> Recipe:
+def build(config: Config, facts: Facts) -> Recipe:
     """Objects of sigma-VAE."""
-    del num_latents, num_train, image_shape, num_steps
     kinds = {"optimal": OptimalSigmaGaussian, "learned": LearnedSigmaGaussian}
     return Recipe(
         likelihood=kinds[config.sigma](config.log_sigma_min),

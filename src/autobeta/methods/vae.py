@@ -8,7 +8,7 @@ Deviations:
 
 from dataclasses import dataclass
 
-from autobeta.methods._base import LikelihoodName, Recipe, make_likelihood
+from autobeta.methods._base import Facts, Recipe
 from autobeta.objectives import Elbo
 from autobeta.weighting import ScheduledWeights
 
@@ -26,25 +26,10 @@ ADAPTS = "nothing: beta is 1"
 class Config:
     """Settings of the VAE."""
 
-    likelihood: LikelihoodName = "bernoulli"
-    """p(x|z): bernoulli (BCE on logits), or gaussian (half the squared error)."""
-
 
 PRESETS: dict[str, dict[str, object]] = {}
 
 
-def build(
-    config: Config,
-    *,
-    num_latents: int,
-    num_train: int,
-    image_shape: tuple[int, int, int],
-    num_steps: int,
-) -> Recipe:
+def build(config: Config, facts: Facts) -> Recipe:
     """Objects of the VAE."""
-    del num_latents, num_train, image_shape, num_steps
-    return Recipe(
-        likelihood=make_likelihood(config.likelihood),
-        objective=Elbo(),
-        weighting=ScheduledWeights({}),
-    )
+    return Recipe(objective=Elbo(), weighting=ScheduledWeights({}))

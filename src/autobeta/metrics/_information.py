@@ -3,31 +3,30 @@
 import numpy as np
 from jaxtyping import Float, Int, Real
 
-from autobeta.metrics._validate import Codes, Factors
+from autobeta.metrics._factors import Factors
+from autobeta.metrics._validate import Codes
 
 
 def histogram_bins(codes: Codes, bins: int) -> Int[np.ndarray, "points latents"]:
     """Number of the equal-width bin of each code, over the range of its latent.
 
-    The bins are closed on the left; a constant latent falls into one bin. The edges have the
-    precision of the codes, as in disentanglement_lib.
-
-    Raises:
-        ValueError: If there are fewer than 2 bins, or fewer points than bins.
-
-    Example:
-        >>> histogram_bins(np.array([[0.0], [0.4], [0.5], [1.0]]), bins=2)[:, 0].tolist()
-        [0, 0, 1, 1]
+    The bins are closed on the left; a latent too narrow for `bins` different edges falls into one.
+    The edges have the precision of the codes, as in disentanglement_lib, where that is enough.
     """
-    if bins < 2:
-        raise ValueError(f"`bins` must be at least 2; got {bins}.")
     if len(codes) < bins:
         raise ValueError(
             f"`codes` must have at least `bins` points; got {len(codes)} points for {bins} bins. "
             "Encode more points or ask for fewer bins."
         )
-    edges = [np.histogram_bin_edges(c, bins)[1:-1] for c in codes.T]
-    return np.stack([np.digitize(c, e) for c, e in zip(codes.T, edges, strict=True)], axis=1)
+    return np.stack([_binned(column, bins) for column in codes.T], axis=1)
+
+
+def _binned(column: Float[np.ndarray, " points"], bins: int) -> Int[np.ndarray, " points"]:
+    for kind in (column.dtype, np.float64):
+        c = column.astype(kind)
+        if np.ptp(c) > 2 * bins * np.spacing(np.abs(c).max()):
+            return np.digitize(c, np.histogram_bin_edges(c, bins)[1:-1])
+    return np.zeros(len(column), dtype=np.int64)
 
 
 def counts(a: Int[np.ndarray, " points"], b: Int[np.ndarray, " points"]) -> Int[np.ndarray, "a b"]:
@@ -46,11 +45,6 @@ def mutual_information(
         I(a; b) = sum_xy p(x, y) ln(p(x, y) / (p(x) p(y)))
 
     Plug-in estimate: with few points per cell it is too high.
-
-    Example:
-        >>> x = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
-        >>> (mutual_information(x, x) / np.log(2)).tolist()
-        [[1.0, 0.0], [0.0, 1.0]]
     """
     return np.array([[information(counts(x, y)) for y in b.T] for x in a.T])
 
@@ -59,9 +53,14 @@ def information(joint: Real[np.ndarray, "a b"]) -> float:
     """Mutual information of a contingency table of counts or of probabilities, in nats."""
     row, column = np.nonzero(joint)
     n, total = joint[row, column], joint.sum()
-    outer = joint.sum(axis=1)[row] * joint.sum(axis=0)[column]
-    # counts stay integers up to the logarithm, so that independence gives exactly zero
-    return max(0.0, float(np.sum(n * np.log(n * total / outer)) / total))
+    a, b = joint.sum(axis=1)[row], joint.sum(axis=0)[column]
+    if joint.dtype.kind == "i":
+        # counts stay integers up to the logarithm, so that independence gives exactly zero
+        ratio = np.log(n * total / (a * b))
+    else:
+        # the product of two small masses can be 0
+        ratio = np.log(n) - np.log(a) - np.log(b) + np.log(total)
+    return max(0.0, float(np.sum(n * ratio) / total))
 
 
 def entropies(factors: Factors) -> Float[np.ndarray, " factors"]:

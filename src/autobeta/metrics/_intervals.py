@@ -1,17 +1,23 @@
 """Intervals of scores from halves of the points."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
-from autobeta.metrics._names import bounds
+from autobeta.metrics._names import facts, parse
+from autobeta.metrics._options import check_options
 from autobeta.metrics._suite import Inputs, Result, prepare, score_prepared
 from autobeta.metrics._validate import Table
+
+INTERVALS_COVER = (
+    "95 % intervals are for the mean score over samples of as many points of this representation: "
+    "not for its value at ever more points, nor for other training seeds."
+)
 
 Interval = tuple[float, float]
 Intervals = dict[str, Interval | dict[str, Interval]]
@@ -38,29 +44,19 @@ def intervals(
     bootstrap won't do: rows drawn twice lower MIG, look like neighbours to an estimate of
     information, and leak from the fit to the test. The interval is for what the score would be on
     average with as many other points of the same representation, draws of the metric's own
-    included. It does not hold the score's bias at this number of points, nor what other training
-    seeds would give. It takes `halves` times the time.
+    included. It seldom holds the score at ever more points, which is off by the bias at this
+    number, nor what other training seeds would give. It takes `halves` times the time.
 
-    Args:
-        codes: As for `score`, likewise `factors`, `logvars`, `test`, `metrics` and `seed`. A given
-            `test` is halved too.
-        factors: See `score`.
-        logvars: See `score`.
-        test: See `score`.
-        metrics: See `score`.
-        level: Share of such intervals that should hold their target.
-        halves: Number of halves; 2 at least.
-        n_jobs: Halves scored at once, in processes.
-        seed: Seed of the halves and of every metric.
+    Arguments are those of `score`; a given `test` is halved too. `level` is the share of such
+    intervals that should hold their target, `halves` their number. `n_jobs` halves are scored at
+    once, in processes.
 
     Returns:
         The scores, and for each name, or part of it, the ends of its interval within the score's
         range. A score that is not finite has the interval (NaN, NaN).
 
     Raises:
-        TypeError: As `score`.
-        ValueError: As `score`; if `level` is not between 0 and 1 or `halves` is below 2; or if a
-            metric is undefined for a half, for which the points are too few.
+        TypeError, ValueError: As `score`; if a metric is undefined for a half of the points.
 
     Source:
         Politis and Romano, Large Sample Confidence Regions Based on Subsamples, 1994, with a
@@ -72,11 +68,10 @@ def intervals(
         >>> scores["factorvae"], ends["factorvae"]
         (1.0, (1.0, 1.0))
     """
-    if not 0 < level < 1:
-        raise ValueError(f"`level` must be between 0 and 1; got {level}.")
-    if halves < 2:
-        raise ValueError(f"`halves` must be at least 2; got {halves}.")
-    inputs = prepare(codes, factors, logvars, test)
+    check_options(
+        {"level": (1e-6, 1 - 1e-6), "halves": (2, 10_000)}, seed, level=level, halves=halves
+    )
+    inputs = prepare(codes, factors, logvars, test, named=metrics is not None)
     scores = score_prepared(inputs, metrics, n_jobs, seed)
     rngs = np.random.default_rng(seed).spawn(halves)
     one = delayed(_half_scores)
@@ -84,9 +79,11 @@ def intervals(
     n = len(inputs["codes"])
     b = n // 2
     # exact also for odd n: the variance of b of n points without replacement, scaled to n
-    factor = student.ppf((1 + level) / 2, halves - 1) * np.sqrt(b / (n - b))
+    factor = student.ppf((1 + level) / 2, halves - 1) * np.sqrt(b / max(1, n - b))
     return scores, {
-        name: _interval(value, [half[name] for half in found], factor, bounds(name))
+        name: _interval(
+            value, [half[name] for half in found], factor, facts(parse(name).base)["RANGE"]
+        )
         for name, value in scores.items()
     }
 
@@ -101,7 +98,9 @@ def _half_scores(inputs: Inputs, names: list[str], rng: np.random.Generator, see
         rows = np.sort(rng.permutation(held)[: held // 2])
         half["test"] = tuple(table[rows] for table in inputs["test"])
     try:
-        return score_prepared(half, names, 1, seed)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # they were given for the whole
+            return score_prepared(half, names, 1, seed)
     except ValueError as error:
         raise ValueError(f"the points are too few for intervals: {error}") from error
 
@@ -115,9 +114,7 @@ def _interval(
     return _ends(value, halves, factor, ends)
 
 
-def _ends(
-    value: float, halves: Float[np.ndarray, " halves"] | list[float], factor: float, ends: Interval
-) -> Interval:
+def _ends(value: float, halves: list[float], factor: float, ends: Interval) -> Interval:
     if not np.isfinite([value, *halves]).all():
         return float("nan"), float("nan")
     width = float(factor * np.std(halves, ddof=1))

@@ -1,114 +1,133 @@
 """Printed names of metrics, such as `mig[bins=20]`, and what they ask for."""
 
 import functools
-import inspect
 import re
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
-from autobeta.registry import available, check_name, describe, load
+from autobeta.metrics._options import Number, check_options
+from autobeta.registry import check_name, describe, load
 
 Metric = Callable[..., Any]
+
+
+class Asked(NamedTuple):
+    """What a name asks for: a module, the function in it, and its options."""
+
+    base: str
+    function: str
+    variant: str
+    options: dict[str, Number]
 
 
 def printed_name(name: str) -> str:
     """Name of a metric with its variant, as it stands in results.
 
-    Args:
-        name: "mig", or with a variant, "mig[bins=10]", which is returned as it is.
-
     Raises:
-        ValueError: If there is no such metric.
+        ValueError: As `check_metrics`.
 
     Example:
-        >>> printed_name("mig"), printed_name("sap"), printed_name("dci[gbt]")
-        ('mig[bins=20]', 'sap', 'dci[gbt]')
+        >>> printed_name("mig"), printed_name("sap"), printed_name("irs[quantile=1]")
+        ('mig[bins=20]', 'sap', 'irs[quantile=1.0]')
     """
-    base, variant = _parts(name)
-    variant = variant or str(_facts(base)["VARIANT"])
-    return f"{base}[{variant}]" if variant else base
+    asked = parse(name)
+    return f"{asked.base}[{asked.variant}]" if asked.variant else asked.base
 
 
-def default_metrics() -> tuple[str, ...]:
-    """Names of the metrics that are computed where none is asked for."""
-    return tuple(n for n in available("metrics") if _facts(n)["DEFAULT"])
+def check_metrics(
+    names: Sequence[str], *, has_factors: bool = True, has_logvars: bool = True
+) -> None:
+    """Refuse, before there are any codes, names of metrics that can't be computed.
 
-
-def check_metrics(names: tuple[str, ...] | list[str]) -> None:
-    """Refuse names of metrics or variants that do not exist.
+    Args:
+        names: Names of metrics or of variants, such as "mig[bins=10]".
+        has_factors: Whether there will be factors.
+        has_logvars: Whether there will be log-variances.
 
     Raises:
-        ValueError: If there is none of a name; the message lists what exists.
+        TypeError: If it is not a list of names.
+        ValueError: If there is no metric or variant of a name, the message lists what exists; if
+            an option is out of its range; or if a metric needs what there won't be.
+
+    Example:
+        >>> check_metrics(["mig[bins=10]", "dci[rf]"])
     """
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"`metrics` must be a list of names such as ['mig']; got {names!r}.")
+    given = {"factors": has_factors, "logvars": has_logvars}
     for name in names:
-        find(name)
+        for missing in needed(name) - {key for key, there in given.items() if there}:
+            raise ValueError(f"`{missing}` must be given for {name!r}; got None.")
 
 
-def needs(name: str) -> tuple[str, ...]:
-    """Inputs of a metric, read from its file."""
-    return cast(tuple[str, ...], _facts(_parts(name)[0])["NEEDS"])
-
-
-def bounds(name: str) -> tuple[float, float]:
-    """Ends of a metric's range, read from its file."""
-    return cast(tuple[float, float], _facts(_parts(name)[0])["RANGE"])
+def needed(name: str) -> set[str]:
+    """What a metric can't do without besides codes."""
+    return {"factors", "logvars"} & set(facts(parse(name).base)["NEEDS"])
 
 
 @functools.cache
-def _facts(base: str) -> dict[str, object]:
+def facts(base: str) -> Mapping[str, Any]:
+    """Constants of a metric's module, read without importing it."""
     return describe("metrics", base)
 
 
 def find(name: str) -> Metric:
     """The function of a metric, with the options that its variant names.
 
-    Args:
-        name: "dci", a variant by its word, "dci[gbt]", or by options, "mig[bins=10]".
-
     Raises:
-        ValueError: If there is no such metric, variant or option.
+        ValueError: As `check_metrics`.
 
     Example:
         >>> find("mig[bins=10]").keywords
         {'bins': 10}
     """
-    base, variant = _parts(name)
-    module = load("metrics", base)
-    words = getattr(module, "VARIANTS", {})
-    if not variant or variant in words:
-        return cast(Metric, getattr(module, words.get(variant, base)))
-    metric = cast(Metric, getattr(module, base))
-    options = dict(_option(base, metric, text, tuple(words)) for text in variant.split(","))
-    return functools.partial(metric, **options)
+    asked = parse(name)
+    metric = cast(Metric, getattr(load("metrics", asked.base), asked.function))
+    return functools.partial(metric, **asked.options) if asked.options else metric
 
 
-def _option(base: str, metric: Metric, text: str, words: tuple[str, ...]) -> tuple[str, Any]:
-    """Name and value of one option, of the type that its default has."""
-    key, _, value = text.partition("=")
-    options = {
-        name: parameter.default
-        for name, parameter in inspect.signature(metric).parameters.items()
-        if type(parameter.default) in (int, float) and name not in ("seed", "n_jobs")
-    }
-    if key not in options or not value:
-        choices = [*words, *(f"{name}={default}" for name, default in options.items())]
-        raise ValueError(
-            f"the variant of {base} must be one of {', '.join(choices) or 'none'}; got {text!r}."
-        )
-    try:
-        return key, type(options[key])(value)
-    except ValueError as error:
-        raise ValueError(
-            f"`{key}` of {base} must be a number such as {options[key]}; got {value!r}."
-        ) from error
+@functools.cache
+def parse(name: str) -> Asked:
+    """What "dci", a variant by its word, "dci[gbt]", or by options, "mig[bins=10]", asks for.
 
-
-def _parts(name: str) -> tuple[str, str]:
-    """Name of the metric's module, and what stands in the brackets."""
+    Raises:
+        ValueError: As `check_metrics`.
+    """
     match = re.fullmatch(r"([^\[\]]*)(?:\[([^\[\]]+)\])?", name)
     if match is None:
         raise ValueError(
             f"a metric must be a name such as mig, or name[variant], such as mig[bins=10]; "
             f"got {name!r}."
         )
-    return check_name("metrics", match[1]), match[2] or ""
+    base, variant = check_name("metrics", match[1]), match[2]
+    words: Mapping[str, str] = facts(base).get("VARIANTS", {})
+    if variant is None or variant in words:
+        variant = variant or facts(base).get("VARIANT", "")
+        return Asked(base, words.get(variant, base), variant, {})
+    options: dict[str, Number] = {}
+    for text in variant.split(","):
+        key, value = _option(base, text)
+        if key in options:
+            raise ValueError(f"`{key}` of {base} must be given once; got {variant!r}.")
+        options[key] = value
+    return Asked(base, base, ",".join(f"{k}={v}" for k, v in options.items()), options)
+
+
+def _option(base: str, text: str) -> tuple[str, Number]:
+    """Name and value of one option, within its range and of its type."""
+    key, _, value = text.partition("=")
+    ranges = facts(base).get("OPTIONS", {})
+    if key not in ranges or not value:
+        choices = [*facts(base).get("VARIANTS", {}), *(f"{name}=NUMBER" for name in ranges)]
+        raise ValueError(
+            f"the variant of {base} must be one of {', '.join(choices) or 'none'}; got {text!r}."
+        )
+    low, high = ranges[key]
+    try:
+        number = type(low)(value)
+    except ValueError as error:
+        raise ValueError(
+            f"`{key}` of {base} must be a number in [{low:,}, {high:,}]; got {value!r}."
+        ) from error
+    check_options(ranges, 0, **{key: number})
+    return key, number

@@ -17,37 +17,27 @@ from sklearn.linear_model import LassoCV, LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from autobeta.metrics._validate import Codes, correlation
+from autobeta.metrics._validate import Codes, standardised
 
 Column = Real[np.ndarray, " points"]
 TestColumn = Real[np.ndarray, " held"]
 
 
 class Fitted(NamedTuple):
-    """A fitted predictor.
-
-    Args:
-        model: Has `score(codes, factor)`: accuracy of classes, R^2 of a continuous factor.
-        importance: Of each latent, not negative, sums to 1; all 0 where nothing was learned.
-    """
+    """A fitted predictor, and the importance of each latent to it, which is not negative."""
 
     model: Any
     importance: Float[np.ndarray, " latents"]
 
 
-ALIKE = 0.9
-"""Correlation of two latents above which a tie between them is to be expected."""
+ALIKE = 0.9  # correlation of two latents above which a tie between them is to be expected
 
 # codes, one factor (integers are classes, other numbers are regressed on), seed
 Fit = Callable[[Codes, Column, int], Fitted]
 
 
 def boost_quickly(x: Codes, y: Column, seed: int) -> Fitted:
-    """Boosted trees of depth 3 on histograms: LightGBM with scikit-learn's tree sizes.
-
-    Raises:
-        ImportError: If LightGBM can't be loaded.
-    """
+    """Boosted trees of depth 3 on histograms: LightGBM with scikit-learn's tree sizes."""
     try:
         from lightgbm import LGBMClassifier, LGBMRegressor
     except (ImportError, OSError) as error:
@@ -82,14 +72,16 @@ def _steps(x: Codes) -> tuple[int, ...]:
 
     Of latents that split equally well, LightGBM takes the first.
     """
-    alike = np.abs(np.tril(correlation(x), -1))
+    z = standardised(x)
+    alike = np.abs(np.tril(z.T @ z, -1)) / len(z)
     return (1, -1) if alike.max(initial=0) > ALIKE else (1,)
 
 
 def boost_exactly(x: Codes, y: Column, seed: int) -> Fitted:
-    """Gradient boosting as scikit-learn has it, at its defaults."""
+    """Gradient boosting as scikit-learn has it, at its defaults; rounding breaks its ties."""
     kind = GradientBoostingClassifier if y.dtype.kind == "i" else GradientBoostingRegressor
-    model = kind(random_state=seed).fit(x, y)
+    order = np.lexsort((*x.T, y))  # so that the sums are rounded alike in whatever order these are
+    model = kind(random_state=seed).fit(x[order], y[order])
     return _fitted(model, model.feature_importances_)
 
 
@@ -105,33 +97,42 @@ def grow_forest(num_trees: int, min_leaf: int) -> Fit:
     return fit
 
 
-def fit_lasso(x: Codes, y: Column, seed: int) -> Fitted:
-    """Lasso on standardised latents, its penalty chosen by cross-validation.
-
-    Classes count as numbers.
-    """
-    model = make_pipeline(StandardScaler(), LassoCV(random_state=seed))
+def fit_quietly(model: Any, x: Any, y: np.ndarray) -> Any:  # noqa: ANN401 - any estimator
+    """Fit a model that may stop before its tolerance."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(x, y)
-    return _fitted(model, np.abs(model[-1].coef_))
+        return model.fit(x, y)
+
+
+def fit_lasso(x: Codes, y: Column, seed: int) -> Fitted:
+    """Lasso of a standardised factor on standardised latents, its penalty by cross-validation.
+
+    Importances are the weights' sizes as they are, of which a factor that is not encoded has
+    little. The folds are drawn from sorted points, so that the order in which these are given
+    plays no part, nor that of latents.
+    """
+    size = np.sort(np.abs(standardised(x)).round(9), axis=1)
+    order = np.lexsort((*x.T, *size.T, y))[np.random.default_rng(seed).permutation(len(y))]
+    x, y = x[order], y[order]
+    model = fit_quietly(make_pipeline(StandardScaler(), LassoCV(random_state=seed)), x, y)
+    return Fitted(model, np.abs(model[-1].coef_) / y.std())
 
 
 def fit_linear(x: Codes, y: Column, seed: int) -> Fitted:
     """Logistic regression of classes, least squares of a continuous factor; standardised."""
     model = LogisticRegression(max_iter=1000) if y.dtype.kind == "i" else LinearRegression()
-    fitted = make_pipeline(StandardScaler(), model)
     del seed  # both have one solution
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        fitted.fit(x, y)
+    fitted = fit_quietly(make_pipeline(StandardScaler(), model), x, y)
     return _fitted(fitted, np.abs(np.atleast_2d(model.coef_)).mean(axis=0))
 
 
-def as_classes(y: Column, y_test: TestColumn) -> tuple[Column, TestColumn]:
-    """Factor values of both parts as integers if all are whole, which makes them classes."""
-    whole = all(bool((np.trunc(v) == v).all()) for v in (y, y_test))
-    return (y.astype(np.int64), y_test.astype(np.int64)) if whole else (y, y_test)
+def held_out_score(model: Any, x: Codes, y: Column) -> float:  # noqa: ANN401 - any estimator
+    """Accuracy of classes, R^2 of numbers but at least 0, and 0 where these do not vary."""
+    predicted = model.predict(x)
+    if y.dtype.kind == "i":
+        return float(np.mean(predicted == y))
+    total = float(np.sum((y - y.mean()) ** 2))
+    return max(0.0, 1 - float(np.sum((y - predicted) ** 2)) / total) if total > 0 else 0.0
 
 
 def _fitted(model: Any, importance: np.ndarray) -> Fitted:  # noqa: ANN401 - any estimator

@@ -10,17 +10,11 @@ Images = Float[np.ndarray, "images height width channels"]
 
 
 class ImageQuality(NamedTuple):
-    """Means over images.
+    """Means over images."""
 
-    Args:
-        mse: Squared error per pixel and channel of images in [0, 1].
-        psnr: Peak signal-to-noise ratio in dB, at most 100.
-        ssim: Structural similarity, 1 for equal images.
-    """
-
-    mse: float
-    psnr: float
-    ssim: float
+    mse: float  # squared error per pixel and channel of images in [0, 1]
+    psnr: float  # peak signal-to-noise ratio in dB, at most 100
+    ssim: float  # structural similarity, 1 for equal images
 
 
 def image_quality(originals: ArrayLike, images: ArrayLike) -> ImageQuality:
@@ -34,9 +28,6 @@ def image_quality(originals: ArrayLike, images: ArrayLike) -> ImageQuality:
         originals: Shape (num_images, height, width, channels), uint8, or real in [0, 1]; at least
             11 pixels high and wide.
         images: Images to compare with them, of the same shape.
-
-    Returns:
-        Means over images.
 
     Raises:
         TypeError: If an array holds neither uint8 nor real numbers.
@@ -57,18 +48,9 @@ def image_quality(originals: ArrayLike, images: ArrayLike) -> ImageQuality:
     if x.shape != y.shape:
         raise ValueError(f"`images` must have the shape of `originals`, {x.shape}; got {y.shape}.")
     mse = ((x - y) ** 2).mean(axis=(1, 2, 3))
-    ssim = [
-        structural_similarity(
-            a,
-            b,
-            data_range=1.0,
-            channel_axis=-1,
-            gaussian_weights=True,
-            sigma=1.5,
-            use_sample_covariance=False,
-        )
-        for a, b in zip(x, y, strict=True)
-    ]
+    window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    options = {"data_range": 1.0, "channel_axis": -1, **window}
+    ssim = [structural_similarity(a, b, **options) for a, b in zip(x, y, strict=True)]
     psnr = -10 * np.log10(np.maximum(mse, 1e-10))
     return ImageQuality(float(mse.mean()), float(psnr.mean()), float(np.mean(ssim)))
 
@@ -78,7 +60,7 @@ def _unit_images(images: ArrayLike, name: str) -> Images:
     array = np.asarray(images)
     if array.dtype.kind != "f" and array.dtype != np.uint8:
         raise TypeError(f"`{name}` must be uint8 or real; got dtype {array.dtype}.")
-    if array.ndim != 4 or len(array) == 0 or min(array.shape[1:3]) < 11:
+    if array.ndim != 4 or array.size == 0 or min(array.shape[1:3]) < 11:
         raise ValueError(
             f"`{name}` must have shape (num_images, height, width, channels), at least 11 pixels "
             f"high and wide; got {array.shape}."

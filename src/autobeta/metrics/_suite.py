@@ -1,6 +1,7 @@
 """All metrics of one representation at once."""
 
 import inspect
+import math
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,18 +10,23 @@ import numpy as np
 from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
-from autobeta.metrics._names import default_metrics, find, needs, printed_name
-from autobeta.metrics._validate import (
-    Table,
-    check_any,
-    check_codes,
-    check_logvars,
-    check_test,
-    constant_factors,
+from autobeta.metrics._factors import constant_factors, has_too_many
+from autobeta.metrics._names import (
+    check_metrics,
+    facts,
+    find,
+    needed,
+    parse,
+    printed_name,
 )
+from autobeta.metrics._options import check_options
+from autobeta.metrics._validate import Table, check_logvars, check_test, real_table, table_of
+from autobeta.registry import available
 
 Result = dict[str, float | dict[str, float]]
 Inputs = Mapping[str, Any]
+
+HARDLY = 0.05  # of the widest latent's standard deviation
 
 
 def score(
@@ -35,30 +41,33 @@ def score(
 ) -> Result:
     """Scores of one representation by the default metrics, or by those named.
 
-    Constant factors are left out of all metrics, with a warning. Without `metrics`, those that
-    need absent `factors` or `logvars` are skipped, and those undefined for the input (such as
-    modularity with one factor, or information about a continuous one) are left out with a warning
-    that gives the reason. A metric asked for by name raises instead.
+    Constant factors are left out of all metrics, with a warning. Without `metrics`, factors with
+    too many values are too, metrics that need absent `factors` or `logvars` are skipped, and those
+    undefined for the input (such as modularity with one factor) are left out with a warning that
+    gives the reason. A metric asked for by name raises instead. A value that is not finite is
+    returned, with a warning.
 
     Args:
         codes: Posterior means, shape (num_points, num_latents); 10,000 points are customary.
         factors: Factor values, shape (num_points, num_factors): integers; some metrics take
             continuous ones. None leaves the metrics of the codes alone.
-        logvars: Posterior log-variances, shape of `codes`, for metrics of the full posterior.
+        logvars: Posterior log-variances, shape of `codes`, for metrics of the full posterior, and
+            to tell dead latents.
         test: Held-out (codes, factors) for metrics that fit a predictor; they hold out a third of
             the points themselves without it.
         metrics: Names of metrics, such as "mig", or of variants, such as "mig[bins=10]" or
             "dci[gbt]"; the default suite where not given.
-        n_jobs: Processes or threads for metrics that can use several.
+        n_jobs: Processes or threads for metrics that can use several; -1 for all.
         seed: Seed of every metric.
 
     Returns:
         Printed name, with the variant in brackets, to the value, or to a dict of values by name.
 
     Raises:
-        TypeError: If an input does not hold numbers.
-        ValueError: If all factors are constant, if the tables do not fit together, if there is no
-            metric of a name, or if one asked for by name is undefined.
+        TypeError: If an input or option does not hold numbers.
+        ValueError: If tables are not finite, of too extreme a scale, or do not fit together; if an
+            option is out of its range; if there is no metric of a name. If metrics are asked for
+            by name: if a factor is not whole, constant or of too many values where it must not be.
         ImportError: If one asked for by name needs a library that can't be loaded.
 
     Example:
@@ -66,7 +75,7 @@ def score(
         >>> score(v, v, metrics=["mig[bins=10]", "factorvae"])
         {'mig[bins=10]': 1.0, 'factorvae': 1.0}
     """
-    inputs = prepare(codes, factors, logvars, test)
+    inputs = prepare(codes, factors, logvars, test, named=metrics is not None)
     return score_prepared(inputs, metrics, n_jobs, seed)
 
 
@@ -75,61 +84,90 @@ def prepare(
     factors: ArrayLike | None,
     logvars: ArrayLike | None,
     test: Table | None,
+    *,
+    named: bool,
 ) -> Inputs:
-    """Checked inputs by name, without constant factors; absent ones are left out."""
-    if factors is None:
-        inputs: dict[str, Any] = {"codes": check_codes(codes)}
-    else:
-        inputs = dict(zip(("codes", "factors"), check_any(codes, factors), strict=True))
-        held: Table | None = test and check_test(test, inputs["codes"], inputs["factors"])
-        inputs["factors"], held = _drop_constant(inputs["factors"], held)
-        if held is not None:
-            inputs["test"] = held
+    """Checked inputs by name, without factors that no metric can use; absent ones left out."""
+    inputs: dict[str, Any] = {"codes": real_table(codes)}
+    if factors is not None:
+        values = table_of(factors, inputs["codes"])
+        held = None if test is None else check_test(test, inputs["codes"], values)
+        unused = _unused(values, named)
+        if len(unused) < values.shape[1]:
+            inputs["factors"] = np.delete(values, unused, axis=1)
+            if held is not None:
+                inputs["test"] = held[0], np.delete(held[1], unused, axis=1)
     if logvars is not None:
         inputs["logvars"] = check_logvars(logvars, inputs["codes"])
     return inputs
+
+
+def _unused(factors: np.ndarray, named: bool) -> list[int]:
+    """Columns to leave out, with a warning; a metric asked for by name refuses the latter."""
+    constant = constant_factors(factors)
+    if named and len(constant) == factors.shape[1]:
+        raise ValueError("`factors` must have a column that varies; all columns are constant.")
+    many = [k for k, v in enumerate(factors.T) if k not in constant and has_too_many(v)]
+    reasons = {"constant factors": constant, "factors with too many values": [] if named else many}
+    for what, columns in reasons.items():
+        if columns:
+            warnings.warn(f"{what} in columns {columns} are left out", stacklevel=4)
+    return [k for columns in reasons.values() for k in columns]
 
 
 def score_prepared(
     inputs: Inputs, metrics: Sequence[str] | None, n_jobs: int, seed: int
 ) -> Result:
     """`score` of inputs from `prepare`."""
+    check_options({}, seed)
+    if not isinstance(n_jobs, int) or n_jobs == 0:
+        raise ValueError(f"`n_jobs` must be a whole number but 0; got {n_jobs!r}. -1 takes all.")
+    check_metrics(metrics or ())
     results: Result = {}
+    left_out: dict[str, list[str]] = {}
     with threadpool_limits(1, user_api="blas"):  # the tables are small, threads only wait
-        for name in default_metrics() if metrics is None else metrics:
-            absent = {"factors", "logvars"} & set(needs(name)) - set(inputs)
-            if absent and metrics is None:
+        for name in available("metrics") if metrics is None else metrics:
+            default = facts(parse(name).base)["DEFAULT"] and needed(name) <= set(inputs)
+            if metrics is None and not default:
                 continue
             try:
-                results[printed_name(name)] = _one(name, inputs, absent, n_jobs, seed)
+                results[printed_name(name)] = _one(name, inputs, n_jobs, seed)
             except (ValueError, ImportError) as error:
                 if metrics is not None:
                     raise
-                warnings.warn(f"{name} is left out: {error}", stacklevel=3)
+                left_out.setdefault(str(error), []).append(name)
+    _warn(left_out, results, inputs)
     return results
 
 
-def _one(
-    name: str, inputs: Inputs, absent: set[str], n_jobs: int, seed: int
-) -> float | dict[str, float]:
+def _one(name: str, inputs: Inputs, n_jobs: int, seed: int) -> float | dict[str, float]:
     """Value of one metric, with those of the optional inputs that it takes."""
-    metric, wanted = find(name), needs(name)
-    for missing in sorted(absent):
-        raise ValueError(f"`{missing}` must be given for {name!r}; got None.")
-    options = {key: v for key, v in inputs.items() if key in {"logvars", "test"} & {*wanted}}
-    if "n_jobs" in inspect.signature(metric).parameters:
+    metric = find(name)
+    check_metrics([name], has_factors="factors" in inputs, has_logvars="logvars" in inputs)
+    taken = inspect.signature(metric).parameters
+    options = {key: inputs[key] for key in ("logvars", "test") if key in taken and key in inputs}
+    if "n_jobs" in taken:
         options["n_jobs"] = n_jobs
     value = metric(inputs["codes"], inputs.get("factors"), seed=seed, **options)
     return value._asdict() if hasattr(value, "_asdict") else value
 
 
-def _drop_constant(factors: np.ndarray, test: Table | None) -> tuple[np.ndarray, Table | None]:
-    """Factors without constant columns, and held-out factors without the same columns."""
-    constant = constant_factors(factors)
-    if not constant:
-        return factors, test
-    if len(constant) == factors.shape[1]:
-        raise ValueError("`factors` must have a column that varies; all columns are constant.")
-    warnings.warn(f"constant factors in columns {constant} are left out", stacklevel=4)
-    kept = np.delete(factors, constant, axis=1)
-    return kept, None if test is None else (test[0], np.delete(test[1], constant, axis=1))
+def _warn(left_out: Mapping[str, list[str]], results: Result, inputs: Inputs) -> None:
+    """Say what is left out, what is not finite, and which latents may be dead."""
+    for reason, names in left_out.items():
+        warnings.warn(f"left out: {', '.join(names)}. {reason}", stacklevel=4)
+    for name, value in results.items():
+        for number in value.values() if isinstance(value, dict) else [value]:
+            if not math.isfinite(number):
+                reason = facts(parse(name).base).get("NOT_FINITE", "it is undefined here")
+                warnings.warn(f"{name} is {number}: {reason}", stacklevel=4)
+    asked = [name for name in results if facts(parse(name).base).get("DEAD_RULE")]
+    if asked and "logvars" not in inputs:
+        std = inputs["codes"].std(axis=0, dtype=np.float64)
+        quiet = np.flatnonzero((std > 0) & (std < HARDLY * std.max())).tolist()
+        if quiet:
+            warnings.warn(
+                f"latents {quiet} vary little beside the widest. Without `logvars` they count as "
+                f"live in {', '.join(asked)}; dead ones should take no part there.",
+                stacklevel=4,
+            )

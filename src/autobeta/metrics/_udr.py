@@ -1,16 +1,16 @@
 """Unsupervised disentanglement ranking: how much each of several runs agrees with the others."""
 
-import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import Lasso
 
-from autobeta.metrics._validate import check_codes, check_logvars
+from autobeta.metrics._options import check_options
+from autobeta.metrics._predictors import fit_quietly
+from autobeta.metrics._validate import check_codes, check_logvars, standardised
 
 INFORMATIVE = 0.01  # nats
 PENALTY = 0.1
@@ -43,8 +43,7 @@ def udr(
         One score per run, in [0, 1], higher is better.
 
     Raises:
-        TypeError: If codes are not numbers.
-        ValueError: If there are fewer than 2 runs, or if they have different numbers of points.
+        TypeError, ValueError: As `score`; if there are fewer than 2 runs, or other points in each.
 
     Source:
         Duan et al., Unsupervised Model Selection for Variational Disentangled Representation
@@ -52,7 +51,9 @@ def udr(
         Checked against disentanglement_lib 86a644d, evaluation/udr/metrics/udr.py.
 
     Deviations:
-        None.
+        As disentanglement_lib, the mean of the two runs' means; the paper sums over the latents of
+        both and divides by their number, which differs where runs have different numbers of
+        informative latents.
 
     Example:
         >>> z = np.random.default_rng(0).normal(size=(100, 3))
@@ -60,12 +61,10 @@ def udr(
         >>> udr([(z, narrow), (-z[:, ::-1], narrow)]).round(1).tolist()
         [0.9, 0.9]
     """
+    check_options({}, seed)
 
     def lasso(a: Table, b: Other) -> Likeness:
-        model = Lasso(alpha=PENALTY, random_state=seed)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            coefficients = model.fit(a, b).coef_
+        coefficients = fit_quietly(Lasso(alpha=PENALTY, random_state=seed), a, b).coef_
         return np.abs(coefficients).reshape(b.shape[1], a.shape[1]).T
 
     return _ranking(runs, lasso)
@@ -78,7 +77,7 @@ def udr_spearman(runs: Sequence[tuple[ArrayLike, ArrayLike]]) -> Float[np.ndarra
     """
 
     def spearman(a: Table, b: Other) -> Likeness:
-        a, b = _standardised(rankdata(a, axis=0)), _standardised(rankdata(b, axis=0))
+        a, b = standardised(rankdata(a, axis=0)), standardised(rankdata(b, axis=0))
         return np.abs(a.T @ b) / len(a)
 
     return _ranking(runs, spearman)
@@ -96,16 +95,12 @@ def _ranking(
             if i != j and a.shape[1] and b.shape[1]:
                 strength[i, j] = relative_strength(likeness(a, b))
     others = ~np.eye(num_runs, dtype=bool)
-    return np.array([np.median(strength[others[:, j], j]) for j in range(num_runs)])
+    found = [np.median(strength[others[:, j], j]) for j in range(num_runs)]
+    return np.clip(found, 0, 1)  # rounding
 
 
 def relative_strength(likeness: Likeness) -> float:
-    """Largest entry squared over the sum, mean over columns and over rows, mean of both.
-
-    Example:
-        >>> relative_strength(np.eye(3))
-        1.0
-    """
+    """Largest entry squared over the sum, mean over columns and over rows, mean of both."""
     sides = []
     for table in (likeness, likeness.T):
         total = table.sum(axis=0)
@@ -123,7 +118,7 @@ def _informative(runs: Sequence[tuple[ArrayLike, ArrayLike]]) -> list[Table]:
         mean = check_codes(codes).astype(np.float64)
         logvar = check_logvars(logvars, mean).astype(np.float64)
         kl = 0.5 * (mean**2 + np.exp(logvar) - 1 - logvar).mean(axis=0)
-        tables.append(_standardised(mean[:, (kl > INFORMATIVE) & (np.ptp(mean, axis=0) > 0)]))
+        tables.append(standardised(mean[:, (kl > INFORMATIVE) & (np.ptp(mean, axis=0) > 0)]))
     lengths = [len(table) for table in tables]
     if len(set(lengths)) > 1:
         raise ValueError(
@@ -131,7 +126,3 @@ def _informative(runs: Sequence[tuple[ArrayLike, ArrayLike]]) -> list[Table]:
             "Encode the same images with each run."
         )
     return tables
-
-
-def _standardised(table: Table) -> Table:
-    return (table - table.mean(axis=0)) / table.std(axis=0)

@@ -1,150 +1,112 @@
 """Checks of codes and factors that every metric makes at its door."""
 
+from typing import Any
+
 import numpy as np
-from jaxtyping import Bool, Float, Int, Real
+from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
+from autobeta.metrics._factors import (
+    Column,
+    Exact,
+    Read,
+    as_array,
+    exact_table,
+    joined,
+    labels,
+    read_column,
+)
+
 Codes = Float[np.ndarray, "points latents"]
-Factors = Int[np.ndarray, "points factors"]
-Numbers = Real[np.ndarray, "points factors"]
 TestCodes = Float[np.ndarray, "held latents"]
-TestNumbers = Real[np.ndarray, "held factors"]
 # What a metric accepts: wider than what it computes with, so that a wrong input meets a message.
 Table = tuple[ArrayLike, ArrayLike]
 
-DEAD_FRACTION = 0.05  # the threshold of disentanglement_lib's study, there on an absolute scale
+LARGEST, SMALLEST = 1e30, 1e-30  # of codes; their squares and fourth powers are finite numbers
+ULPS = 32  # units in the last place: what a latent varies by if only rounding moves it
+LOGVAR = 300.0  # exp(-300) is a point and exp(300) no knowledge, for codes in that range
+DEAD_FRACTION = 0.01  # of the posterior's variance; 0.01 is also the variance of an active latent
 
 
-def check_codes(codes: ArrayLike, name: str = "codes") -> Codes:
-    """Return the codes as a float array of two axes; float32 stays float32.
-
-    Raises:
-        TypeError: If they are not real numbers.
-        ValueError: If they are not a finite table of at least 2 points and 1 latent.
-    """
-    array = np.asarray(codes)
+def real_table(codes: ArrayLike, name: str = "codes") -> Codes:
+    """Return a table as finite floats of two axes; float32 stays float32."""
+    array = as_array(codes, name)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"`{name}` must hold real numbers; got dtype {array.dtype}.")
-    if array.ndim != 2 or array.shape[0] < 2 or array.shape[1] < 1:
+    if array.ndim != 2 or array.shape[1] < 1:
         raise ValueError(
             f"`{name}` must have shape (num_points, num_latents) with at least 2 points and "
             f"1 latent; got {array.shape}."
         )
     if array.dtype not in (np.float32, np.float64):
-        array = array.astype(np.float64)
+        with np.errstate(over="ignore"):
+            array = array.astype(np.float64)
     if not np.isfinite(array).all():
         bad = np.flatnonzero(~np.isfinite(array).all(axis=0)).tolist()
         raise ValueError(f"`{name}` must be finite; got NaN or infinity in latents {bad}.")
     return array
 
 
-def check_numbers(
-    factors: ArrayLike, name: str = "factors"
-) -> Float[np.ndarray, "points factors"]:
-    """Return factor values, whole or not, as float64 in two axes.
-
-    Raises:
-        TypeError: If they are not real numbers.
-        ValueError: If one is not finite, or if they are not a table of at least 1 factor.
-    """
-    array = np.asarray(factors)
-    if array.dtype.kind not in "iubf":
-        raise TypeError(
-            f"`{name}` must hold numbers; got dtype {array.dtype}. "
-            "Number the values of each column with numpy.unique(column, return_inverse=True)."
-        )
-    if array.ndim != 2 or array.shape[1] < 1:
+def check_codes(codes: ArrayLike, name: str = "codes", least: int = 2) -> Codes:
+    """Return codes as a float table in which a latent that only rounding moves is constant."""
+    array = real_table(codes, name)
+    if len(array) < least:
         raise ValueError(
-            f"`{name}` must have shape (num_points, num_factors) with at least 1 factor; "
-            f"got {array.shape}."
+            f"`{name}` must have shape (num_points, num_latents) with at least {least} points and "
+            f"1 latent; got {array.shape}."
         )
-    array = array.astype(np.float64)
-    if not np.isfinite(array).all():
-        column = int(np.flatnonzero(~np.isfinite(array).all(axis=0))[0])
-        value = array[~np.isfinite(array[:, column]), column][0]
-        raise ValueError(f"`{name}` must be finite; got {value} in column {column}.")
-    return array
-
-
-def check_factors(factors: ArrayLike, name: str = "factors") -> Factors:
-    """Return the factor values as integers in two axes; whole floats are taken as integers.
-
-    Raises:
-        TypeError: If they are not numbers.
-        ValueError: If a value is not whole, or if they are not a table of at least 1 factor.
-    """
-    array = check_numbers(factors, name)
-    whole = whole_columns(array)
-    if not whole.all():
-        column = int(np.flatnonzero(~whole)[0])
-        value = array[np.trunc(array[:, column]) != array[:, column], column][0]
+    size = np.abs(array).max(axis=0)
+    if size.max() > LARGEST:
+        bad = np.flatnonzero(size > LARGEST).tolist()
         raise ValueError(
-            f"`{name}` must hold integers for this score; got {value} in column {column}. "
-            "Put a continuous factor into numbered bins first."
+            f"`{name}` must be at most {LARGEST:g} in size; got {size.max():g} in latents {bad}. "
+            f"Divide them by {size.max():g}."
         )
-    return array.astype(np.int64)
+    width = np.ptp(array, axis=0)
+    width = np.where(width <= ULPS * np.spacing(size), 0, width)
+    if 0 < width.max() < SMALLEST:
+        raise ValueError(
+            f"`{name}` must vary by at least {SMALLEST:g}, or not at all; got {width.max():g}. "
+            f"Divide them by {width.max():g}."
+        )
+    still = width < SMALLEST
+    return np.where(still, array[:1], array) if still.any() else array
 
 
-def whole_columns(factors: Numbers) -> Bool[np.ndarray, " factors"]:
-    """Which factors are integers; the others are continuous."""
-    return (np.trunc(factors) == factors).all(axis=0)
+def check(codes: ArrayLike, factors: ArrayLike, read: Read = labels) -> tuple[Codes, np.ndarray]:
+    """Check codes and factors of the same points; factors come as `read` makes their columns."""
+    checked, values = check_codes(codes), table_of(factors, codes)
+    columns = [read_column(column, k, read) for k, column in enumerate(values.T)]
+    return checked, np.stack(columns, axis=1)
 
 
-def check(codes: ArrayLike, factors: ArrayLike) -> tuple[Codes, Factors]:
-    """Check codes and integer factors of the same points.
-
-    Raises:
-        TypeError: If either does not hold numbers.
-        ValueError: If either has a wrong shape or value, or their lengths differ.
-    """
-    checked, values = check_codes(codes), check_factors(factors)
-    _check_lengths(checked, values)
-    return checked, values
-
-
-def check_any(codes: ArrayLike, factors: ArrayLike) -> tuple[Codes, Numbers]:
-    """Check codes and factors, whole or continuous, of the same points.
-
-    Raises:
-        TypeError: If either does not hold numbers.
-        ValueError: If either has a wrong shape or value, or their lengths differ.
-    """
-    checked, values = check_codes(codes), check_numbers(factors)
-    _check_lengths(checked, values)
-    return checked, values
-
-
-def _check_lengths(codes: np.ndarray, factors: np.ndarray) -> None:
-    if len(codes) != len(factors):
+def table_of(factors: ArrayLike, codes: ArrayLike) -> Exact:
+    """Factors of the same points as codes, none of their values rounded."""
+    values, shape = exact_table(factors), np.shape(codes)
+    if len(values) != shape[0]:
         raise ValueError(
             "`codes` and `factors` must have the same number of points; "
-            f"got shapes {codes.shape} and {factors.shape}."
+            f"got shapes {shape} and {values.shape}."
         )
+    return values
 
 
 def check_logvars(logvars: ArrayLike, codes: Codes) -> Codes:
-    """Check log-variances of the posterior against its means.
-
-    Raises:
-        TypeError: If they are not real numbers.
-        ValueError: If they are not finite, or have another shape.
-    """
-    spread = check_codes(logvars, "logvars")
+    """Log-variances within +-300, checked against the posterior's means."""
+    spread = real_table(logvars, "logvars")
     if spread.shape != codes.shape:
         raise ValueError(
             f"`logvars` must have the shape of `codes`, {codes.shape}; got {spread.shape}."
         )
-    return spread
+    return np.clip(spread, -LOGVAR, LOGVAR)
 
 
-def check_test(test: Table, codes: Codes, factors: Numbers) -> tuple[TestCodes, TestNumbers]:
-    """Check held-out codes and factors against the columns, and the kind, of the others.
-
-    Raises:
-        ValueError: If the numbers of points, latents or factors do not agree.
-    """
-    kind = check_factors if factors.dtype.kind == "i" else check_numbers
-    codes_test, factors_test = check_codes(test[0], "test[0]"), kind(test[1], "test[1]")
+def check_test(test: Table, codes: Codes, factors: np.ndarray) -> tuple[TestCodes, np.ndarray]:
+    """Check held-out codes and factors against the columns of the others."""
+    if not isinstance(test, tuple | list) or len(test) != 2:
+        raise TypeError(f"`test` must be held-out (codes, factors); got {type(test).__name__}.")
+    codes_test = check_codes(test[0], "test[0]", least=1)
+    factors_test = exact_table(test[1], "test[1]")
     got = (len(codes_test), codes_test.shape[1], factors_test.shape[1])
     if got != (len(factors_test), codes.shape[1], factors.shape[1]):
         raise ValueError(
@@ -154,71 +116,55 @@ def check_test(test: Table, codes: Codes, factors: Numbers) -> tuple[TestCodes, 
     return codes_test, factors_test
 
 
-def check_varying(factors: Numbers) -> None:
-    """Refuse a factor that has a single value: no score can tell what encodes it.
+def split(
+    codes: ArrayLike, factors: ArrayLike, test: Table | None, seed: int, read: Read
+) -> tuple[Codes, list[Column], TestCodes, list[Column]]:
+    """Codes and columns of factors to fit, and to test: `test`, or a third of the points drawn."""
+    x, y = check_codes(codes), table_of(factors, codes)
+    if test is None:
+        order = np.random.default_rng(seed).permutation(len(x))
+        held, rest = np.split(order, [max(1, len(x) // 3)])
+        x, x_test, both = x[rest], x[held], list(y.T)
+    else:
+        x_test, y_test = check_test(test, x, y)
+        rest, held = np.split(np.arange(len(x) + len(x_test)), [len(x)])
+        both = [joined(a, b) for a, b in zip(y.T, y_test.T, strict=True)]
+    columns = [read_column(column, k, read, rest) for k, column in enumerate(both)]
+    return x, [c[rest] for c in columns], x_test, [c[held] for c in columns]
 
-    Raises:
-        ValueError: If a column is constant.
-    """
-    for column in constant_factors(factors):
-        raise ValueError(
-            "`factors` must have at least 2 values in each column of the points used to fit; "
-            f"got only {factors[0, column]:g} in column {column}. Leave that column out."
-        )
 
-
-def check_two_factors(factors: Numbers, metric: str) -> None:
-    """Refuse a single factor where a score compares factors.
-
-    Raises:
-        ValueError: If there are fewer than 2 columns.
-    """
-    if factors.shape[1] < 2:
+def check_two_factors(num_factors: int, metric: str) -> None:
+    """Refuse a single factor where a score compares factors."""
+    if num_factors < 2:
         raise ValueError(f"`factors` must have at least 2 columns for {metric}; got 1.")
 
 
-def constant_factors(factors: Numbers) -> list[int]:
-    """Columns with a single value."""
-    return np.flatnonzero((factors == factors[:1]).all(axis=0)).tolist()
+def live_latents(
+    codes: ArrayLike, logvars: ArrayLike | None = None, *, fraction: float = DEAD_FRACTION
+) -> Bool[np.ndarray, " latents"]:
+    """Mask of latents that vary more than their own noise.
 
-
-def split(
-    codes: Codes, factors: Numbers, test: Table | None, seed: int
-) -> tuple[
-    Float[np.ndarray, "fitted latents"],
-    Real[np.ndarray, "fitted factors"],
-    TestCodes,
-    TestNumbers,
-]:
-    """Training and held-out parts: `test` where given, else a third of the points by chance.
-
-    Returns:
-        Codes and factors to fit, then codes and factors to test.
-
-    Raises:
-        ValueError: If a factor is constant in the part used to fit.
+    A latent is dead if it is constant, or if the variance of its posterior means is not above
+    `fraction` of the mean variance of its posteriors. Its scale, and that of others, plays no
+    part; without `logvars` only constant latents are known to be dead. Means of a collapsed
+    latent have a standard deviation near 0.01 beside a posterior's of 1, those of an informative
+    one between 0.3 and 1 beside less.
     """
-    if test is not None:
-        check_varying(factors)
-        return codes, factors, *check_test(test, codes, factors)
-    order = np.random.default_rng(seed).permutation(len(codes))
-    held, rest = np.split(order, [max(1, len(order) // 3)])
-    check_varying(factors[rest])
-    return codes[rest], factors[rest], codes[held], factors[held]
+    means = check_codes(codes)
+    varies = np.ptp(means, axis=0) > 0
+    if logvars is None:
+        return varies
+    noise = np.exp(check_logvars(logvars, means).astype(np.float64)).mean(axis=0)
+    return varies & (means.var(axis=0, dtype=np.float64) > fraction * noise)
 
 
-def live_latents(codes: Codes, fraction: float = DEAD_FRACTION) -> Bool[np.ndarray, " latents"]:
-    """Mask of latents that vary, by the codes' own scale.
-
-    A latent is dead if it is constant, or if its standard deviation is below `fraction` of the
-    largest one. Posterior means of a collapsed latent have a standard deviation near 0.01, those
-    of an informative one between 0.3 and 1.
-    """
-    std = codes.std(axis=0, dtype=np.float64)
-    return (np.ptp(codes, axis=0) > 0) & (std >= fraction * std.max())
+def standardised(codes: Codes) -> Float[np.ndarray, "points latents"]:
+    """Codes as float64 with mean 0 and variance 1; a constant latent is 0 throughout."""
+    centred = codes - codes.mean(axis=0, dtype=np.float64)
+    varies = np.ptp(codes, axis=0) > 0
+    return np.where(varies, centred, 0) / np.where(varies, centred.std(axis=0), 1)
 
 
-def correlation(codes: Codes) -> Float[np.ndarray, "live live"]:
-    """Correlation matrix of the latents that are not constant."""
-    varying = codes[:, np.ptp(codes, axis=0) > 0].astype(np.float64)
-    return np.atleast_2d(np.corrcoef(varying, rowvar=False)) if varying.size else np.zeros((0, 0))
+def clipped(score: Any, high: float = 1.0) -> float:  # noqa: ANN401 - any number
+    """A score within its range, which rounding can leave by a few units in the last place."""
+    return float(np.clip(score, 0, high))

@@ -5,8 +5,9 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from sklearn.linear_model import LogisticRegression
 
-from autobeta.metrics._groups import Groups, check_votes, group, shared_factors
-from autobeta.metrics._validate import DEAD_FRACTION, Codes, check, live_latents
+from autobeta.metrics._groups import Groups, group, varying_factors
+from autobeta.metrics._options import check_options
+from autobeta.metrics._validate import DEAD_FRACTION, Codes, check_codes, live_latents
 
 SOURCE = "Higgins et al. 2017, https://openreview.net/forum?id=Sy2fzU9gl"
 RANGE = (0.0, 1.0)
@@ -14,6 +15,15 @@ HIGHER_IS_BETTER = True
 DEFAULT = True
 NEEDS = ("codes", "factors")
 VARIANT = ""
+OPTIONS = {
+    "num_train": (1, 1_000_000),
+    "num_eval": (1, 1_000_000),
+    "batch_size": (2, 1_000),
+    "dead_fraction": (0.0, 1.0),
+}
+DEAD_RULE = True
+LAWS = ("points", "latents", "factors", "signs", "values", "scales", "shift")
+TOLERANCE = 0.06  # five standard errors of the difference of 5,000 votes
 
 _CHUNK = 1000  # votes worked on at once, to bound memory
 
@@ -22,6 +32,7 @@ def betavae(
     codes: ArrayLike,
     factors: ArrayLike,
     *,
+    logvars: ArrayLike | None = None,
     num_train: int = 10_000,
     num_eval: int = 5_000,
     batch_size: int = 64,
@@ -36,27 +47,11 @@ def betavae(
     A batch draws a factor, then `batch_size` rows, and to each another row with the same value of
     that factor. It asks much less than its name promises: a latent need only vary a little less
     while its factor is shared, so rotated codes score near 1. Chance is one over the number of
-    factors. Only live latents take part: those with a standard deviation of at least
-    `dead_fraction` of the largest. Constant factors and values that occur once are never drawn.
-    Codes that are all constant score 0.
+    factors. Only live latents take part: those that are not constant and, where `logvars` are
+    given, vary by more than their noise. Constant factors and values that occur once are never
+    drawn. Codes that are all constant score 0.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), any real scale.
-        factors: Integer factor values, shape (num_points, num_factors).
-        num_train: Number of batches that train the classifier.
-        num_eval: Number of further batches that give the accuracy.
-        batch_size: Pairs in a batch.
-        dead_fraction: Latents with a smaller standard deviation, as a fraction of the largest one,
-            are left out; 0 leaves out constant latents only.
-        seed: Seed of the batches.
-
-    Returns:
-        Accuracy in [0, 1], higher is better.
-
-    Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If fewer than 2 factors vary and have a value that two points share; if an
-            option is out of range; or if the tables do not fit together.
+    Arguments, errors and result are those of `factorvae`, with batches of pairs in place of votes.
 
     Source:
         Higgins et al., beta-VAE, 2017, section 3, https://openreview.net/forum?id=Sy2fzU9gl
@@ -72,17 +67,19 @@ def betavae(
         >>> betavae(v, v, num_train=200, num_eval=200)
         1.0
     """
-    codes, factors = check(codes, factors)
-    check_votes(num_train, num_eval, batch_size, dead_fraction)
-    usable = shared_factors(factors, "betavae")
-    live = live_latents(codes, dead_fraction)
+    check_options(OPTIONS, seed, num_train=num_train, num_eval=num_eval)
+    check_options(OPTIONS, seed, batch_size=batch_size, dead_fraction=dead_fraction)
+    codes, columns = check_codes(codes), varying_factors(factors, codes, "betavae")
+    live = live_latents(codes, logvars, fraction=dead_fraction)
     if not live.any():
         return 0.0
     rng = np.random.default_rng(seed)
-    groups = [group(factors[:, k]) for k in usable]
-    train, shared = _batches(codes[:, live], groups, num_train, batch_size, rng)
-    test, expected = _batches(codes[:, live], groups, num_eval, batch_size, rng)
-    centre, spread = train.mean(axis=0), np.maximum(train.std(axis=0), 1e-12)
+    groups = [group(column) for column in columns]
+    codes = codes[:, live]
+    train, shared = _batches(codes, groups, num_train, batch_size, rng)
+    test, expected = _batches(codes, groups, num_eval, batch_size, rng)
+    centre, spread = train.mean(axis=0), train.std(axis=0)
+    spread = np.where(spread > 0, spread, 1)
     if len(np.unique(shared)) == 1:
         return float(np.mean(expected == shared[0]))
     classifier = LogisticRegression(max_iter=10_000).fit((train - centre) / spread, shared)

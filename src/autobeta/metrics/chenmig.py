@@ -4,8 +4,10 @@ import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
+from autobeta.metrics._factors import Factors
 from autobeta.metrics._information import entropies, top_two_gap
-from autobeta.metrics._validate import check, check_logvars, check_varying
+from autobeta.metrics._options import check_options
+from autobeta.metrics._validate import check, check_logvars, clipped
 
 SOURCE = "Chen et al. 2018, https://arxiv.org/abs/1802.04942"
 RANGE = (0.0, 1.0)
@@ -13,6 +15,9 @@ HIGHER_IS_BETTER = True
 DEFAULT = False
 NEEDS = ("codes", "factors", "logvars")
 VARIANT = "samples=2000"
+OPTIONS = {"samples": (1, 10_000_000)}
+LAWS = ("latents", "factors", "signs", "values", "shift")
+TOLERANCE = 0.1  # other draws for 400 samples of the posterior
 
 _ENTRIES = 4_000_000  # densities held at once, to bound memory
 
@@ -37,20 +42,8 @@ def chenmig(
     compare tables of one size only. I is at least 0. It is invariant to the scale of each latent
     (with its posterior), and a latent that follows its prior has no information.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents).
-        factors: Integer factor values, shape (num_points, num_factors).
-        logvars: Posterior log-variances, shape of `codes`.
-        samples: Points drawn without replacement, one z each; all points where there are fewer.
-        seed: Seed of the samples.
-
-    Returns:
-        Score in [0, 1], higher is better. Information is measured in nats.
-
-    Raises:
-        TypeError: If an input does not hold numbers.
-        ValueError: If a factor is constant, if `samples` is below 1, or if the tables do not fit
-            together.
+    Arguments, errors and result are those of `rmig`, but for `samples`: points drawn without
+    replacement, one z each, or all points where there are fewer.
 
     Source:
         Chen et al., Isolating Sources of Disentanglement in VAEs, 2018, section 4.1 and appendix,
@@ -66,22 +59,19 @@ def chenmig(
         >>> round(chenmig(v + 0.0, v, logvars=np.full(v.shape, -9.0)), 6)
         1.0
     """
+    check_options(OPTIONS, seed, samples=samples)
     codes, factors = check(codes, factors)
-    check_varying(factors)
     spread = check_logvars(logvars, codes)
-    if samples < 1:
-        raise ValueError(f"`samples` must be at least 1; got {samples}.")
     rng = np.random.default_rng(seed)
     drawn = rng.choice(len(codes), size=min(samples, len(codes)), replace=False)
     mean, logvar = codes.astype(np.float64), spread.astype(np.float64)
     noise = rng.standard_normal((codes.shape[1], len(drawn))).T
     z = mean[drawn] + np.exp(0.5 * logvar[drawn]) * noise
-    values = [np.unique(v, return_inverse=True)[1] for v in factors.T]
     table = np.array(
-        [_information(*c, drawn, values) for c in zip(z.T, mean.T, logvar.T, strict=True)]
+        [_information(*c, drawn, factors) for c in zip(z.T, mean.T, logvar.T, strict=True)]
     )
     gap = top_two_gap(np.maximum(table, 0)) / entropies(factors)
-    return float(np.mean(np.minimum(gap, 1)))
+    return clipped(np.mean(np.minimum(gap, 1)))
 
 
 def _information(
@@ -89,17 +79,17 @@ def _information(
     mean: Float[np.ndarray, " points"],
     logvar: Float[np.ndarray, " points"],
     drawn: Int[np.ndarray, " samples"],
-    values: list[Int[np.ndarray, " points"]],
+    factors: Factors,
 ) -> Float[np.ndarray, " factors"]:
     """Information of one latent about each factor."""
-    same = [np.eye(v.max() + 1)[v] for v in values]  # (points, values of the factor)
-    total = np.zeros(len(values))
+    same = [np.eye(v.max() + 1)[v] for v in factors.T]  # (points, values of the factor)
+    total = np.zeros(len(same))
     for part in np.array_split(np.arange(len(z)), -(-len(z) * len(mean) // _ENTRIES)):
         log_density = -0.5 * ((z[part, None] - mean) ** 2 / np.exp(logvar) + logvar)
         # the largest is at least that of the sampled point, so no sum below is 0
         density = np.exp(log_density - log_density.max(axis=1, keepdims=True))
         overall = np.log(density.mean(axis=1))
-        for k, v in enumerate(values):
+        for k, v in enumerate(factors.T):
             own = v[drawn[part]]
             within = (density @ same[k])[np.arange(len(part)), own] / same[k].sum(axis=0)[own]
             total[k] += np.sum(np.log(within) - overall)

@@ -8,24 +8,42 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 from scipy.special import xlogy
 
+from autobeta.metrics._factors import labels_or_numbers, numbers
+from autobeta.metrics._options import check_options
 from autobeta.metrics._predictors import (
     Column,
     Fit,
     TestColumn,
-    as_classes,
     boost_exactly,
     boost_quickly,
     fit_lasso,
     grow_forest,
+    held_out_score,
 )
-from autobeta.metrics._validate import Codes, Table, TestCodes, check_any, check_two_factors, split
+from autobeta.metrics._validate import (
+    Codes,
+    Table,
+    TestCodes,
+    check_two_factors,
+    clipped,
+    live_latents,
+    split,
+)
 
 SOURCE = "Eastwood and Williams 2018, https://openreview.net/forum?id=By-7dz-AZ"
 RANGE = (0.0, 1.0)
 HIGHER_IS_BETTER = True
 DEFAULT = True
-NEEDS = ("codes", "factors", "test")
+NEEDS = ("codes", "factors")
 VARIANT = "lightgbm"
+DEAD_RULE = True
+LAWS = {
+    "dci": ("points", "latents", "factors", "signs", "values", "scales", "shift", "bend"),
+    "dci_gbt": ("points", "latents", "factors", "signs", "values", "scales", "shift", "bend"),
+    "dci_rf": ("latents", "factors", "signs", "values", "scales", "shift", "bend"),
+    "dci_lasso": ("points", "latents", "factors", "signs", "scales", "shift"),
+}
+TOLERANCE = 0.05  # ties between splits, folds of lasso
 VARIANTS = {"lightgbm": "dci", "gbt": "dci_gbt", "rf": "dci_rf", "lasso": "dci_lasso"}
 
 
@@ -41,6 +59,7 @@ def dci(
     codes: ArrayLike,
     factors: ArrayLike,
     *,
+    logvars: ArrayLike | None = None,
     test: Table | None = None,
     n_jobs: int = 1,
     seed: int = 0,
@@ -53,25 +72,19 @@ def dci(
     all importance; H_K the entropy to base K. Informativeness is the accuracy on held-out points,
     R^2 (at least 0) for a continuous factor. Importances, and with them D and C, depend on the
     predictor, and on the number of points: trees fit noise too, and with few points spread
-    importance over all latents. A dead latent has no importance; it changes C alone, whose entropy
-    is to the base of the number of latents. Codes without any importance score D = C = 0. One
-    latent has completeness 1.
+    importance over all latents, dead ones included. With `logvars` dead latents have no
+    importance, as constant ones; they change C alone, whose entropy is to the base of the number
+    of latents. Codes without any importance score D = C = 0. One latent has completeness 1.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), any real scale.
-        factors: Factor values, shape (num_points, num_factors), at least 2 factors. Columns that
-            hold integers are predicted as classes, others as numbers.
-        test: Held-out (codes, factors); without it a third of the points is held out by chance.
-        n_jobs: Factors fitted at once; the result does not depend on it.
-        seed: Seed of the split and of the trees.
+    Arguments are those of `sap`, with codes of any scale and 2 factors at least; `logvars` are the
+    posterior's log-variances. `n_jobs` factors are fitted at once; the result does not depend on
+    it.
 
     Returns:
         The three scores.
 
     Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If there is one factor only or one constant among the points used to fit, or
-            if the tables do not fit together.
+        TypeError, ValueError: As `score`; if there is one factor only.
         ImportError: If LightGBM can't be loaded; the other variants do without.
 
     Source:
@@ -92,13 +105,14 @@ def dci(
         >>> dci(v + 0.0, v, test=(v, v)).informativeness
         1.0
     """
-    return _dci(codes, factors, test, boost_quickly, seed, n_jobs, prefer="threads")
+    return _dci(codes, factors, logvars, test, boost_quickly, seed, n_jobs, prefer="threads")
 
 
 def dci_gbt(
     codes: ArrayLike,
     factors: ArrayLike,
     *,
+    logvars: ArrayLike | None = None,
     test: Table | None = None,
     n_jobs: int = 1,
     seed: int = 0,
@@ -108,13 +122,14 @@ def dci_gbt(
     Arguments, errors and result are those of `dci`.
     """
     # these trees are grown from Python, so threads would wait for each other
-    return _dci(codes, factors, test, boost_exactly, seed, n_jobs, prefer="processes")
+    return _dci(codes, factors, logvars, test, boost_exactly, seed, n_jobs, prefer="processes")
 
 
 def dci_rf(
     codes: ArrayLike,
     factors: ArrayLike,
     *,
+    logvars: ArrayLike | None = None,
     test: Table | None = None,
     num_trees: int = 50,
     min_leaf: int = 30,
@@ -129,13 +144,16 @@ def dci_rf(
         ValueError: As `dci`, and if there are fewer points to fit than two leaves.
     """
     fit = grow_forest(num_trees, min_leaf)
-    return _dci(codes, factors, test, fit, seed, n_jobs, least=2 * min_leaf, prefer="threads")
+    return _dci(
+        codes, factors, logvars, test, fit, seed, n_jobs, least=2 * min_leaf, prefer="threads"
+    )
 
 
 def dci_lasso(
     codes: ArrayLike,
     factors: ArrayLike,
     *,
+    logvars: ArrayLike | None = None,
     test: Table | None = None,
     n_jobs: int = 1,
     seed: int = 0,
@@ -143,15 +161,18 @@ def dci_lasso(
     """`dci` with lasso, its penalty chosen by cross-validation; informativeness is R^2.
 
     Each factor counts as a number, also one of classes such as a shape, and only what is linear in
-    the code is seen. Arguments, errors and result are those of `dci`.
+    the code is seen. Importances are the sizes of the weights as they are, as in the paper, so a
+    factor that is not encoded hardly counts in D, nor in C (the paper averages C evenly).
+    Arguments, errors and result are those of `dci`.
     """
     fit = fit_lasso
-    return _dci(codes, factors, test, fit, seed, n_jobs, least=10, prefer="threads")
+    return _dci(codes, factors, logvars, test, fit, seed, n_jobs, least=10, prefer="threads")
 
 
 def _dci(
     codes: ArrayLike,
     factors: ArrayLike,
+    logvars: ArrayLike | None,
     test: Table | None,
     fit: Fit,
     seed: int,
@@ -160,46 +181,45 @@ def _dci(
     prefer: str,
     least: int = 2,
 ) -> DCI:
-    checked, values = check_any(codes, factors)
-    check_two_factors(values, "dci")
-    x, y, x_test, y_test = split(checked, values, test, seed)
+    check_options({}, seed)
+    read = numbers if fit is fit_lasso else labels_or_numbers
+    x, columns, x_test, tests = split(codes, factors, test, seed, read)
+    check_two_factors(len(columns), "dci")
     if len(x) < least:
         raise ValueError(
             f"`codes` must have at least {least} points to fit; got {len(x)}. "
             "Encode more points, or ask for another variant of dci."
         )
+    if logvars is not None:
+        live = live_latents(codes, logvars)
+        x, x_test = np.where(live, x, 0), np.where(live, x_test, 0)
     one = delayed(_importance_and_score)
     # factors of many values take longest: first, so that no job is left with them at the end
-    order = sorted(range(y.shape[1]), key=lambda k: -len(np.unique(y[:, k])))
+    order = sorted(range(len(columns)), key=lambda k: -len(np.unique(columns[k])))
     found = Parallel(n_jobs=n_jobs, prefer=prefer)(
-        one(fit, x, y[:, k], x_test, y_test[:, k], seed) for k in order
+        one(fit, x, columns[k], x_test, tests[k], seed) for k in order
     )
     by_factor = dict(zip(order, found, strict=True))
-    importance = np.stack([by_factor[k][0] for k in range(y.shape[1])], axis=1)
+    importance = np.stack([by_factor[k][0] for k in range(len(columns))], axis=1)
     informativeness = float(np.mean([score for _, score in found]))
-    return DCI(concentration(importance), concentration(importance.T), informativeness)
+    return DCI(concentration(importance), concentration(importance.T), clipped(informativeness))
 
 
 def _importance_and_score(
     fit: Fit, x: Codes, y: Column, x_test: TestCodes, y_test: TestColumn, seed: int
 ) -> tuple[Float[np.ndarray, " latents"], float]:
-    y, y_test = as_classes(y, y_test)
     model, importance = fit(x, y, seed)
-    return importance, max(0.0, float(model.score(x_test, y_test)))
+    return importance, held_out_score(model, x_test, y_test)
 
 
 def concentration(importance: Float[np.ndarray, "rows columns"]) -> float:
     """One less the entropy of each row, averaged with the rows' shares of all importance.
 
     It is disentanglement for rows of latents and completeness for rows of factors.
-
-    Example:
-        >>> concentration(np.eye(3))
-        1.0
     """
     if importance.sum() == 0:
         return 0.0
     rows = importance[importance.sum(axis=1) > 0]
     share = rows / rows.sum(axis=1, keepdims=True)
     entropy = -xlogy(share, share).sum(axis=1) / np.log(max(2, rows.shape[1]))
-    return float(np.clip(np.average(1 - entropy, weights=rows.sum(axis=1)), 0, 1))
+    return clipped(np.average(1 - entropy, weights=rows.sum(axis=1)))

@@ -9,7 +9,8 @@ from autobeta.metrics._information import (
     mutual_information,
     top_two_gap,
 )
-from autobeta.metrics._validate import check, check_varying
+from autobeta.metrics._options import check_options
+from autobeta.metrics._validate import check, clipped
 
 SOURCE = "Sepliarskaia et al. 2019, https://arxiv.org/abs/1910.05587"
 RANGE = (0.0, 1.0)
@@ -17,6 +18,8 @@ HIGHER_IS_BETTER = True
 DEFAULT = True
 NEEDS = ("codes", "factors")
 VARIANT = "bins=20"
+OPTIONS = {"bins": (2, 10_000)}
+LAWS = ("points", "latents", "factors", "signs", "values", "scales")
 
 
 def dcimig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 0) -> float:
@@ -29,37 +32,22 @@ def dcimig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 
     in `mig`. Factors with many values weigh more. A dead latent has no gap and changes nothing.
     With one factor the second-best information is 0.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), any real scale.
-        factors: Integer factor values, shape (num_points, num_factors).
-        bins: Number of equal-width histogram bins per latent.
-        seed: Not used; nothing here is random.
-
-    Returns:
-        Score in [0, 1], higher is better. Information is measured in nats.
-
-    Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If a factor is constant; if there are fewer points than bins; if the tables do
-            not fit together.
+    Arguments, errors and result are those of `mig`.
 
     Source:
         Sepliarskaia et al., How to Not Measure Disentanglement, 2019 (3CharM there),
         https://arxiv.org/abs/1910.05587
         The name is that of Carbonneau et al., 2022, https://arxiv.org/abs/2012.09276
 
-    Deviations:
-        None known; the paper leaves the estimate of information open.
-
     Example:
         >>> v = np.stack(np.meshgrid(np.arange(4), np.arange(5)), axis=-1).reshape(-1, 2)
         >>> round(dcimig(np.hstack([v, v]), v), 6)
         1.0
     """
+    check_options(OPTIONS, seed, bins=bins)
     codes, factors = check(codes, factors)
-    check_varying(factors)
     information = mutual_information(histogram_bins(codes, bins), factors)
     gaps = top_two_gap(information.T)
     credit = np.zeros(factors.shape[1])
     np.maximum.at(credit, information.argmax(axis=1), gaps)
-    return float(credit.sum() / entropies(factors).sum())
+    return clipped(credit.sum() / entropies(factors).sum())

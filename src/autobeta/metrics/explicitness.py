@@ -1,22 +1,24 @@
 """Explicitness: how well a linear classifier ranks the points by each factor value."""
 
-import warnings
-
 import numpy as np
 from jaxtyping import Int
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
-from autobeta.metrics._validate import Codes, Table, TestCodes, check, split
+from autobeta.metrics._factors import labels
+from autobeta.metrics._options import check_options
+from autobeta.metrics._predictors import fit_quietly
+from autobeta.metrics._validate import Codes, Table, TestCodes, clipped, split
 
 SOURCE = "Ridgeway and Mozer 2018, https://arxiv.org/abs/1802.05312"
 RANGE = (0.0, 1.0)
 HIGHER_IS_BETTER = True
 DEFAULT = True
-NEEDS = ("codes", "factors", "test")
+NEEDS = ("codes", "factors")
 VARIANT = ""
+LAWS = ("points", "latents", "factors", "signs", "values", "scales", "shift", "rotation")
+TOLERANCE = 0.05  # the solver stops within its own, and a rotation moves the penalty
 
 
 def explicitness(
@@ -30,18 +32,8 @@ def explicitness(
     nothing of which latent holds what: a rotation changes nothing. Chance is 0.5, also for codes
     that are all constant. A factor value that is missing in either part is left out.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), any real scale.
-        factors: Integer factor values, shape (num_points, num_factors).
-        test: Held-out (codes, factors); without it a third of the points is held out by chance.
-        seed: Seed of the split.
-
-    Returns:
-        Score in [0, 1], chance is 0.5, higher is better.
-
-    Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If a factor is constant in either part, or if the tables do not fit together.
+    Arguments and result are those of `sap`, with integer factors and codes of any scale. A
+    held-out factor must have two values, one of them seen in the fit.
 
     Source:
         Ridgeway and Mozer, Learning Deep Disentangled Embeddings with the F-Statistic Loss, 2018,
@@ -57,21 +49,21 @@ def explicitness(
         >>> explicitness(v, v, test=(v, v))
         1.0
     """
-    codes, factors = check(codes, factors)
-    x, y, x_test, y_test = split(codes, factors, test, seed)
+    check_options({}, seed)
+    x, y, x_test, y_test = split(codes, factors, test, seed, labels)
+    varies = np.ptp(x, axis=0) > 0
+    x, x_test = np.where(varies, x, 0), np.where(varies, x_test, 0)
     centre, spread = x.mean(axis=0), x.std(axis=0)
     spread = np.where(spread > 0, spread, 1)
     x, x_test = (x - centre) / spread, (x_test - centre) / spread
-    return float(np.mean([_auc(x, y[:, k], x_test, y_test[:, k]) for k in range(y.shape[1])]))
+    return clipped(np.mean([_auc(x, *pair, x_test) for pair in zip(y, y_test, strict=True)]))
 
 
 def _auc(
-    x: Codes, y: Int[np.ndarray, " points"], x_test: TestCodes, y_test: Int[np.ndarray, " held"]
+    x: Codes, y: Int[np.ndarray, " points"], y_test: Int[np.ndarray, " held"], x_test: TestCodes
 ) -> float:
     """Mean over the values of one factor of the area under the curve."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        classifier = LogisticRegression().fit(x, y)
+    classifier = fit_quietly(LogisticRegression(), x, y)
     values = classifier.classes_
     scores = classifier.predict_proba(x_test)
     ranks = rankdata(scores, axis=0)

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from autobeta.metrics._validate import check_codes, correlation
+from autobeta.metrics._options import check_options
+from autobeta.metrics._validate import check_codes, standardised
 
 SOURCE = "Locatello et al. 2019, https://arxiv.org/abs/1811.12359"
 RANGE = (0.0, 1e999)  # infinity, as a literal that can be read without importing
@@ -11,6 +12,8 @@ HIGHER_IS_BETTER = False
 DEFAULT = True
 NEEDS = ("codes",)
 VARIANT = ""
+LAWS = ("points", "latents", "factors", "signs", "values", "scales", "shift")
+NOT_FINITE = "a latent is a linear function of the others, up to rounding"
 
 
 def gaussian_total_correlation(
@@ -23,19 +26,13 @@ def gaussian_total_correlation(
     It measures whether the latents are linearly independent, and knows nothing of factors: noise
     scores 0, and so do entangled codes whose latents happen not to correlate. With N points and D
     independent latents it is too high by about D (D - 1) / (4 N). Constant latents are left out;
-    a latent that is a linear function of the others makes it infinite.
+    a latent that is a linear function of the others, up to rounding, makes it infinite, as do
+    fewer points than latents.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), any real scale.
-        factors: Not used.
-        seed: Not used; nothing here is random.
+    Factors and seed are not used.
 
     Returns:
         Nats, at least 0, lower is better.
-
-    Raises:
-        TypeError: If the codes are not numbers.
-        ValueError: If they are not a finite table of at least 2 points.
 
     Source:
         Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of
@@ -50,8 +47,15 @@ def gaussian_total_correlation(
         >>> gaussian_total_correlation(z)
         0.0
     """
-    del factors, seed
-    eigenvalues = np.linalg.eigvalsh(correlation(check_codes(codes)))
-    if (eigenvalues < 1e-12).any():  # a copy, up to rounding
+    del factors
+    check_options({}, seed)
+    z = check_codes(codes)
+    varying = z[:, np.ptp(z, axis=0) > 0]
+    if len(varying) <= varying.shape[1]:
+        return float("inf") if varying.shape[1] > 1 else 0.0
+    # what each latent has beside those before it; squares would lose all below 1e-8
+    unit = standardised(varying) / np.sqrt(len(z))
+    own = np.abs(np.diag(np.linalg.qr(unit, mode="r")))
+    if own.min(initial=1) < max(1e-13, 4 * float(np.finfo(z.dtype).eps)):
         return float("inf")
-    return max(0.0, -0.5 * float(np.log(eigenvalues).sum()))
+    return max(0.0, -float(np.log(own).sum()))

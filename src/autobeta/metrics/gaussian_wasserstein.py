@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from autobeta.metrics._validate import check_codes, correlation
+from autobeta.metrics._options import check_options
+from autobeta.metrics._validate import check_codes, clipped, standardised
 
 SOURCE = "Xiao and Wang 2019, https://arxiv.org/abs/1912.12818"
 RANGE = (0.0, 1e999)  # infinity, as a literal that can be read without importing
@@ -13,6 +14,7 @@ HIGHER_IS_BETTER = False
 DEFAULT = False
 NEEDS = ("codes",)
 VARIANT = ""
+LAWS = ("points", "latents", "factors", "signs", "values", "shift")
 
 
 class Wasserstein(NamedTuple):
@@ -34,17 +36,10 @@ def gaussian_wasserstein(
     grows with the variance of the codes; `normalised` is W / tr(S). A constant latent changes
     nothing.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), on a common scale.
-        factors: Not used.
-        seed: Not used; nothing here is random.
+    Factors and seed are not used.
 
     Returns:
         The distance, in squared units of the codes, and its normalised value in [0, 2].
-
-    Raises:
-        TypeError: If the codes are not numbers.
-        ValueError: If they are not a finite table of at least 2 points.
 
     Source:
         Xiao and Wang, Disentangled Representation Learning with Wasserstein Total Correlation,
@@ -59,12 +54,15 @@ def gaussian_wasserstein(
         >>> round(gaussian_wasserstein(z).normalised, 6)
         0.0
     """
-    del factors, seed
-    codes = check_codes(codes).astype(np.float64)
-    variance = codes.var(axis=0, ddof=1)[np.ptp(codes, axis=0) > 0]
-    if len(variance) == 0:
+    del factors
+    check_options({}, seed)
+    z = check_codes(codes).astype(np.float64)
+    scale = np.ptp(z, axis=0).max()
+    if scale == 0:
         return Wasserstein(0.0, 0.0)
-    # D^1/2 S D^1/2 has entries r_ij s_i^2 s_j^2
-    squared = np.linalg.eigvalsh(correlation(codes) * np.outer(variance, variance))
-    distance = max(0.0, 2 * float(variance.sum() - np.sqrt(np.maximum(squared, 0)).sum()))
-    return Wasserstein(distance, distance / float(variance.sum()))
+    variance = (z / scale).var(axis=0, ddof=1)
+    # the roots of the eigenvalues of D^1/2 S D^1/2 are singular values of codes scaled twice
+    roots = np.linalg.svd(np.linalg.qr(standardised(z) * variance, mode="r"), compute_uv=False)
+    total = float(variance.sum())
+    distance = clipped(2 * (total - roots.sum() / np.sqrt(len(z))), 2 * total)
+    return Wasserstein(distance * float(scale) ** 2, distance / total)

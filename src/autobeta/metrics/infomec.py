@@ -1,17 +1,19 @@
 """Modularity, compactness and explicitness from nearest-neighbour information."""
 
-import warnings
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import mutual_info_classif
 from sklearn.linear_model import LogisticRegression
+from sklearn.preprocessing import OneHotEncoder
 
-from autobeta.metrics._information import entropies
-from autobeta.metrics._validate import Codes, Factors, check, check_two_factors, check_varying
+from autobeta.metrics._factors import MOST_VALUES, Factors, has_too_many
+from autobeta.metrics._information import entropies, mutual_information
+from autobeta.metrics._options import check_options
+from autobeta.metrics._predictors import fit_quietly
+from autobeta.metrics._validate import Codes, check, check_two_factors, clipped, standardised
 
 SOURCE = "Hsu et al. 2023, https://arxiv.org/abs/2305.18378"
 RANGE = (0.0, 1.0)
@@ -19,6 +21,13 @@ HIGHER_IS_BETTER = True
 DEFAULT = True
 NEEDS = ("codes", "factors")
 VARIANT = "neighbors=10"
+OPTIONS = {"neighbors": (1, 10_000)}
+VARIANTS = {"discrete": "infomec_discrete"}
+LAWS = {
+    "infomec": ("points", "latents", "factors", "signs", "values", "scale", "shift"),
+    "infomec_discrete": ("points", "latents", "factors", "signs", "values", "scales", "bend"),
+}
+TOLERANCE = 0.01  # the regression stops within its own
 
 ACTIVE_RANGE = 1 / 20  # of the widest latent's range
 
@@ -47,6 +56,7 @@ def infomec(
     latent can silence others. Without an active latent all three are 0; with one, InfoC is 1. A
     value of a factor that occurs once has no neighbours and is left out of I. The regression of
     InfoE is not penalised and is scored on the points it is fitted to, so few points raise it.
+    Codes of few values have no neighbours, only ties: take `infomec_discrete` for those.
 
     Args:
         codes: Posterior means, shape (num_points, num_latents).
@@ -58,9 +68,7 @@ def infomec(
         The three scores. Information is measured in nats.
 
     Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If there is one factor only or a constant one; if no value of a factor occurs
-            twice; if `neighbors` is below 1; or if the tables do not fit together.
+        TypeError, ValueError: As `score`; if there is one factor only.
 
     Source:
         Hsu et al., Disentanglement via Latent Quantization, 2023, section 4,
@@ -77,18 +85,49 @@ def infomec(
         >>> round(infomec(v + 0.0, v).modularity, 3)
         1.0
     """
+    check_options(OPTIONS, seed, neighbors=neighbors)
     codes, factors = check(codes, factors)
-    check_varying(factors)
-    check_two_factors(factors, "infomec")
-    _check_neighbors(factors, neighbors)
+    check_two_factors(factors.shape[1], "infomec")
     active = active_latents(codes)
     if not active.any():
         return InfoMEC(0.0, 0.0, 0.0)
-    x = codes.astype(np.float64)
-    x = (x - x.mean(axis=0)) / np.maximum(x.std(axis=0), 1e-12)
-    table = _information(x[:, active], factors, neighbors, seed) / entropies(factors)
+    x = standardised(codes)
+    return _infomec(_information(x[:, active], factors, neighbors, seed), x, factors)
+
+
+def infomec_discrete(codes: ArrayLike, factors: ArrayLike, *, seed: int = 0) -> InfoMEC:
+    """`infomec` of codes of few values, as of a quantised latent: each value is a class.
+
+    I is the plug-in estimate, a latent is active if it is not constant, and InfoE's regression is
+    on indicators of the values. Nothing here is random. Arguments, errors and result are those of
+    `infomec`; a latent must not have more values than half the points, nor more than 1,000.
+    """
+    check_options({}, seed)
+    codes, factors = check(codes, factors)
+    check_two_factors(factors.shape[1], "infomec")
+    active = np.ptp(codes, axis=0) > 0
+    if not active.any():
+        return InfoMEC(0.0, 0.0, 0.0)
+    values = np.stack([np.unique(c, return_inverse=True)[1] for c in codes[:, active].T], axis=1)
+    many = [i for i, column in enumerate(values.T) if has_too_many(column)]
+    if many:
+        raise ValueError(
+            "`codes` must have few values in each latent for infomec[discrete]; got one for every "
+            f"other point, or above {MOST_VALUES:,}, in {len(many)} latents. Ask for infomec."
+        )
+    x = OneHotEncoder().fit_transform(values)
+    return _infomec(mutual_information(values, factors), x, factors)
+
+
+def _infomec(
+    information: Float[np.ndarray, "latents factors"],
+    x: Any,  # noqa: ANN401 - a table, sparse or not
+    factors: Factors,
+) -> InfoMEC:
+    """The scores from information of the active latents, and from what the regression is on."""
+    table = information / entropies(factors)
     explicit = float(np.mean([_explicitness(x, v) for v in factors.T]))
-    return InfoMEC(peakedness(table), peakedness(table.T), explicit)
+    return InfoMEC(peakedness(table), peakedness(table.T), clipped(explicit))
 
 
 def active_latents(codes: Codes) -> Bool[np.ndarray, " latents"]:
@@ -101,10 +140,6 @@ def peakedness(table: Float[np.ndarray, "rows columns"]) -> float:
     """Mean share of the largest entry of each row, scaled so that an even row has 0.
 
     A row of zeros counts 0; with one column all is 1.
-
-    Example:
-        >>> peakedness(np.array([[2.0, 0.0], [1.0, 1.0]]))
-        0.5
     """
     columns = table.shape[1]
     if columns == 1:
@@ -112,40 +147,25 @@ def peakedness(table: Float[np.ndarray, "rows columns"]) -> float:
     total = table.sum(axis=1)
     even = np.full_like(total, 1 / columns)
     share = np.divide(table.max(axis=1), total, out=even, where=total > 0)
-    return float((share.mean() - 1 / columns) / (1 - 1 / columns))
-
-
-def _check_neighbors(factors: Factors, neighbors: int) -> None:
-    if neighbors < 1:
-        raise ValueError(f"`neighbors` must be at least 1; got {neighbors}.")
-    for k, column in enumerate(factors.T):
-        if len(np.unique(column)) == len(column):
-            raise ValueError(
-                "`factors` must have a value that occurs twice in each column for infomec; in "
-                f"column {k} every value occurs once. Encode more points."
-            )
+    return clipped((share.mean() - 1 / columns) / (1 - 1 / columns))
 
 
 def _information(
     x: Codes, factors: Factors, neighbors: int, seed: int
 ) -> Float[np.ndarray, "latents factors"]:
     """Nearest-neighbour estimate of the information of each latent about each factor."""
-    columns = [
-        mutual_info_classif(
-            x, v, discrete_features=False, n_neighbors=neighbors, random_state=seed
-        )
-        for v in factors.T
-    ]
-    return np.stack(columns, axis=1).astype(np.float64)
+    options = {"discrete_features": False, "n_neighbors": neighbors, "random_state": seed}
+    return np.stack([mutual_info_classif(x, v, **options) for v in factors.T], axis=1).astype(
+        float
+    )
 
 
-def _explicitness(x: Codes, column: Int[np.ndarray, " points"]) -> float:
+def _explicitness(x: Any, column: Int[np.ndarray, " points"]) -> float:  # noqa: ANN401
     """Share of a guess's log-loss that a logistic regression on its own points takes away."""
     values, index = np.unique(column, return_inverse=True)
-    with warnings.catch_warnings():
-        # codes that separate the values have no best weights; the authors too stop at 100
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        model = LogisticRegression(C=np.inf, class_weight="balanced", max_iter=100).fit(x, index)
-    right = model.predict_proba(x)[np.arange(len(x)), index]
+    # codes that separate the values have no best weights; the authors too stop at 100
+    model = LogisticRegression(C=np.inf, class_weight="balanced", max_iter=100)
+    fit_quietly(model, x, index)
+    right = model.predict_proba(x)[np.arange(len(index)), index]
     log_loss = -float(np.log(np.maximum(right, np.finfo(np.float64).eps)).mean())
     return max(0.0, 1 - log_loss / np.log(len(values)))

@@ -3,7 +3,8 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from autobeta.metrics._validate import check, check_varying
+from autobeta.metrics._options import check_options
+from autobeta.metrics._validate import check, clipped
 
 SOURCE = "Suter et al. 2019, https://arxiv.org/abs/1811.00007"
 RANGE = (0.0, 1.0)
@@ -11,6 +12,8 @@ HIGHER_IS_BETTER = True
 DEFAULT = True
 NEEDS = ("codes", "factors")
 VARIANT = "quantile=0.99"
+OPTIONS = {"quantile": (0.0, 1.0)}
+LAWS = ("points", "latents", "factors", "signs", "values", "scale", "shift")
 
 
 def irs(codes: ArrayLike, factors: ArrayLike, *, quantile: float = 0.99, seed: int = 0) -> float:
@@ -21,22 +24,12 @@ def irs(codes: ArrayLike, factors: ArrayLike, *, quantile: float = 0.99, seed: i
 
     Q is the `quantile` over the points of one factor value. The score needs all combinations of
     factor values to be equally likely. It does not fall with mixing in every case: a constant
-    latent has weight 0, and few points per factor value raise the score (one point: 1). Codes that
+    latent has weight 0, and few points per factor value raise the score (one point: 1). An outlier
+    raises it too: it widens the largest deviation, and the quantile leaves it out of Q. Codes that
     are all constant score 0.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), on a common scale.
-        factors: Integer factor values, shape (num_points, num_factors).
-        quantile: Quantile of the deviations; the paper's maximum is 1.
-        seed: Not used; nothing here is random.
-
-    Returns:
-        Score in [0, 1], higher is better.
-
-    Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If a factor is constant, if the quantile is outside [0, 1], or if the tables do
-            not fit together.
+    Arguments, errors and result are those of `mig`, but for the `quantile`; the paper's maximum
+    is 1.
 
     Source:
         Suter et al., Robustly Disentangled Causal Mechanisms, 2019, section 4,
@@ -44,18 +37,17 @@ def irs(codes: ArrayLike, factors: ArrayLike, *, quantile: float = 0.99, seed: i
         Checked against disentanglement_lib 86a644d, evaluation/metrics/irs.py.
 
     Deviations:
-        Factor values are taken as they are; disentanglement_lib first merges them into 20 bins. A
-        latent's score is at least 0, where deviations within a value exceed the overall ones.
+        Factor values are taken as they are; disentanglement_lib's outer function first merges them
+        into 20 bins. A latent's score is at least 0, where deviations within a value exceed the
+        overall ones.
 
     Example:
         >>> v = np.stack(np.meshgrid(np.arange(4), np.arange(5)), axis=-1).reshape(-1, 2)
         >>> irs(v, v)
         1.0
     """
+    check_options(OPTIONS, seed, quantile=quantile)
     codes, factors = check(codes, factors)
-    check_varying(factors)
-    if not 0 <= quantile <= 1:
-        raise ValueError(f"`quantile` must be in [0, 1]; got {quantile}.")
     codes = codes[:, np.ptp(codes, axis=0) > 0].astype(np.float64)
     if codes.shape[1] == 0:
         return 0.0
@@ -66,4 +58,4 @@ def irs(codes: ArrayLike, factors: ArrayLike, *, quantile: float = 0.99, seed: i
         spread = [np.quantile(np.abs(g - g.mean(axis=0)), quantile, axis=0) for g in groups]
         within[:, k] = np.mean(spread, axis=0)
     robust = np.maximum(0, (1 - within / largest[:, None]).max(axis=1))
-    return float(np.average(robust, weights=largest))
+    return clipped(np.average(robust, weights=largest))

@@ -10,7 +10,8 @@ from autobeta.metrics._information import (
     mutual_information,
     top_two_gap,
 )
-from autobeta.metrics._validate import check, check_varying
+from autobeta.metrics._options import check_options
+from autobeta.metrics._validate import check, clipped
 
 SOURCE = "Do and Tran 2020, https://arxiv.org/abs/1908.09961"
 RANGE = (0.0, 1.0)
@@ -18,6 +19,8 @@ HIGHER_IS_BETTER = True
 DEFAULT = True
 NEEDS = ("codes", "factors")
 VARIANT = "bins=20"
+OPTIONS = {"bins": (2, 10_000)}
+LAWS = ("points", "latents", "factors", "signs", "values", "scales")
 
 
 def jemmig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 0) -> float:
@@ -32,19 +35,7 @@ def jemmig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 
     about a half, since they have no entropy either. With one latent the second-best information is
     0.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), any real scale.
-        factors: Integer factor values, shape (num_points, num_factors).
-        bins: Number of equal-width histogram bins per latent.
-        seed: Not used; nothing here is random.
-
-    Returns:
-        Score in [0, 1], higher is better. Information is measured in nats.
-
-    Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If a factor is constant; if there are fewer points than bins; if the tables do
-            not fit together.
+    Arguments, errors and result are those of `mig`.
 
     Source:
         Do and Tran, Theory and Evaluation Metrics for Learning Disentangled Representations, 2020,
@@ -60,10 +51,10 @@ def jemmig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 
         >>> round(jemmig(v + 0.0, v), 6)
         1.0
     """
+    check_options(OPTIONS, seed, bins=bins)
     codes, factors = check(codes, factors)
-    check_varying(factors)
     binned = histogram_bins(codes, bins)
-    return float(np.mean(_gaps(mutual_information(binned, factors), binned, factors, bins)))
+    return clipped(np.mean(_gaps(mutual_information(binned, factors), binned, factors, bins)))
 
 
 def _gaps(
@@ -74,6 +65,8 @@ def _gaps(
 ) -> Float[np.ndarray, " factors"]:
     """Normalised score of each factor."""
     of_factor, of_latent = entropies(factors), entropies(binned)
-    best = information.argmax(axis=0)
-    joint = of_latent[best] + of_factor - information.max(axis=0)
+    largest = information.max(axis=0)
+    # of latents that tell equally much, the one that tells least besides
+    best = np.where(information >= largest - 1e-12, of_latent[:, None], np.inf).min(axis=0)
+    joint = best + of_factor - largest
     return 1 - (joint - top_two_gap(information)) / (of_factor + np.log(bins))

@@ -5,7 +5,9 @@ from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
-from autobeta.metrics._validate import check_any, check_varying
+from autobeta.metrics._factors import numbers
+from autobeta.metrics._options import check_options
+from autobeta.metrics._validate import check, clipped, standardised
 
 SOURCE = "Hyvarinen and Morioka 2016, https://arxiv.org/abs/1605.06336"
 RANGE = (0.0, 1.0)
@@ -14,6 +16,10 @@ DEFAULT = False
 NEEDS = ("codes", "factors")
 VARIANT = "pearson"
 VARIANTS = {"pearson": "mcc", "spearman": "mcc_spearman"}
+LAWS = {
+    "mcc": ("points", "latents", "factors", "signs", "scales", "shift"),
+    "mcc_spearman": ("points", "latents", "factors", "signs", "scales", "shift", "bend"),
+}
 
 
 def mcc(codes: ArrayLike, factors: ArrayLike, *, seed: int = 0) -> float:
@@ -27,33 +33,19 @@ def mcc(codes: ArrayLike, factors: ArrayLike, *, seed: int = 0) -> float:
     noise, each of size 1 / sqrt(num_points). A dead latent has correlation 0, as has a factor
     without a latent left.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), any real scale.
-        factors: Factor values, whole or continuous, shape (num_points, num_factors).
-        seed: Not used; nothing here is random.
-
-    Returns:
-        Score in [0, 1], higher is better.
-
-    Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If a factor is constant, or if the tables do not fit together.
+    Arguments, errors and result are those of `mig`; factors may be continuous.
 
     Source:
         Hyvarinen and Morioka, Unsupervised Feature Extraction by Time-Contrastive Learning, 2016,
         section 6, https://arxiv.org/abs/1605.06336
-
-    Deviations:
-        None.
 
     Example:
         >>> v = np.stack(np.meshgrid(np.arange(4), np.arange(5)), axis=-1).reshape(-1, 2)
         >>> round(mcc(-2.0 * v[:, ::-1], v), 6)
         1.0
     """
-    checked, values = check_any(codes, factors)
-    check_varying(values)
-    return _matched(checked.astype(np.float64), values)
+    check_options({}, seed)
+    return _matched(*check(codes, factors, numbers))
 
 
 def mcc_spearman(codes: ArrayLike, factors: ArrayLike, *, seed: int = 0) -> float:
@@ -61,17 +53,12 @@ def mcc_spearman(codes: ArrayLike, factors: ArrayLike, *, seed: int = 0) -> floa
 
     Arguments, errors and result are those of `mcc`.
     """
-    checked, values = check_any(codes, factors)
-    check_varying(values)
-    return _matched(rankdata(checked, axis=0), rankdata(values, axis=0))
+    check_options({}, seed)
+    return _matched(*(rankdata(table, axis=0) for table in check(codes, factors, numbers)))
 
 
 def _matched(codes: np.ndarray, factors: np.ndarray) -> float:
     """Mean absolute correlation under the best matching."""
-    codes, factors = codes - codes.mean(axis=0), factors - factors.mean(axis=0)
-    size = np.linalg.norm(codes, axis=0)[:, None] * np.linalg.norm(factors, axis=0)
-    products = np.abs(codes.T @ factors)
-    alive = (np.ptp(codes, axis=0) > 0)[:, None] & (size > 0)
-    correlation = np.divide(products, size, out=np.zeros_like(products), where=alive)
+    correlation = np.abs(standardised(codes).T @ standardised(factors)) / len(codes)
     found = correlation[linear_sum_assignment(-correlation)].sum() / factors.shape[1]
-    return min(1.0, float(found))  # rounding
+    return clipped(found)

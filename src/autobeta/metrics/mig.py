@@ -9,7 +9,8 @@ from autobeta.metrics._information import (
     mutual_information,
     top_two_gap,
 )
-from autobeta.metrics._validate import check, check_varying
+from autobeta.metrics._options import check_options
+from autobeta.metrics._validate import check, clipped
 
 SOURCE = "Chen et al. 2018, https://arxiv.org/abs/1802.04942"
 RANGE = (0.0, 1.0)
@@ -17,6 +18,8 @@ HIGHER_IS_BETTER = True
 DEFAULT = True
 NEEDS = ("codes", "factors")
 VARIANT = "bins=20"
+OPTIONS = {"bins": (2, 10_000)}
+LAWS = ("points", "latents", "factors", "signs", "values", "scales")
 
 
 def mig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 0) -> float:
@@ -38,9 +41,7 @@ def mig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 0) 
         Score in [0, 1], higher is better. Information is measured in nats.
 
     Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If a factor is constant, since its entropy is zero; if there are fewer points
-            than bins; if the tables do not fit together.
+        TypeError, ValueError: As `score`; if there are fewer points than bins.
 
     Source:
         Chen et al., Isolating Sources of Disentanglement in VAEs, 2018, section 4.1,
@@ -56,7 +57,7 @@ def mig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 0) 
         >>> float(round(mig(v + 0.0, v), 6))
         1.0
     """
+    check_options(OPTIONS, seed, bins=bins)
     codes, factors = check(codes, factors)
-    check_varying(factors)
     information = mutual_information(histogram_bins(codes, bins), factors)
-    return float(np.mean(top_two_gap(information) / entropies(factors)))
+    return clipped(np.mean(top_two_gap(information) / entropies(factors)))

@@ -6,22 +6,26 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 
+from autobeta.metrics._factors import labels_or_numbers
+from autobeta.metrics._options import check_options
 from autobeta.metrics._predictors import (
     Column,
     Fit,
     TestColumn,
-    as_classes,
     boost_quickly,
     fit_linear,
+    held_out_score,
 )
-from autobeta.metrics._validate import Codes, Table, TestCodes, check_any, split
+from autobeta.metrics._validate import Codes, Table, TestCodes, split
 
 SOURCE = "Locatello et al. 2019, https://arxiv.org/abs/1811.12359"
 RANGE = (0.0, 1.0)
 HIGHER_IS_BETTER = True
 DEFAULT = False
-NEEDS = ("codes", "factors", "test")
+NEEDS = ("codes", "factors")
 VARIANT = ""
+LAWS = ("latents", "signs", "values", "scales")
+TOLERANCE = 0.1  # trees of few points
 
 PREDICTORS: dict[str, Fit] = {"linear": fit_linear, "boosted": boost_quickly}
 
@@ -42,23 +46,16 @@ def probes(
     seeded order, so that more labels contain the fewer. Codes that are all constant give the
     accuracy of a guess.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), any real scale.
-        factors: Factor values, shape (num_points, num_factors). Columns that hold integers are
-            predicted as classes (accuracy), others as numbers (R^2, at least 0).
-        test: Held-out (codes, factors); without it a third of the points is held out by chance.
-        num_labels: Numbers of labelled points; one above what there is stands for all of them.
-        n_jobs: Predictors fitted at once; the result does not depend on it.
-        seed: Seed of the split, of the order and of the trees.
+    Arguments are those of `sap`, with codes of any scale, and `num_labels`, numbers of labelled
+    points; one above what there is stands for all of them. `n_jobs` predictors are fitted at once;
+    the result does not depend on it.
 
     Returns:
         "linear/100/0", accuracy of the linear predictor of factor 0 from 100 labels, and so on;
         "linear/100", the mean over factors. Each in [0, 1], higher is better.
 
     Raises:
-        TypeError: If codes or factors are not numbers.
-        ValueError: If a factor is constant among the points used to fit, if `num_labels` is empty
-            or has a number below 1, or if the tables do not fit together.
+        TypeError, ValueError: As `score`; if `num_labels` is empty or has a number below 1.
         ImportError: If LightGBM can't be loaded.
 
     Source:
@@ -74,23 +71,23 @@ def probes(
         >>> probes(v, v, num_labels=[100])["linear/100"]
         1.0
     """
-    if len(num_labels) == 0 or min(num_labels) < 1:
+    if len(num_labels) == 0 or not min(num_labels) >= 1:
         raise ValueError(f"`num_labels` must be numbers of at least 1; got {tuple(num_labels)}.")
-    checked, values = check_any(codes, factors)
-    x, y, x_test, y_test = split(checked, values, test, seed)
+    check_options({}, seed)
+    x, y, x_test, y_test = split(codes, factors, test, seed, labels_or_numbers)
     order = np.random.default_rng(seed).permutation(len(x))
     numbers = sorted({min(n, len(x)) for n in num_labels})
-    keys = [(p, n, k) for p in PREDICTORS for n in numbers for k in range(y.shape[1])]
+    keys = [(p, n, k) for p in PREDICTORS for n in numbers for k in range(len(y))]
     one = delayed(_score)
     scores = Parallel(n_jobs=n_jobs, prefer="threads")(
-        one(PREDICTORS[p], x[order[:n]], y[order[:n], k], x_test, y_test[:, k], seed)
+        one(PREDICTORS[p], x[order[:n]], y[k][order[:n]], x_test, y_test[k], seed)
         for p, n, k in keys
     )
     found = dict(zip(keys, scores, strict=True))
     result: dict[str, float] = {}
     for p in PREDICTORS:
         for n in numbers:
-            column = [found[p, n, k] for k in range(y.shape[1])]
+            column = [found[p, n, k] for k in range(len(y))]
             result[f"{p}/{n}"] = float(np.mean(column))
             result |= {f"{p}/{n}/{k}": value for k, value in enumerate(column)}
     return result
@@ -100,7 +97,6 @@ def _score(
     fit: Fit, x: Codes, y: Column, x_test: TestCodes, y_test: TestColumn, seed: int
 ) -> float:
     """Held-out score of one predictor; a single value among the labels is all it can guess."""
-    y, y_test = as_classes(y, y_test)
     if len(np.unique(y)) == 1:
         return float(np.mean(y_test == y[0])) if y.dtype.kind == "i" else 0.0
-    return max(0.0, float(fit(x, y, seed).model.score(x_test, y_test)))
+    return held_out_score(fit(x, y, seed).model, x_test, y_test)

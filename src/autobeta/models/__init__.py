@@ -1,13 +1,11 @@
-"""Networks and distributions: posterior, likelihood, encoders, decoders, VAE."""
+"""Networks and distributions: posterior, likelihoods, networks, VAE."""
 
 from autobeta.models.discriminator import Discriminator
-from autobeta.models.likelihood import (
-    AbstractLikelihood,
-    Bernoulli,
-    Gaussian,
-    LearnedSigmaGaussian,
-    OptimalSigmaGaussian,
-)
+from autobeta.models.likelihoods._base import AbstractLikelihood
+from autobeta.models.likelihoods.bernoulli import Bernoulli
+from autobeta.models.likelihoods.gaussian import Gaussian
+from autobeta.models.likelihoods.learnedsigma import LearnedSigmaGaussian
+from autobeta.models.likelihoods.optimalsigma import OptimalSigmaGaussian
 from autobeta.models.posterior import DiagonalGaussian, log_normal
 from autobeta.models.vae import VAE, VAEOutput
 

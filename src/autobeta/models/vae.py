@@ -1,11 +1,12 @@
-"""VAE joins encoder, decoder and likelihood."""
+"""VAE joins encoder, decoder and likelihood, those of `networks/` or one's own."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from autobeta.models.likelihood import AbstractLikelihood
+from autobeta.models.likelihoods._base import AbstractLikelihood
 from autobeta.models.posterior import DiagonalGaussian
 
 
@@ -29,9 +30,14 @@ class VAEOutput:
 class VAE(nn.Module):
     """Variational autoencoder with a standard normal prior.
 
+    An encoder whose attribute `channels_last` is true gets batches as they come, in channels-last
+    memory format from our loop; every other gets plain contiguous ones.
+
     Args:
-        encoder: Image to DiagonalGaussian.
-        decoder: Latents to the likelihood's parameters.
+        encoder: Images (batch, channel, height, width) to a pair (mean, logvar), each of shape
+            (batch, num_latents); or to one tensor (batch, 2 * num_latents), means first; or to a
+            DiagonalGaussian.
+        decoder: Latents (batch, num_latents) to the likelihood's parameters, of the images' shape.
         likelihood: p(x|z) given these parameters.
 
     Source:
@@ -47,13 +53,54 @@ class VAE(nn.Module):
         self.likelihood = likelihood
 
     def forward(self, x: Float[Tensor, "batch channel height width"]) -> VAEOutput:
-        """Encode, sample, decode."""
-        posterior = self.encoder(x)
+        """Encode, sample, decode.
+
+        Raises:
+            ValueError: If encoder or decoder return other shapes than they must.
+            TypeError: If the encoder returns something else.
+        """
+        posterior = self.encode(x)
         z = posterior.rsample()
-        return VAEOutput(posterior, z, self.decoder(z).float(), self.likelihood)
+        outputs = self.decoder(z)
+        if outputs.shape != x.shape:
+            raise ValueError(
+                f"`decoder` must return the images' shape {tuple(x.shape)}; got "
+                f"{tuple(outputs.shape)} from latents {tuple(z.shape)}. Change its last layer."
+            )
+        return VAEOutput(posterior, z, outputs.float(), self.likelihood)
+
+    def encode(self, x: Float[Tensor, "batch channel height width"]) -> DiagonalGaussian:
+        """Posterior of each image, in float32 also under mixed precision."""
+        if not getattr(self.encoder, "channels_last", False):
+            x = x.contiguous().view(x.shape)  # the view clears the strides of a single channel
+        return _posterior(self.encoder(x), tuple(x.shape))
 
     def decode(
         self, z: Float[Tensor, "batch latent"]
     ) -> Float[Tensor, "batch channel height width"]:
         """Mean image of each latent vector, values in (0, 1)."""
         return self.likelihood.mean_image(self.decoder(z).float())
+
+
+def _posterior(found: Any, images: tuple[int, ...]) -> DiagonalGaussian:  # noqa: ANN401
+    """What an encoder returned, as a distribution."""
+    if isinstance(found, DiagonalGaussian):
+        found = (found.mean, found.logvar)
+    elif isinstance(found, Tensor):
+        even = found.ndim == 2 and found.shape[1] % 2 == 0
+        found = found.chunk(2, dim=1) if even else (found,)
+    if not (isinstance(found, tuple | list) and all(isinstance(part, Tensor) for part in found)):
+        raise TypeError(
+            f"`encoder` must return a tensor, a pair of tensors or a DiagonalGaussian; got a "
+            f"{type(found).__name__}. Return (mean, logvar)."
+        )
+    shapes = [tuple(part.shape) for part in found]
+    fits = len(shapes) == 2 and shapes[0] == shapes[1] and len(shapes[0]) == 2
+    if not fits or shapes[0][0] != images[0]:
+        raise ValueError(
+            f"`encoder` must return mean and logvar, each ({images[0]}, num_latents), or both in "
+            f"one tensor ({images[0]}, 2 * num_latents), for images {images}; got "
+            f"{', '.join(map(str, shapes))}. Change its last layer."
+        )
+    mean, logvar = found
+    return DiagonalGaussian(mean.float(), logvar.float())

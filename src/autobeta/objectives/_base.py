@@ -17,6 +17,9 @@ class AbstractObjective(nn.Module):
     they state another unit.
     """
 
+    min_batch = 1
+    """Images that a batch must have at least."""
+
     @abstractmethod
     def forward(self, x: Float[Tensor, "batch channel height width"], output: VAEOutput) -> Terms:
         """Terms of one batch: summed over pixels and latents, averaged over the batch."""

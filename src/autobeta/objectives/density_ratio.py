@@ -7,6 +7,7 @@ from torch import Tensor
 
 from autobeta.models import Discriminator, VAEOutput
 from autobeta.objectives._base import AbstractAdversarialObjective
+from autobeta.objectives.elbo import elbo_terms
 from autobeta.types import Scalar, Terms
 
 
@@ -38,6 +39,7 @@ class DensityRatio(AbstractAdversarialObjective):
     """
 
     discriminator_loss: Tensor
+    min_batch = 4
 
     def __init__(self, num_latents: int, *, lr: float = 1e-4) -> None:
         super().__init__()
@@ -49,8 +51,7 @@ class DensityRatio(AbstractAdversarialObjective):
         """Terms of one batch; an estimate of total correlation may be negative."""
         logits = self.discriminator(output.z)
         return {
-            "reconstruction": output.likelihood.nll(output.outputs, x).mean(),
-            "kl": output.posterior.kl().sum(dim=1).mean(),
+            **elbo_terms(x, output),
             "total_correlation": (logits[:, 0] - logits[:, 1]).mean(),
         }
 
@@ -66,9 +67,10 @@ class DensityRatio(AbstractAdversarialObjective):
             ValueError: If the batch has fewer than 4 images, so that nothing can be shuffled.
         """
         z = output.z.detach()
-        if len(z) < 4:
+        if len(z) < self.min_batch:
             raise ValueError(
-                f"`batch_size` must be at least 4 for a discriminator; got {len(z)}. Raise it."
+                f"`batch_size` must be at least {self.min_batch} for a discriminator; got "
+                f"{len(z)}. Raise it."
             )
         half = len(z) // 2
         together = self.discriminator(z[:half])

@@ -7,6 +7,16 @@ from autobeta.models import VAEOutput
 from autobeta.objectives._base import AbstractObjective
 from autobeta.types import Terms
 
+Images = Float[Tensor, "batch channel height width"]
+
+
+def elbo_terms(x: Images, output: VAEOutput) -> dict[str, Tensor]:
+    """The terms "reconstruction" and "kl" of one batch, which every objective counts."""
+    return {
+        "reconstruction": output.likelihood.nll(output.outputs, x).mean(),
+        "kl": output.posterior.kl().sum(dim=1).mean(),
+    }
+
 
 class Elbo(AbstractObjective):
     """reconstruction = E_q[-log p(x|z)] with one sample; kl = KL(q(z|x) || p(z)); nats per image.

@@ -6,6 +6,9 @@ from torch import Tensor
 
 from autobeta.models import VAEOutput
 from autobeta.objectives._base import AbstractObjective
+from autobeta.objectives.elbo import elbo_terms
+from autobeta.rules import checked
+from autobeta.settings import Positive
 from autobeta.types import Scalar, Terms
 
 
@@ -23,6 +26,9 @@ def squared_mmd(z: Float[Tensor, "batch latent"], width: float) -> Scalar:
     Returns:
         About 0 if q(z) is the prior, and then as often below as above it; at most 2.
 
+    Raises:
+        ValueError: If there are fewer than two samples.
+
     Source:
         Zhao et al., InfoVAE, 2017, section 4 (MMD), https://arxiv.org/abs/1706.02262; the
         estimator is that of Gretton et al., A Kernel Two-Sample Test, JMLR 2012, lemma 6.
@@ -31,6 +37,8 @@ def squared_mmd(z: Float[Tensor, "batch latent"], width: float) -> Scalar:
         The authors draw samples of the prior and keep the pairs of a point with itself.
     """
     count, size = z.shape
+    if count < 2:
+        raise ValueError(f"`z` must have at least 2 samples; got {count}. Take larger batches.")
     squares = torch.cdist(z, z).square()
     # pairs of a point with itself, 1 each, are left out
     among = (torch.exp(-squares / (2 * width)).sum() - count) / (count * (count - 1))
@@ -43,22 +51,19 @@ class MaximumMeanDiscrepancy(AbstractObjective):
     """Terms reconstruction, kl, and `mmd`, which has no unit.
 
     Args:
-        width: See `squared_mmd`.
-
-    Raises:
-        ValueError: If `width` is not positive.
+        width: See `squared_mmd`; half the squared number of latents is usual.
     """
 
-    def __init__(self, width: float) -> None:
+    min_batch = 2
+
+    @checked
+    def __init__(self, width: Positive) -> None:
         super().__init__()
-        if not width > 0:
-            raise ValueError(f"`width` must be positive; got {width}. Try half the latents.")
         self._width = width
 
     def forward(self, x: Float[Tensor, "batch channel height width"], output: VAEOutput) -> Terms:
         """Terms of one batch."""
         return {
-            "reconstruction": output.likelihood.nll(output.outputs, x).mean(),
-            "kl": output.posterior.kl().sum(dim=1).mean(),
+            **elbo_terms(x, output),
             "mmd": squared_mmd(output.z, self._width),
         }

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from autobeta.models import DiagonalGaussian, VAEOutput
 from autobeta.objectives._base import AbstractObjective
+from autobeta.objectives.elbo import elbo_terms
 from autobeta.types import Terms
 
 Matrix = Float[Tensor, "latent latent"]
@@ -49,8 +50,7 @@ class CovariancePenalty(AbstractObjective):
         matrix = covariance(output.posterior, self._kind)
         diagonal = torch.diagonal(matrix)
         return {
-            "reconstruction": output.likelihood.nll(output.outputs, x).mean(),
-            "kl": output.posterior.kl().sum(dim=1).mean(),
+            **elbo_terms(x, output),
             "off_diagonal": (matrix - diagonal.diag()).square().sum(),
             "diagonal": (diagonal - 1).square().sum(),
         }

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from autobeta.models import DiagonalGaussian, VAEOutput, log_normal
 from autobeta.objectives._base import AbstractObjective
+from autobeta.objectives.elbo import elbo_terms
 from autobeta.types import Terms
 
 ESTIMATORS = ("weighted", "stratified", "strided")
@@ -38,7 +39,7 @@ def log_weights(batch: int, num_train: int, estimator: str) -> Float[Tensor, "ba
     """Log weight of posterior j in the mixture at the sample of image i.
 
     - "weighted": 1 / (N M) for all (minibatch weighted sampling). The mixture is too small by a
-      factor of up to M, so mutual information is too high.
+      factor from M (no overlap) to N, so mutual information is too high.
     - "stratified": 1 / N for the image's own posterior, the rest in equal parts but for one, so
       that the mixture is right on average.
     - "strided": the matrix of the authors' code and its many copies, for reproduction only. It
@@ -101,9 +102,6 @@ def split_kl(
         num_train: Number of training images.
         estimator: See `log_weights`.
 
-    Raises:
-        ValueError: As for `log_weights`.
-
     Source:
         Chen et al. 2018, eq. 2 and appendix C.
 
@@ -111,7 +109,10 @@ def split_kl(
         The estimators are defined for log q(z). For each latent's log q(z_d) the same weights are
         used, as in the authors' code.
     """
-    logs = log_weights(len(z), num_train, estimator).to(z)
+    return _parts(posterior, z, log_weights(len(z), num_train, estimator).to(z))
+
+
+def _parts(posterior: DiagonalGaussian, z: Tensor, logs: Tensor) -> Parts:
     density = log_normal(z[:, None], posterior.mean, posterior.logvar)  # (sample, image, latent)
     own = posterior.log_density(z).sum(dim=1)
     joint = torch.logsumexp(density.sum(dim=2) + logs, dim=1)
@@ -129,6 +130,9 @@ class SplitKL(AbstractObjective):
         parts: Names of the parts that become terms.
     """
 
+    _logs: Tensor
+    min_batch = 2
+
     def __init__(
         self,
         num_train: int,
@@ -136,16 +140,16 @@ class SplitKL(AbstractObjective):
         parts: tuple[str, ...] = ("total_correlation",),
     ) -> None:
         super().__init__()
-        log_weights(2, max(num_train, 2), estimator)
-        self._num_train = num_train
-        self._estimator = estimator
-        self._parts = parts
+        self._num_train, self._estimator, self._parts = num_train, estimator, parts
+        # they depend on the batch's size alone, so they are copied to the device once
+        self.register_buffer("_logs", log_weights(2, max(num_train, 2), estimator), False)
 
     def forward(self, x: Float[Tensor, "batch channel height width"], output: VAEOutput) -> Terms:
         """Terms of one batch."""
-        found = split_kl(output.posterior, output.z, self._num_train, self._estimator)
+        if len(self._logs) != len(x):
+            self._logs = log_weights(len(x), self._num_train, self._estimator).to(output.z)
+        found = _parts(output.posterior, output.z, self._logs)
         return {
-            "reconstruction": output.likelihood.nll(output.outputs, x).mean(),
-            "kl": output.posterior.kl().sum(dim=1).mean(),
+            **elbo_terms(x, output),
             **{name: getattr(found, name) for name in self._parts},
         }

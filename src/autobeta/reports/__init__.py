@@ -1,16 +1,14 @@
 """Reports: tables, figures and one HTML page, made from run folders without torch."""
 
-from autobeta.reports._load import Run, load_runs
+from autobeta.reports._groups import check_same_data
+from autobeta.reports._load import RunRecord, load_runs
 from autobeta.reports.page import write_report
+from autobeta.reports.pictures import save_montage, save_traversal_gif, save_traversal_grid
 from autobeta.reports.suggestion import save_suggestion
-from autobeta.reports.traversal_files import (
-    save_montage,
-    save_traversal_gif,
-    save_traversal_grid,
-)
 
 __all__ = [
-    "Run",
+    "RunRecord",
+    "check_same_data",
     "load_runs",
     "save_montage",
     "save_suggestion",

@@ -1,7 +1,8 @@
 """Figures of curves and numbers; each returns a matplotlib Figure fit for a paper.
 
-A method has the same colour in every figure made from the same runs. A run that lacks what a
-figure shows is left out of it; a figure with nothing to show is an error.
+Each takes runs as `load_runs` reads them, and a width in inches. A method has the same colour in
+every figure made from the same runs. A run that lacks what a figure shows is left out of it; a
+figure with nothing to show raises ValueError.
 """
 
 from collections.abc import Sequence
@@ -12,38 +13,30 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
-from autobeta import runs as folder
-from autobeta.reports._load import Run, curve
+from autobeta.reports._load import MAX_POINTS, RunRecord, curve
 from autobeta.reports._style import GREY, INK, legend, looks, panels, short, steps_axis, style
+from autobeta.run import folder
 
 WIDTH = 6.4
+MOST_BARS = 32  # latents of a run
+MOST_POINTS = 20_000  # of all curves of a figure together
 
 
-def kl_over_steps(runs: Sequence[Run], *, width: float = WIDTH) -> Figure:
+def kl_over_steps(runs: Sequence[RunRecord], *, width: float = WIDTH) -> Figure:
     """KL over training, a panel per group of seeds, and dashed the target where one is logged.
 
     The KL drawn is the mean since the previous logged step where that is logged.
-
-    Args:
-        runs: Runs as `load_runs` reads them.
-        width: Width in inches.
-
-    Returns:
-        The figure; one line per run.
-
-    Raises:
-        ValueError: If no run has a log.
     """
     logged = _need([run for run in runs if run.log], "logged step")
     groups = _by(logged, "label")
-    look = looks(runs)
+    look, most = looks(runs), _most(logged)
     with style():
         figure, axes = panels(len(groups), width=width, height=1.75)
         for axis, (label, members) in zip(axes, groups.items(), strict=True):
             for run in members:
-                axis.plot(*curve(run, _kl), color=look[label].colour, linewidth=1)
+                axis.plot(*curve(run, _kl, most), color=look[label].colour, linewidth=1)
             for run in members:
-                steps, target = curve(run, lambda row: row.get("target"))
+                steps, target = curve(run, lambda row: row.get("target"), most)
                 if len(steps):
                     axis.plot(steps, target, color=INK, linestyle="--", linewidth=1)
             seeds = f" ({len(members)} seeds)" if len(members) > 1 else ""
@@ -61,19 +54,8 @@ def kl_over_steps(runs: Sequence[Run], *, width: float = WIDTH) -> Figure:
     return figure
 
 
-def beta_over_steps(runs: Sequence[Run], *, width: float = WIDTH) -> Figure:
-    """Effective β over training, logarithmic, and below it the equivalent β where it differs.
-
-    Args:
-        runs: Runs as `load_runs` reads them.
-        width: Width in inches.
-
-    Returns:
-        The figure; one line per run in each panel.
-
-    Raises:
-        ValueError: If no run has logged a β.
-    """
+def beta_over_steps(runs: Sequence[RunRecord], *, width: float = WIDTH) -> Figure:
+    """Effective β over training, logarithmic, and below it the equivalent β where it differs."""
     logged = _need([run for run in runs if len(curve(run, _beta)[0])], "logged `beta`")
     differing = [run for run in logged if any(_beta(r) != _equivalent(r) for r in run.log)]
     shown = [("effective β", _beta, logged)]
@@ -86,7 +68,7 @@ def beta_over_steps(runs: Sequence[Run], *, width: float = WIDTH) -> Figure:
             for label, alike in _by(members, "label").items():
                 for number, run in enumerate(alike):
                     axis.plot(
-                        *curve(run, value),
+                        *curve(run, value, _most(logged)),
                         color=look[label].colour,
                         linestyle=look[label].line,
                         label="" if number else label,
@@ -99,22 +81,12 @@ def beta_over_steps(runs: Sequence[Run], *, width: float = WIDTH) -> Figure:
 
 
 def rate_distortion(
-    runs: Sequence[Run], *, distortion: str = "mse", width: float = WIDTH
+    runs: Sequence[RunRecord], *, distortion: str = "mse", width: float = WIDTH
 ) -> Figure:
     """The rate-distortion plane: KL against the distortion of the mean image, a point per run.
 
-    A panel per data set. The held-out part is taken where all its runs have one.
-
-    Args:
-        runs: Runs as `load_runs` reads them.
-        distortion: `mse` or `bce`, both common to all likelihoods.
-        width: Width in inches.
-
-    Returns:
-        The figure.
-
-    Raises:
-        ValueError: If the distortion is another, or no run was evaluated.
+    A panel per data set; the held-out split is taken where all its runs have one. `distortion` is
+    `mse` or `bce`, which all likelihoods have in common.
     """
     names = {"mse": "MSE (per pixel)", "bce": "BCE (nats per image)"}
     if distortion not in names:
@@ -125,9 +97,9 @@ def rate_distortion(
     with style():
         figure, axes = panels(len(evaluated), width=width, height=2.9)
         for axis, (data, members) in zip(axes, evaluated.items(), strict=True):
-            part = "test" if all("test" in run.evaluation for run in members) else "train"
+            split = "test" if all("test" in run.evaluation for run in members) else "train"
             for label, alike in _by(members, "label").items():
-                points = [run.evaluation[part] for run in alike]
+                points = [run.evaluation[split] for run in alike]
                 axis.plot(
                     [point["kl"] for point in points],
                     [point[distortion] for point in points],
@@ -139,28 +111,22 @@ def rate_distortion(
                     markersize=7.5,
                     label=label,
                 )
-            axis.set_title(short(data, width - 1) + (", held-out part" if part == "test" else ""))
+            held_out = ", held-out split" if split == "test" else ""
+            axis.set_title(short(data, width - 1) + held_out)
             axis.set_xlabel("rate: KL (nats per image)")
             axis.set_ylabel(f"distortion: {names[distortion]}")
-            axis.margins(0.12)
+            _roomy(axis)
             _few_ticks(axis)
         legend(figure, axes, width)
     return figure
 
 
-def latent_kl(runs: Sequence[Run], *, among: Sequence[Run] = (), width: float = WIDTH) -> Figure:
-    """KL of every latent, sorted, a panel per run; dead latents are grey.
+def latent_kl(
+    runs: Sequence[RunRecord], *, among: Sequence[RunRecord] = (), width: float = WIDTH
+) -> Figure:
+    """The largest KLs of latents, sorted, a panel per run; dead latents are grey.
 
-    Args:
-        runs: Runs as `load_runs` reads them.
-        among: All runs of the report, where these are some of them, so that colours agree.
-        width: Width in inches.
-
-    Returns:
-        The figure.
-
-    Raises:
-        ValueError: If no run was evaluated or has logged a KL per latent.
+    Where the runs are some of those in a report, `among` is all of them, so that colours agree.
     """
     known = [run for run in runs if kl_per_latent(run) is not None]
     _need(known, "KL per latent")
@@ -169,15 +135,15 @@ def latent_kl(runs: Sequence[Run], *, among: Sequence[Run] = (), width: float = 
     with style():
         figure, axes = panels(len(known), width=width, height=1.75)
         for axis, run in zip(axes, known, strict=True):
-            kl = np.array(kl_per_latent(run), dtype=float)
-            order, dead = np.argsort(-kl, kind="stable"), dead_latents(run)
+            kl = np.nan_to_num(np.array(kl_per_latent(run), dtype=float))
+            order, dead = np.argsort(-kl, kind="stable")[:MOST_BARS], dead_latents(run)
             colours = [GREY if int(d) in dead else look[run.label].colour for d in order]
-            bars = axis.bar(range(len(kl)), kl[order], color=colours, width=0.75)
+            bars = axis.bar(range(len(order)), kl[order], color=colours, width=0.75)
             for bar, latent in zip(bars, order, strict=True):
                 if int(latent) in dead:
                     middle = bar.get_x() + bar.get_width() / 2
                     axis.text(middle, bar.get_height(), "dead", va="bottom", **small)
-            axis.set_xticks(range(len(kl)), [str(d) for d in order])
+            axis.set_xticks(range(len(order)), [str(d) for d in order])
             axis.grid(visible=False, axis="x")
             axis.set_title(short(run.name, width))
             axis.set_ylabel("KL (nats)")
@@ -186,7 +152,7 @@ def latent_kl(runs: Sequence[Run], *, among: Sequence[Run] = (), width: float = 
     return figure
 
 
-def has_distortion(run: Run, distortion: str) -> bool:
+def has_distortion(run: RunRecord, distortion: str) -> bool:
     """Whether every evaluated part of the run has its KL and this distortion."""
     parts = run.evaluation.values()
     return "train" in run.evaluation and all(
@@ -194,13 +160,13 @@ def has_distortion(run: Run, distortion: str) -> bool:
     )
 
 
-def kl_per_latent(run: Run) -> list[float | int] | None:
+def kl_per_latent(run: RunRecord) -> list[float | int] | None:
     """KL of every latent in nats: over the evaluation sample, or that of the last logged step."""
     last = run.log[-1] if run.log else {}
     return run.metrics.get("kl_per_latent") or last.get("kl_per_latent") or None
 
 
-def dead_latents(run: Run) -> set[int]:
+def dead_latents(run: RunRecord) -> set[int]:
     """Latents that carry nothing about the image; empty where the run doesn't say."""
     arrays = run.arrays(folder.TRAVERSALS)
     return set(arrays["latents"][~arrays["active"]].tolist()) if arrays else set()
@@ -208,7 +174,7 @@ def dead_latents(run: Run) -> set[int]:
 
 def _kl(row: dict[str, Any]) -> float | int | None:
     average = row.get("kl_average")
-    return row.get("terms", {}).get("kl") if average is None else average
+    return (row.get("terms") or {}).get("kl") if average is None else average
 
 
 def _beta(row: dict[str, Any]) -> float | int | None:
@@ -216,20 +182,33 @@ def _beta(row: dict[str, Any]) -> float | int | None:
 
 
 def _equivalent(row: dict[str, Any]) -> float | int | None:
-    return row.get("equivalent_beta", row.get("beta"))
+    equivalent = row.get("equivalent_beta")
+    return row.get("beta") if equivalent is None else equivalent
 
 
-def _need(runs: list[Run], what: str) -> list[Run]:
+def _need(runs: list[RunRecord], what: str) -> list[RunRecord]:
     if not runs:
         raise ValueError(f"`runs` must hold a run with a {what}; got none. Leave this figure out.")
     return runs
 
 
-def _by(runs: Sequence[Run], attribute: str) -> dict[str, list[Run]]:
-    groups: dict[str, list[Run]] = {}
+def _by(runs: Sequence[RunRecord], attribute: str) -> dict[str, list[RunRecord]]:
+    groups: dict[str, list[RunRecord]] = {}
     for run in runs:
         groups.setdefault(getattr(run, attribute), []).append(run)
     return groups
+
+
+def _most(runs: Sequence[RunRecord]) -> int:
+    return max(100, min(MAX_POINTS, MOST_POINTS // len(runs)))
+
+
+def _roomy(axis: Axes) -> None:
+    """Limits half as wide as the largest value at least: a small difference shall look small."""
+    for name in ("x", "y"):
+        low, high = getattr(axis.dataLim, f"interval{name}")
+        spare = 0.12 * (high - low) + max(0.0, abs(high) / 2 - (high - low)) / 2
+        axis.set(**{f"{name}lim": (low - spare, high + spare + (spare == 0))})
 
 
 def _few_ticks(axis: Axes) -> None:

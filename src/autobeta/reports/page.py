@@ -1,17 +1,19 @@
 """One self-contained HTML page from run folders: nothing to fetch, nothing to execute."""
 
 import html
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+import math
+import re
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path, PurePath
 from typing import Any
 
-from matplotlib.figure import Figure
-
-from autobeta import runs as folder
 from autobeta.control import Tracking, advice
 from autobeta.reports import figures, pictures, tables
-from autobeta.reports._load import Run, curve, flatten, load_runs, missing
-from autobeta.reports._style import png_uri, svg_uri
+from autobeta.reports._load import RunRecord, curve, find_runs, load_runs, missing
+from autobeta.reports._read import flatten, printable
+from autobeta.reports._style import svg_uri, webp_uri
+from autobeta.run import folder
 
 _WIDTH = 4.6  # inches: type stays readable when a telephone shrinks the figure
 
@@ -37,53 +39,74 @@ _LATENT = (
 _RECONSTRUCTIONS = "Images from the data, and below each what the model makes of its code."
 _TRAVERSALS = (
     "Each row changes one latent from low to high and leaves the others as they are. It shows "
-    "what this latent stands for; the rows are sorted by KL, dead latents are pale."
+    "what this latent stands for; the rows are sorted by KL, dead latents are pale. Below stands "
+    "the value that the latent is given, in standard deviations of the prior."
 )
 _SAMPLES = "Images decoded from random codes: what the model makes up on its own."
 _LOSSES = (
     "Losses of the trained model on a sample of the data; a blank is a value the run lacks. "
-    "After a slash stands the held-out part. "
+    "After a slash stands the held-out split. ↓: lower is better, ↑: higher. "
     "Nats of different likelihoods do not compare; MSE, PSNR and BCE of the mean image do."
 )
-_SEEDS = "Mean ± standard deviation over runs that differ only by seed."
+_SEEDS = (
+    "Mean ± standard deviation over n runs that differ only by seed and were evaluated on equally "
+    "many images; in brackets the 95 % t interval of the mean."
+)
 _CONTROL = (
     "How well KL followed its set point after the first tenth of each run, as means between two "
     "lines of the log. Settling: steps after a rise of the set point until KL is within 0.25 nats."
 )
-_SCORES = "Disentanglement scores, as mean ± standard deviation where there are several seeds."
+_SCORES = f"Disentanglement scores; ↑: higher is better, ↓: lower. {_SEEDS}"
 
 
 def write_report(runs: Sequence[Path], out: Path) -> Path:
     """Write one HTML page about some runs: figures, tables, images and all settings.
 
     The page needs no network, no script and no other file. The same folders give the same bytes.
-    What a run lacks (it has not finished, it was not evaluated) is named on the page.
+    What a run lacks (it has not finished, it was not evaluated) is named on the page. A path that
+    holds no run and a damaged file are left out, and named there and in a warning.
 
     Args:
         runs: Run folders.
-        out: File to write; a former one is replaced.
+        out: File to write; a former one is replaced, a link or a device is written through.
 
     Returns:
         The file written.
 
     Raises:
-        ValueError: If no run is given, `out` is a folder, or a file cannot be read.
-        FileNotFoundError: If a folder holds no run.
+        ValueError: If no run is given or none can be read, or `out` is a folder.
+        FileNotFoundError: If there is nothing at a path, or no path holds a run.
     """
     if out.is_dir():
         raise ValueError(f"`out` must be a file; got the folder `{out}`. Add a name.html to it.")
-    page = "".join(_page(load_runs(runs))).encode()
-    folder.write_atomic(out, lambda file: file.write(page))
+    found, left_out = find_runs(runs)
+    if not found:
+        load_runs(runs)  # which says why
+    for path, error in left_out.items():
+        name = printable(str(path))
+        warnings.warn(f"{name} is left out, it is no run folder: {error}", stacklevel=2)
+    page = "".join(_page(found, left_out)).encode()
+    if out.exists() and not out.is_file():
+        out.write_bytes(page)
+    else:
+        folder.write_atomic(out.resolve(), lambda file: file.write(page))
     return out
 
 
-def _page(runs: Sequence[Run]) -> Iterator[str]:
+def _page(runs: Sequence[RunRecord], left_out: dict[Path, Exception]) -> Iterator[str]:
     title = f"Report on {len(runs)} runs" if len(runs) > 1 else f"Report on {runs[0].name}"
     css = Path(__file__).with_name("style.css").read_text("utf-8")
     yield '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     yield f"<title>{html.escape(title)}</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
-    yield f"<h1>{html.escape(title)}</h1>\n{_overview(runs)}{_gaps(runs)}"
+    yield f"<h1>{html.escape(title)}</h1>\n"
+    methods, data = (
+        ", ".join(sorted({getattr(run, what) for run in runs})) for what in ("method", "data")
+    )
+    yield f"<p>{html.escape(f'Methods: {methods}. Data: {data}.')}</p>\n"
+    no_runs = [(printable(path.name), f"Left out: {error}") for path, error in left_out.items()]
+    if gaps := _said([(run.name, gap) for run in runs for gap in missing(run)] + no_runs):
+        yield f'<div class="missing">What is missing:{gaps}</div>\n'
     yield "<h2>Training and trade-off</h2>\n"
     yield f'<div class="figures">\n{"".join(_comparison(runs))}</div>\n'
     yield f"<h2>Numbers</h2>\n{''.join(_numbers(runs))}"
@@ -94,35 +117,23 @@ def _page(runs: Sequence[Run]) -> Iterator[str]:
     yield "</body>\n</html>\n"
 
 
-def _overview(runs: Sequence[Run]) -> str:
+def _comparison(runs: Sequence[RunRecord]) -> Iterator[str]:
     methods = ", ".join(sorted({run.method for run in runs}))
-    data = ", ".join(sorted({run.data for run in runs}))
-    return f"<p>Methods: {html.escape(methods)}. Data: {html.escape(data)}.</p>\n"
-
-
-def _gaps(runs: Sequence[Run]) -> str:
-    items = [
-        f"<li><b>{html.escape(run.name)}</b>: {html.escape(' '.join(gaps))}</li>"
-        for run in runs
-        if (gaps := missing(run))
-    ]
-    if not items:
-        return ""
-    return f'<div class="missing">What is missing:<ul>{"".join(items)}</ul></div>\n'
-
-
-def _comparison(runs: Sequence[Run]) -> Iterator[str]:
+    of = f"of {len(runs)} runs: {methods}" if len(runs) > 1 else f"of {runs[0].name}"
     if any(run.log for run in runs):
-        yield _svg(figures.kl_over_steps(runs, width=_WIDTH), "KL over training", _KL)
+        drawn = figures.kl_over_steps(runs, width=_WIDTH)
+        yield _figure(svg_uri(drawn), "KL over training", _KL, f"Curves {of}; nats by step")
     if any(len(curve(run, lambda row: row.get("beta"))[0]) for run in runs):
-        yield _svg(figures.beta_over_steps(runs, width=_WIDTH), "β over training", _BETA)
+        drawn = figures.beta_over_steps(runs, width=_WIDTH)
+        yield _figure(svg_uri(drawn), "β over training", _BETA, f"Weights {of}; by step")
     for distortion in ("mse", "bce"):
         if any(figures.has_distortion(run, distortion) for run in runs):
             drawn = figures.rate_distortion(runs, distortion=distortion, width=_WIDTH)
-            yield _svg(drawn, f"Rate and distortion ({distortion.upper()})", _RATE)
+            title = f"Rate and distortion ({distortion.upper()})"
+            yield _figure(svg_uri(drawn), title, _RATE, f"Points {of}; distortion by KL")
 
 
-def _numbers(runs: Sequence[Run]) -> Iterator[str]:
+def _numbers(runs: Sequence[RunRecord]) -> Iterator[str]:
     names = {name for run in runs for name in tables.scores(run)}
     rows, seeds = tables.run_rows(runs), tables.seed_rows(runs)
     one_data_set = {"data"} if len({run.data for run in runs}) == 1 else set()
@@ -131,8 +142,9 @@ def _numbers(runs: Sequence[Run]) -> Iterator[str]:
         yield _table(_losses(seeds, names | {"data"}), f"{_LOSSES} {_SEEDS}")
         every_run = f"<details><summary>Every run</summary>{every_run}</details>\n"
     if names:
-        keys = names | {"label", "seeds"}
-        kept = [{key: value for key, value in row.items() if key in keys} for row in seeds]
+        keys = names | {"label", "seeds", "points"}
+        scored = [row for row in seeds if any(row.get(name) is not None for name in names)]
+        kept = [{key: value for key, value in row.items() if key in keys} for row in scored]
         by_method = tables.table(kept)
         few = len(kept) <= len(names)
         yield _table(tables.transposed(by_method, "score") if few else by_method, _SCORES)
@@ -142,14 +154,13 @@ def _numbers(runs: Sequence[Run]) -> Iterator[str]:
         yield _advice(tracks)
 
 
-def _advice(tracks: Sequence[tuple[Run, Tracking]]) -> str:
+def _advice(tracks: Sequence[tuple[RunRecord, Tracking]]) -> str:
     """What to try where a run tracked badly."""
-    items = [
-        f"<li><b>{html.escape(run.name)}</b>: {html.escape(sentence)}</li>"
+    return _said(
+        (run.name, sentence)
         for run, found in tracks
-        for sentence in advice(found, beta_min=tables.beta_min(run))
-    ]
-    return f"<ul>{''.join(items)}</ul>\n" if items else ""
+        for sentence in advice(found, **({"beta_min": -math.inf} | tables.bounds(run)))
+    )
 
 
 def _losses(rows: Sequence[tables.Row], left_out: set[str]) -> tables.Table:
@@ -157,51 +168,70 @@ def _losses(rows: Sequence[tables.Row], left_out: set[str]) -> tables.Table:
     return tables.beside(tables.table(kept))
 
 
-def _section(run: Run, runs: Sequence[Run]) -> Iterator[str]:
-    name = html.escape(run.name)
-    yield f"<h3>{name}</h3>\n"
+def _section(run: RunRecord, runs: Sequence[RunRecord]) -> Iterator[str]:
+    yield f"<h3>{html.escape(run.name)}</h3>\n"
     if run.label != run.name:
-        yield f"<p>{html.escape(run.label)}, seed {html.escape(str(run.seed))}</p>\n"
+        yield f"<p>{html.escape(run.label)}, seed {run.seed}</p>\n"
     yield f'<div class="figures">\n{"".join(_images(run, runs))}</div>\n'
     yield _details("All settings", run.config)
     if run.environment:
         yield _details("Versions and environment", run.environment)
 
 
-def _images(run: Run, runs: Sequence[Run]) -> Iterator[str]:
-    if figures.kl_per_latent(run) is not None:
+def _images(run: RunRecord, runs: Sequence[RunRecord]) -> Iterator[str]:
+    kl, arrays = figures.kl_per_latent(run), run.arrays(folder.TRAVERSALS)
+    if kl is not None:
         drawn = figures.latent_kl([run], among=runs, width=_WIDTH)
-        yield _svg(drawn, "KL of each latent", _LATENT)
+        said = f"Bars of {run.name}: {len(kl)} latents, {len(figures.dead_latents(run))} dead"
+        yield _figure(svg_uri(drawn), "KL of each latent", _LATENT, said)
     if run.arrays(folder.RECONSTRUCTIONS):
-        drawn = pictures.reconstructions(run, width=_WIDTH)
-        yield _png(drawn, "Reconstructions", _RECONSTRUCTIONS)
-    arrays = run.arrays(folder.TRAVERSALS)
+        uri = webp_uri(pictures.reconstructions(run))
+        yield _figure(uri, "Reconstructions", _RECONSTRUCTIONS, f"Pairs of images of {run.name}")
     if arrays:
-        yield _png(pictures.traversals(run, width=_WIDTH), "Traversals", _TRAVERSALS)
+        uri = webp_uri(pictures.traversals(run))
+        yield _figure(uri, "Traversals", _TRAVERSALS, f"Images of {run.name}, a row per latent")
     if len(arrays.get("samples", ())):
-        yield _png(pictures.samples(run, width=_WIDTH), "Prior samples", _SAMPLES)
+        uri = webp_uri(pictures.samples(run))
+        yield _figure(uri, "Prior samples", _SAMPLES, f"Images that {run.name} made up")
 
 
-def _svg(figure: Figure, title: str, text: str) -> str:
-    return _figure(svg_uri(figure), title, text)
-
-
-def _png(figure: Figure, title: str, text: str) -> str:
-    return _figure(png_uri(figure), title, text)
-
-
-def _figure(uri: str, title: str, text: str) -> str:
+def _figure(uri: str, title: str, text: str, said: str) -> str:
+    """A picture with its caption, and what it shows for those who can't see it."""
     caption = f"<figcaption><b>{title}.</b> {text}</figcaption>"
-    return f'<figure><img src="{uri}" alt="{title}">{caption}</figure>\n'
+    return f'<figure><img src="{uri}" alt="{html.escape(said)}">{caption}</figure>\n'
 
 
 def _table(table: tables.Table, caption: str) -> str:
     return f'<div class="wide">{tables.to_html(table, caption=caption)}</div>\n'
 
 
+def _said(sentences: Iterable[tuple[str, str]]) -> str:
+    """A list of sentences about runs, each once with the names of all runs that it is about."""
+    about: dict[str, list[str]] = {}
+    for name, sentence in sentences:
+        about.setdefault(sentence, []).append(name)
+    joined: dict[str, list[str]] = {}
+    for sentence, names in about.items():
+        joined.setdefault(", ".join(names), []).append(sentence)
+    items = (
+        f"<li><b>{_text(names)}</b>: {_text(' '.join(s))}</li>" for names, s in joined.items()
+    )
+    return f"<ul>{''.join(items)}</ul>\n" if joined else ""
+
+
+def _text(text: str) -> str:
+    """A text as HTML; what stands between backticks as code."""
+    return re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text))
+
+
 def _details(title: str, settings: dict[str, Any]) -> str:
+    """All settings; of a path only the last name, since the page may go elsewhere."""
     items = "".join(
-        f"<dt>{html.escape(key)}</dt><dd>{html.escape(value)}</dd>"
+        f"<dt>{html.escape(printable(key))}</dt><dd>{html.escape(printable(_last(value)))}</dd>"
         for key, value in flatten(settings).items()
     )
     return f"<details><summary>{title}</summary><dl>{items}</dl></details>\n"
+
+
+def _last(value: str) -> str:
+    return PurePath(value).name if value.startswith("/") else value

@@ -1,113 +1,170 @@
-"""Figures made of images: reconstructions, traversals and prior samples."""
+"""Pictures made of images: reconstructions, traversals, samples of the prior; as Pillow images.
+
+Images are uint8, shape (..., H, W, C), with one channel or three; small ones are enlarged by a
+whole factor. A picture of a run that has no such images raises ValueError.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib import get_data_path
+from PIL import Image, ImageDraw, ImageFont
 
-from autobeta import runs as folder
-from autobeta.reports._load import Run
-from autobeta.reports._montage import centres, factor, filled, montage, paled
-from autobeta.reports._style import GREY, INK, SMALL, style
+from autobeta.reports._load import RunRecord
+from autobeta.reports._style import GREY, INK
+from autobeta.run import folder
 
-WIDTH = 6.4
+GAP = 4  # pixels between two images, after they are enlarged
+SIDE = 96  # pixels that images are enlarged to, about
+WHITE = 255
+FOOT = 34  # pixels for labels below a row
+MOST_ROWS = 24  # latents of a traversal on a page
+
+_FONT = str(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf")
 
 
-def reconstructions(
-    run: Run, *, count: int = 16, columns: int = 8, width: float = WIDTH
-) -> Figure:
-    """Originals, and below each its reconstruction.
+def reconstructions(run: RunRecord, *, count: int = 16, columns: int = 8) -> Image.Image:
+    """Originals, and below each its reconstruction."""
+    arrays = _need(run, folder.RECONSTRUCTIONS, "originals")
+    pair = [_rows(arrays[key][:count], columns) for key in ("originals", "reconstructions")]
+    rows = np.stack(pair, axis=1).reshape(-1, *pair[0].shape[1:])
+    return grid(rows, ["data", "model"] * len(pair[0]), side=64)
+
+
+def traversals(run: RunRecord) -> Image.Image:
+    """A row per latent by falling KL, at most `MOST_ROWS`; dead latents are paled and marked."""
+    arrays = _need(run, folder.TRAVERSALS, "images")
+    named = {key: arrays[key] for key in ("latents", "kl", "active")}
+    images, labels = _sorted(arrays["images"], **named)
+    values = [f"{value:.2g}" for value in arrays["values"]]
+    return grid(images[:MOST_ROWS], labels[:MOST_ROWS], values, side=64)
+
+
+def samples(run: RunRecord, *, count: int = 32, columns: int = 8) -> Image.Image:
+    """Images decoded from draws of the prior."""
+    rows = _rows(_need(run, folder.TRAVERSALS, "samples")["samples"][:count], columns)
+    return grid(rows, [""] * len(rows), side=64)
+
+
+def save_traversal_grid(
+    path: Path, images: np.ndarray, *, latents: np.ndarray, kl: np.ndarray, active: np.ndarray
+) -> None:
+    """Write traversals as one PNG: a labelled row per latent, sorted by falling KL.
 
     Args:
-        run: A run as `load_runs` reads it.
-        count: Number of images at most.
-        columns: Images beside each other.
-        width: Width in inches.
-
-    Returns:
-        The figure.
-
-    Raises:
-        ValueError: If the run has no reconstructions.
+        path: File to write.
+        images: Decoded images, shape (num_latents, num_values, H, W, C), uint8.
+        latents: The latent of each row, shape (num_latents,).
+        kl: KL of each row's latent in nats, shape (num_latents,).
+        active: Whether each row's latent is active, shape (num_latents,).
     """
-    arrays = run.arrays(folder.RECONSTRUCTIONS)
-    if not arrays:
-        raise ValueError(f"`run` must have {folder.RECONSTRUCTIONS}; `{run.name}` has none.")
-    rows, names = [], []
-    for start in range(0, min(count, len(arrays["originals"])), columns):
-        for key, name in (("originals", "data"), ("reconstructions", "model")):
-            rows.append(filled(arrays[key][:count][start : start + columns], columns))
-            names.append(name)
-    return _grid_figure(np.stack(rows), labels=names, width=width)
+    picture = grid(*_sorted(images, latents=latents, kl=kl, active=active))
+    folder.write_atomic(path, lambda file: picture.save(file, format="png"))
 
 
-def traversals(run: Run, *, width: float = WIDTH) -> Figure:
-    """A row per latent, sorted by falling KL; dead latents are paled and marked `dead`.
+def save_traversal_gif(
+    path: Path,
+    images: np.ndarray,
+    *,
+    latents: np.ndarray,
+    kl: np.ndarray,
+    active: np.ndarray,
+    columns: int = 5,
+    milliseconds: int = 90,
+) -> None:
+    """Write traversals as an endless GIF that moves all latents at once, to and fro.
 
     Args:
-        run: A run as `load_runs` reads it.
-        width: Width in inches.
-
-    Returns:
-        The figure.
-
-    Raises:
-        ValueError: If the run has no traversals.
+        path: File to write.
+        images: As for `save_traversal_grid`, and so are the next three.
+        latents: The latent of each row.
+        kl: Its KL.
+        active: Whether it is active.
+        columns: Latents beside each other.
+        milliseconds: Time of each of the 2 num_values - 2 frames.
     """
-    arrays = run.arrays(folder.TRAVERSALS)
-    if not arrays:
-        raise ValueError(f"`run` must have {folder.TRAVERSALS}; `{run.name}` has none.")
-    order = np.argsort(-arrays["kl"], kind="stable")
-    kl, active = arrays["kl"][order], arrays["active"][order]
-    labels = [
-        f"z{latent}  " + (f"{nats:.2f} nats" if alive else "dead")
-        for latent, nats, alive in zip(arrays["latents"][order], kl, active, strict=True)
+    images, labels = _sorted(images, latents=latents, kl=kl, active=active)
+    labels = [label if label.endswith("dead") else label.split()[0] for label in labels]
+    columns = min(columns, len(images))
+    blocks = [slice(first, first + columns) for first in range(0, len(images), columns)]
+    strips = [
+        [grid(_rows(images[b, value], columns), [""], labels[b]) for b in blocks]
+        for value in range(images.shape[1])
     ]
-    images = paled(arrays["images"][order], active)
-    figure = _grid_figure(images, labels=labels, width=width, dead=~active)
-    axis = figure.axes[0]
-    axis.set_xticks(centres(images.shape[1], images.shape[3] * factor(images)))
-    axis.set_xticklabels([f"{value:.2g}" for value in arrays["values"]])
-    axis.set_xlabel("value given to the latent (prior standard deviations)")
-    return figure
+    still = [np.concatenate([np.asarray(strip) for strip in moment]) for moment in strips]
+    palette = Image.fromarray(np.concatenate(still)).quantize(256)  # one, or colours would flicker
+    frames = [
+        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
+        for frame in still
+    ]
+    frames += frames[-2:0:-1]
+    options = {"save_all": True, "append_images": frames[1:], "duration": milliseconds, "loop": 0}
+    folder.write_atomic(path, lambda file: frames[0].save(file, format="gif", **options))
 
 
-def samples(run: Run, *, count: int = 32, columns: int = 8, width: float = WIDTH) -> Figure:
-    """Images decoded from draws of the prior.
+def save_montage(path: Path, images: np.ndarray, *, columns: int = 8) -> None:
+    """Write images (n, H, W, C), uint8, side by side as one PNG."""
+    rows = _rows(images, columns)
+    picture = grid(rows, [""] * len(rows))
+    folder.write_atomic(path, lambda file: picture.save(file, format="png"))
 
-    Args:
-        run: A run as `load_runs` reads it.
-        count: Number of images at most.
-        columns: Images beside each other.
-        width: Width in inches.
 
-    Returns:
-        The figure.
+def grid(
+    images: np.ndarray, labels: Sequence[str], below: Sequence[str] = (), *, side: int = SIDE
+) -> Image.Image:
+    """Images (rows, columns, H, W, C) in a grid, labels before rows and below columns.
 
-    Raises:
-        ValueError: If the run has no prior samples.
+    Small images are enlarged to about `side` pixels; a label that ends in "dead" is grey.
     """
-    images = run.arrays(folder.TRAVERSALS).get("samples", np.empty(0))[:count]
-    if not len(images):
-        raise ValueError(f"`run` must have prior samples; `{run.name}` has none.")
-    rows = [filled(images[i : i + columns], columns) for i in range(0, len(images), columns)]
-    return _grid_figure(np.stack(rows), labels=[""] * len(rows), width=width)
+    times = max(1, round(side / max(images.shape[2:4])))
+    images = images.repeat(times, axis=2).repeat(times, axis=3)
+    images = np.broadcast_to(images, (*images.shape[:4], 3))
+    gaps = [(0, 0), (0, 0), (0, GAP), (0, GAP), (0, 0)]
+    padded = np.pad(images, gaps, constant_values=WHITE)
+    rows, columns, high, wide, _ = padded.shape
+    tiles = padded.swapaxes(1, 2).reshape(rows * high, columns * wide, 3)[:-GAP, :-GAP]
+    font = ImageFont.truetype(_FONT, 22)
+    margin = max(int(font.getlength(label)) + 14 * bool(label) for label in labels)
+    foot = FOOT * bool(below)
+    picture = Image.new("RGB", (margin + tiles.shape[1], tiles.shape[0] + foot), "white")
+    picture.paste(Image.fromarray(tiles), (margin, 0))
+    draw = ImageDraw.Draw(picture)
+    for row, text in enumerate(labels):
+        place = (6, row * high + (high - GAP) / 2)
+        draw.text(place, text, fill=_colour(text), font=font, anchor="lm")
+    for column, text in enumerate(below):
+        place = (margin + column * wide + (wide - GAP) / 2, tiles.shape[0] + foot / 2)
+        draw.text(place, text, fill=_colour(text), font=font, anchor="mm")
+    return picture
 
 
-def _grid_figure(
-    images: np.ndarray, *, labels: list[str], width: float, dead: np.ndarray | None = None
-) -> Figure:
-    """Rows of images (rows, columns, H, W, C) as a figure, a label before each row."""
-    tiles = montage(images)
-    label_inches = 0.075 * max(map(len, labels))
-    height = (width - label_inches) * tiles.shape[0] / tiles.shape[1]
-    with style():
-        figure = Figure(figsize=(width, height + (0.15 if dead is None else 0.6)))
-        axis = figure.subplots()
-        axis.imshow(tiles)
-        axis.grid(visible=False)
-        axis.spines[:].set_visible(False)
-        axis.tick_params(length=0, labelsize=SMALL)
-        axis.set_xticks([])
-        axis.set_yticks(centres(len(images), images.shape[2] * factor(images)), labels)
-        for number, text in enumerate(axis.get_yticklabels()):
-            text.set_color(GREY if dead is not None and dead[number] else INK)
-    return figure
+def _sorted(
+    images: np.ndarray, *, latents: np.ndarray, kl: np.ndarray, active: np.ndarray
+) -> tuple[np.ndarray, list[str]]:
+    """Rows by falling KL with their labels; the rows of dead latents half faded to white."""
+    order = np.argsort(-kl, kind="stable")
+    images = images[order]
+    dead = ~active[order]
+    images[dead] = WHITE - (WHITE - images[dead]) // 2
+    return images, [
+        f"z{latents[d]}  " + (f"{kl[d]:.2f} nats" if active[d] else "dead") for d in order
+    ]
+
+
+def _rows(images: np.ndarray, columns: int) -> np.ndarray:
+    """Images (n, H, W, C) in rows of some columns, white ones added where the last is short."""
+    short = -len(images) % columns
+    images = np.pad(images, [(0, short), (0, 0), (0, 0), (0, 0)], constant_values=WHITE)
+    return images.reshape(-1, columns, *images.shape[1:])
+
+
+def _need(run: RunRecord, file: str, key: str) -> dict[str, np.ndarray]:
+    arrays = run.arrays(file)
+    if key not in arrays:
+        raise ValueError(f"`run` must have {key} in {file}; `{run.name}` has none.")
+    return arrays
+
+
+def _colour(text: str) -> str:
+    return GREY if text.endswith("dead") else INK

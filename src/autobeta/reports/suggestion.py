@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from autobeta import runs
 from autobeta.control import Suggestion, read_pilot
 from autobeta.reports._style import COLOURS, GREY, INK, panels, steps_axis, style
+from autobeta.run import folder as runs
 
 
 def suggestion_figure(log: Sequence[Mapping[str, Any]], found: Suggestion) -> Figure:
@@ -19,9 +19,6 @@ def suggestion_figure(log: Sequence[Mapping[str, Any]], found: Suggestion) -> Fi
     Args:
         log: Lines of the pilot's log.
         found: What `autobeta.control.suggest` read from them.
-
-    Returns:
-        A figure of three panels.
     """
     pilot = read_pilot(log)
     rising, beta, kl = pilot.rising, pilot.beta, pilot.kl
@@ -69,13 +66,6 @@ def suggestion_figure(log: Sequence[Mapping[str, Any]], found: Suggestion) -> Fi
 
 
 def save_suggestion(path: Path, log: Sequence[Mapping[str, Any]], found: Suggestion) -> None:
-    """Write `suggestion_figure` as a PNG.
-
-    Args:
-        path: The file to write.
-        log: As for `suggestion_figure`.
-        found: As for `suggestion_figure`.
-    """
+    """Write `suggestion_figure` as a PNG."""
     figure = suggestion_figure(log, found)
-    with style():
-        runs.write_atomic(path, lambda file: figure.savefig(file, format="png", dpi=150))
+    runs.write_atomic(path, lambda file: figure.savefig(file, format="png", dpi=150))

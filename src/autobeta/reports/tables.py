@@ -1,12 +1,20 @@
-"""Runs as rows of numbers, one per run or one per group of seeds; text in Markdown or HTML."""
+"""Runs as rows of numbers, one per run or one per group of seeds; text in HTML."""
 
+import functools
 import html
+import math
+import re
 import statistics
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from scipy.special import stdtrit
+
+from autobeta import registry
 from autobeta.control import Tracking, tracking
-from autobeta.reports._load import Run
+from autobeta.reports._load import RunRecord
+from autobeta.reports._read import printable
+from autobeta.run.folder import LARGEST
 
 HELD_OUT = ", held-out"
 
@@ -17,6 +25,14 @@ class Spread(NamedTuple):
     mean: float
     std: float | None
     n: int
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """The 95 % t interval of the mean; None for a single seed."""
+        if self.std is None:
+            return None
+        reach = float(stdtrit(self.n - 1, 0.975)) * self.std / math.sqrt(self.n)
+        return self.mean - reach, self.mean + reach
 
 
 Value = str | int | float | Spread | None
@@ -33,6 +49,7 @@ class Table(NamedTuple):
 class _Column(NamedTuple):
     heading: str
     format: str
+    better: str = ""  # an arrow to the better side
 
 
 _COLUMNS = {
@@ -42,13 +59,15 @@ _COLUMNS = {
     "data": _Column("data", ""),
     "steps": _Column("steps", ",d"),
     "seed": _Column("seed", "d"),
-    "seeds": _Column("seeds", "d"),
-    "reconstruction": _Column("reconstruction (nats)", ".2f"),
+    "seeds": _Column("n (seeds)", "d"),
+    "points": _Column("evaluated on (images)", ",d"),
+    "reconstruction": _Column("reconstruction (nats)", ".2f", "↓"),
     "kl": _Column("KL (nats)", ".2f"),
-    "mse": _Column("MSE (per pixel)", "#.3g"),
-    "psnr": _Column("PSNR (dB)", ".2f"),
-    "ssim": _Column("SSIM", ".4f"),
-    "bce": _Column("BCE (nats)", ".2f"),
+    "elbo": _Column("ELBO (nats)", ".2f", "↑"),
+    "mse": _Column("MSE (per pixel)", "#.3g", "↓"),
+    "psnr": _Column("PSNR (dB)", ".2f", "↑"),
+    "ssim": _Column("SSIM", ".4f", "↑"),
+    "bce": _Column("BCE (nats)", ".2f", "↓"),
     "active_latents": _Column("active latents", ".3g"),
     "beta": _Column("final β", ".3g"),
     "equivalent_beta": _Column("equivalent β", ".3g"),
@@ -59,76 +78,86 @@ _COLUMNS = {
     "overshoot": _Column("overshoot", ".1%"),
     "settling": _Column("settling (steps)", ".0f"),
     "at_bound": _Column("β at a bound", ".1%"),
+    "at_max": _Column("at its upper", ".1%"),
     "swing": _Column("swing (nats)", ".2f"),
     "period": _Column("its period (steps)", ".0f"),
 }
 _SCORE = ".3f"
-_LOSSES = ("reconstruction", "kl", "mse", "psnr", "ssim", "bce", "active_latents")
+_LONG = 1e9  # a number from which on digits are left out
+_LOSSES = ("reconstruction", "kl", "elbo", "mse", "psnr", "ssim", "bce", "active_latents")
 
 
-def run_rows(runs: Sequence[Run]) -> list[Row]:
+def run_rows(runs: Sequence[RunRecord]) -> list[Row]:
     """One row per run: what it is, its losses on the evaluation sample, its last β and its scores.
 
-    Losses of the held-out part stand beside, their keys end in `HELD_OUT`. The equivalent β is
+    Losses of the held-out split stand beside, their keys end in `HELD_OUT`. The equivalent β is
     there only where it differs from β. What a run lacks is None.
     """
     return [
-        {
-            "run": run.name,
-            "method": run.method,
-            "data": run.data,
-            "steps": run.steps,
-            "seed": run.seed,
-            **_numbers(run),
-        }
+        {"run": run.name, "method": run.method, "seed": run.seed, **_about(run), **_numbers(run)}
         for run in runs
     ]
 
 
-def seed_rows(runs: Sequence[Run]) -> list[Row]:
+def seed_rows(runs: Sequence[RunRecord]) -> list[Row]:
     """One row per group of runs that differ only by seed; numbers are `Spread`s over the seeds.
 
-    A number that some seeds lack is averaged over the others, and its `n` says how many.
+    Runs that were evaluated on other numbers of images, or at another step, have a row of their
+    own, and so has each that is not finished. A number that some seeds lack is averaged over the
+    others, and its `n` says how many.
     """
-    groups: dict[str, list[Run]] = {}
+    known: dict[str, set[object]] = {}
     for run in runs:
-        groups.setdefault(run.group, []).append(run)
+        known.setdefault(run.group, set()).update([run.sample] if run.metrics else [])
+    groups: dict[object, list[RunRecord]] = {}
+    for run in sorted(runs, key=lambda run: not run.metrics):
+        # one without an evaluation goes with the others
+        alone = run.metrics or len(known[run.group]) != 1
+        sample = run.sample if alone else next(iter(known[run.group]))
+        groups.setdefault((run.group, sample, run.finished or run.name), []).append(run)
     rows = []
-    for members in groups.values():
-        numbers = [_numbers(run) for run in members]
+    for first, *others in groups.values():
+        numbers = [_numbers(run) for run in (first, *others)]
         keys = dict.fromkeys(key for row in numbers for key in row)
-        row: Row = {
-            "label": members[0].label,
-            "data": members[0].data,
-            "steps": members[0].steps,
-            "seeds": len(members),
-        }
+        label = first.label + ("" if first.finished else ", unfinished")
+        row: Row = {"label": label, "seeds": len(numbers), **_about(first)}
         rows.append(row | {key: _spread([n.get(key) for n in numbers]) for key in keys})
     return rows
 
 
-def control_rows(tracks: Sequence[tuple[Run, Tracking]]) -> list[Row]:
+def control_rows(tracks: Sequence[tuple[RunRecord, Tracking]]) -> list[Row]:
     """One row per run that has a set point: how well its KL followed it."""
-    return [{"run": run.name, **found._asdict()} for run, found in tracks]
+    unknown = {"at_bound": None, "at_max": None}  # without a controller
+    return [
+        {"run": run.name, **found._asdict()} | ({} if bounds(run) else unknown)
+        for run, found in tracks
+    ]
 
 
-def tracked(run: Run) -> Tracking | None:
+def tracked(run: RunRecord) -> Tracking | None:
     """How well the KL of a run followed its set point; None where it has none."""
-    bounds = {"beta_min": beta_min(run)} if beta_min(run) else {}
-    return tracking(run.log, **bounds) if run.log else None
+    rows = [row for row in run.log if None not in (row.get("kl_average"), row.get("beta"))]
+    return tracking(rows, **bounds(run)) if rows else None
 
 
-def beta_min(run: Run) -> float:
-    """The controller's lower bound of beta, 0 where there is none."""
-    return float((run.config.get("method_config") or {}).get("beta_min") or 0.0)
+def bounds(run: RunRecord) -> dict[str, float]:
+    """The bounds of beta that the run's controller has; empty where it has no controller."""
+    names = ("beta_min", "beta_max")
+    found = {name: run.identity.get(f"method_config.{name}") for name in names}
+    return {
+        name: float(bound)
+        for name, bound in found.items()
+        if isinstance(bound, int | float) and abs(bound) < LARGEST
+    }
 
 
-def scores(run: Run) -> dict[str, float | int | None]:
+def scores(run: RunRecord) -> dict[str, float | int | None]:
     """Scores by printed name; the parts of a score follow its name after a space."""
     found: dict[str, float | int | None] = {}
-    for name, value in (run.metrics.get("metrics") or {}).items():
+    for stored, value in (run.metrics.get("metrics") or {}).items():
+        name = printable(stored)
         if isinstance(value, dict):
-            found |= {f"{name} {part}": number for part, number in value.items()}
+            found |= {f"{name} {printable(part)}": number for part, number in value.items()}
         else:
             found[name] = value
     return found
@@ -150,7 +179,7 @@ def transposed(table: Table, corner: str) -> Table:
 
 
 def beside(table: Table) -> Table:
-    """The table with each held-out number in the cell of the other part's, after a slash."""
+    """The table with each held-out number in the cell of the other split's, after a slash."""
     headings = [heading for heading in table.headings if not heading.endswith(HELD_OUT)]
     cells = []
     for row in table.cells:
@@ -158,19 +187,6 @@ def beside(table: Table) -> Table:
         both = [(named[heading], named.get(heading + HELD_OUT, "")) for heading in headings]
         cells.append(["\u00a0/ ".join(filter(None, pair)) for pair in both])
     return Table(headings, cells)
-
-
-def to_markdown(table: Table) -> str:
-    """The table as Markdown."""
-
-    def line(cells: Sequence[str]) -> str:
-        return "| " + " | ".join(" ".join(c.split()).replace("|", "\\|") for c in cells) + " |\n"
-
-    return (
-        line(table.headings)
-        + line(["---"] * len(table.headings))
-        + "".join(line(cells) for cells in table.cells)
-    )
 
 
 def to_html(table: Table, *, caption: str) -> str:
@@ -191,8 +207,14 @@ def _html_cells(headings: Sequence[str], row: Sequence[str]) -> Iterator[str]:
         yield f'<td data-label="{html.escape(heading)}">{html.escape(cell)}</td>'
 
 
-def _numbers(run: Run) -> dict[str, float | int | None]:
-    train, test = (run.evaluation.get(part) or {} for part in ("train", "test"))
+def _about(run: RunRecord) -> Row:
+    points, step = run.sample
+    held_out = run.metrics.get("num_points_test")
+    return {"data": run.data, "steps": step, "points": points, "points" + HELD_OUT: held_out}
+
+
+def _numbers(run: RunRecord) -> dict[str, float | int | None]:
+    train, test = (run.evaluation.get(split) or {} for split in ("train", "test"))
     numbers: dict[str, float | int | None] = {}
     for key in _LOSSES:
         numbers |= {key: train.get(key), key + HELD_OUT: test.get(key)}
@@ -219,10 +241,17 @@ def _in_order(rows: Sequence[Row]) -> list[str]:
 
 def _column(key: str) -> _Column:
     base = key.removesuffix(HELD_OUT)
-    if base not in _COLUMNS:
-        return _Column(key, _SCORE)
-    column = _COLUMNS[base]
-    return column._replace(heading=column.heading + key[len(base) :])
+    column = _COLUMNS.get(base) or _Column(base, _SCORE, _better(re.split(r"[\[ ]", base)[0]))
+    arrow = f" {column.better}" if column.better else ""
+    return column._replace(heading=column.heading + arrow + key[len(base) :])
+
+
+@functools.cache
+def _better(metric: str) -> str:
+    """An arrow to the better side of a score, for a metric that there is."""
+    known = metric in registry.available("metrics")
+    higher = registry.describe("metrics", metric).get("HIGHER_IS_BETTER") if known else None
+    return ("↑" if higher else "↓") if isinstance(higher, bool) else ""
 
 
 def _cell(row: Row, key: str) -> str:
@@ -230,8 +259,11 @@ def _cell(row: Row, key: str) -> str:
     if not isinstance(value, Spread):
         return _text(value, form)
     mean = _text(value.mean, form)
-    std_form = ".1e" if "e" in mean else f".{len(mean.partition('.')[2])}f"
-    std = "" if value.std is None else f"\u00a0±\u00a0{value.std:{std_form}}"
+    other = ".1e" if "e" in mean else f".{len(mean.partition('.')[2])}f"
+    std = "" if value.std is None else f"\u00a0±\u00a0{value.std:{other}}"
+    if value.interval:
+        low, high = value.interval
+        std += f" [{low:{other}}, {high:{other}}]"
     fewer = "" if value.n == row.get("seeds") else f" (n={value.n})"
     return mean + std + fewer
 
@@ -239,4 +271,8 @@ def _cell(row: Row, key: str) -> str:
 def _text(value: str | int | float | None, form: str) -> str:
     if value is None:
         return ""
-    return value if isinstance(value, str) else format(value, form)
+    if isinstance(value, str):
+        return value
+    if not math.isfinite(value):
+        return "never"  # the steps until KL settles
+    return format(value, ".3g" if abs(value) >= _LONG and form[-1:] in "f%" else form)

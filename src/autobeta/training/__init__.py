@@ -1,7 +1,6 @@
-"""The training loop, its checkpoints and its settings."""
+"""The training loop, its checkpoints, its log."""
 
-from autobeta.training.config import TrainConfig
-from autobeta.training.loop import fit
+from autobeta.training.loop import Callback, fit
 from autobeta.training.state import TrainState, make_state
 
-__all__ = ["TrainConfig", "TrainState", "fit", "make_state"]
+__all__ = ["Callback", "TrainState", "fit", "make_state"]

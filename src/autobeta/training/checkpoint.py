@@ -2,28 +2,35 @@
 
 A checkpoint is a folder with `model.safetensors`, `training.safetensors` and `state.json`. A new
 one is written beside it and exchanged by two renames; if the process dies between them, the
-former one is taken up again.
+former one is taken up again. Each file of tensors holds a checksum of what is in it.
 """
 
+import hashlib
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor
 
-from autobeta import runs
 from autobeta.errors import DivergedError
+from autobeta.run import folder as files
 from autobeta.training.state import TrainState
 
-_TRAINING = "training.safetensors"
-_STATE = "state.json"
+_FACTS = "autobeta"  # one entry, since safetensors keeps no order of several
 
 
-def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
-    """Write tensors as safetensors, whole or not at all.
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], **facts: int) -> None:
+    """Write tensors as safetensors, whole or not at all; tied ones are written each.
+
+    Args:
+        path: The file.
+        tensors: Tensors by name, on any device.
+        facts: Whole numbers that are written with them.
 
     Raises:
         DivergedError: If one is not finite; the file, if there is one, stays as it was.
@@ -34,23 +41,61 @@ def write_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
                 f"`{name}` must be finite to be saved; got NaN or infinity. "
                 f"The former {path.name} is kept. Lower the learning rate."
             )
-    plain = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
-    runs.write_atomic(path, lambda file: file.write(save(plain)))
+    plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    written = json.dumps({"sha256": _checksum(plain), **facts})
+    files.write_atomic(path, lambda file: file.write(save(plain, {_FACTS: written})))
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """Read safetensors.
 
     Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is damaged; one of an earlier version has no checksum to tell.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"`{path}` must be a safetensors file; found nothing there.")
+    try:
+        with safe_open(path, framework="pt") as file:
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError, RuntimeError, OSError, OverflowError) as error:
+        raise _damaged(path, error) from error
+    wanted = read_facts(path).get("sha256")
+    if wanted is not None and wanted != _checksum(tensors):
+        raise _damaged(path, "another checksum than when it was written")
+    return tensors
+
+
+def read_facts(path: Path) -> dict[str, Any]:
+    """What was written with a file's tensors; empty for a file of an earlier version.
+
+    Raises:
         ValueError: If the file is damaged.
     """
     try:
-        return load(path.read_bytes())
-    except SafetensorError as error:
-        raise ValueError(
-            f"`{path}` must be a safetensors file; got {error}. "
-            "Delete it and resume from another copy, or train again in a new folder."
-        ) from error
+        with safe_open(path, framework="pt") as file:
+            facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
+    except (SafetensorError, OSError, ValueError) as error:
+        raise _damaged(path, error) from error
+    if not isinstance(facts, dict):
+        raise _damaged(path, f"{facts!r} in its header")
+    return facts
+
+
+def _damaged(path: Path, what: object) -> ValueError:
+    return ValueError(
+        f"`{path}` must be a whole safetensors file; got {what}. "
+        "Restore a copy, or train again in a new folder."
+    )
+
+
+def _checksum(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
 
 
 def save_checkpoint(folder: Path, state: TrainState) -> None:
@@ -63,10 +108,9 @@ def save_checkpoint(folder: Path, state: TrainState) -> None:
     new, old = _beside(folder)
     shutil.rmtree(new, ignore_errors=True)
     try:
-        write_tensors(new / runs.MODEL, state.model.state_dict())
-        write_tensors(new / _TRAINING, state.tensors())
-        counts = {"step": state.step, "position": state.batches.state_dict()["position"]}
-        runs.write_json(new / _STATE, counts)
+        write_tensors(new / files.MODEL, state.model.state_dict(), step=state.step)
+        write_tensors(new / files.TRAINING, state.tensors(), **state.counts())
+        files.write_json(new / files.STATE, state.counts())
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise
@@ -82,25 +126,48 @@ def has_checkpoint(folder: Path) -> bool:
     new, old = _beside(folder)
     if not folder.exists() and old.exists():
         # state.json is written last, so a new checkpoint that has it is whole
-        (new if (new / _STATE).exists() else old).rename(folder)
+        (new if (new / files.STATE).exists() else old).rename(folder)
     return folder.exists()
 
 
-def load_checkpoint(folder: Path, state: TrainState) -> None:
+def load_checkpoint(folder: Path, state: TrainState, *, log_every: int) -> None:
     """Restore a state exactly; training goes on as if it had never stopped.
+
+    Args:
+        folder: The checkpoint.
+        state: Objects of the same configuration.
+        log_every: Steps between two lines of the log.
 
     Raises:
         ValueError: If a file is missing or damaged, or does not fit the objects.
     """
     try:
-        counts = json.loads((folder / _STATE).read_text("utf-8"))
-        state.model.load_state_dict(read_tensors(folder / runs.MODEL))
-        state.load_tensors(read_tensors(folder / _TRAINING), counts)
-    except (OSError, KeyError, RuntimeError, json.JSONDecodeError) as error:
+        counts = read_counts(folder)
+        state.model.load_state_dict(read_tensors(folder / files.MODEL))
+        state.load_tensors(read_tensors(folder / files.TRAINING), counts, log_every)
+    except (OSError, KeyError, IndexError, RuntimeError, ValueError) as error:
         raise ValueError(
-            f"`{folder}` must be a whole checkpoint of this configuration; got {error!r}. "
+            f"`{folder}` must be a whole checkpoint of this configuration; got {error}. "
             "Delete it to train again from the start."
         ) from error
+
+
+def read_counts(folder: Path) -> dict[str, int]:
+    """The counters of a checkpoint, compared with those that its tensors were written with.
+
+    Raises:
+        OSError: If a file is missing.
+        ValueError: If they are no whole numbers, or differ.
+    """
+    counts = files.read_json(folder / files.STATE)
+    written = read_facts(folder / files.TRAINING)
+    for name in ("step", "position"):
+        value = counts.get(name)
+        if type(value) is not int or value < (name == "step"):
+            raise ValueError(f"{files.STATE} with {name} {value!r}")
+    if any(written.get(name, value) != value for name, value in counts.items()):
+        raise ValueError(f"{files.STATE} with {counts}, where {files.TRAINING} has {written}")
+    return counts
 
 
 def _beside(folder: Path) -> tuple[Path, Path]:

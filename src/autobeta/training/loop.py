@@ -1,24 +1,27 @@
 """fit(): the one visible training loop."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from autobeta import runs
+from autobeta.errors import InterruptedRunError
 from autobeta.models import VAEOutput
 from autobeta.objectives import AbstractAdversarialObjective
+from autobeta.run import folder as files
+from autobeta.settings import TrainConfig
 from autobeta.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
-from autobeta.training.config import TrainConfig
 from autobeta.training.monitor import check_finite, log_row
 from autobeta.training.state import TrainState
-from autobeta.training.stopping import InterruptedRunError, stop_on_signals
+from autobeta.training.stopping import stop_on_signals
 from autobeta.weighting import effective_weights
 
-Report = Callable[[dict[str, Any], float], None]
+Callback = Callable[[dict[str, Any], float], object]
+"""Called with each new line of the log and images per second. One that has a method `begin` is
+first given the state and the configuration, by `begin(state, config)`."""
 
 
 def fit(
@@ -26,7 +29,7 @@ def fit(
     config: TrainConfig,
     *,
     folder: Path | None = None,
-    report: Report | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> list[dict[str, Any]]:
     """Train until `config.steps`, from the checkpoint in `folder` where there is one.
 
@@ -34,7 +37,7 @@ def fit(
         state: From `make_state`; its objects are trained in place.
         config: Steps, precision, intervals and seed.
         folder: Run folder for log, timing and checkpoints; None keeps nothing.
-        report: Called with each new line of the log and images per second.
+        callbacks: Called with each new line of the log; see `Callback`.
 
     Returns:
         The log, as in `log.jsonl`.
@@ -44,7 +47,10 @@ def fit(
         InterruptedRunError: After a checkpoint, if Ctrl-C or SIGTERM asked for a stop.
         ValueError: If the checkpoint is damaged.
     """
-    log = _resume(state, folder)
+    log = _resume(state, config, folder)
+    for callback in callbacks:
+        if (begin := getattr(callback, "begin", None)) is not None:
+            begin(state, config)
     for module in state.modules().values():
         module.train()
     clock = _Clock(state.step, config.batch_size)
@@ -54,10 +60,11 @@ def fit(
             if row is not None:
                 check_finite(row, config.seed)
                 log.append(row)
-                _record(folder, row, clock.timing(state.step), report)
+                _record(folder, row, clock.timing(state.step), callbacks)
             done = state.step == config.steps or bool(stop.signal_number)
             if folder is not None and (done or clock.checkpoint_due(state.step, config)):
-                save_checkpoint(folder / runs.CHECKPOINT, state)
+                files.flush(folder / files.LOG)  # a resume cuts the log back to the checkpoint
+                save_checkpoint(folder / files.CHECKPOINT, state)
             if stop.signal_number and state.step < config.steps:
                 raise InterruptedRunError(state.step, stop.signal_number)
     return log
@@ -66,7 +73,7 @@ def fit(
 def _update(state: TrainState, config: TrainConfig) -> dict[str, Any] | None:
     """One optimiser update; returns a line of the log when one is due."""
     x = next(state.batches)
-    with _precision(config):
+    with _precision(state, config):
         output = state.model(x)
     terms = state.objective(x, output)
     loss = state.weighting(terms, state.step)
@@ -78,15 +85,9 @@ def _update(state: TrainState, config: TrainConfig) -> dict[str, Any] | None:
     if state.adversary is not None:
         _update_adversary(state, output)
     state.kl_sum += terms["kl"].detach().sum()
+    state.kl_count += 1
     state.step += 1
-    if not logging:
-        return None
-    row = log_row(state, output, terms, loss, weights)
-    since = (state.step - 1) % config.log_every + 1
-    row["kl_average"] = row.pop("kl_sum") / since
-    if "target" in row:
-        row["tracking_error"] = row["kl_average"] - row["target"]
-    return row
+    return log_row(state, output, terms, loss, weights) if logging else None
 
 
 def _update_adversary(state: TrainState, output: VAEOutput) -> None:
@@ -98,32 +99,35 @@ def _update_adversary(state: TrainState, output: VAEOutput) -> None:
     state.adversary.step()
 
 
-def _precision(config: TrainConfig) -> AbstractContextManager[object]:
+def _precision(state: TrainState, config: TrainConfig) -> AbstractContextManager[object]:
     if config.precision == "float32":
         return nullcontext()
-    return torch.autocast(torch.device(config.device).type, torch.bfloat16)
+    return torch.autocast(state.device.type, torch.bfloat16)
 
 
-def _resume(state: TrainState, folder: Path | None) -> list[dict[str, Any]]:
+def _resume(state: TrainState, config: TrainConfig, folder: Path | None) -> list[dict[str, Any]]:
     """Restore the checkpoint, if any, and cut the log back to its step."""
     if folder is None:
         return []
-    if has_checkpoint(folder / runs.CHECKPOINT):
-        load_checkpoint(folder / runs.CHECKPOINT, state)
-    for name in (runs.LOG, runs.TIMING):
-        rows = [row for row in runs.read_jsonl(folder / name) if row["step"] <= state.step]
-        runs.write_jsonl(folder / name, rows)
-    return runs.read_jsonl(folder / runs.LOG)
+    if has_checkpoint(folder / files.CHECKPOINT):
+        load_checkpoint(folder / files.CHECKPOINT, state, log_every=config.log_every)
+    for name in (files.LOG, files.TIMING):
+        rows = [row for row in files.read_jsonl(folder / name) if row["step"] <= state.step]
+        files.write_jsonl(folder / name, rows)
+    return files.read_jsonl(folder / files.LOG)
 
 
 def _record(
-    folder: Path | None, row: dict[str, Any], timing: dict[str, float | int], report: Report | None
+    folder: Path | None,
+    row: dict[str, Any],
+    timing: dict[str, float | int],
+    callbacks: Sequence[Callback],
 ) -> None:
     if folder is not None:
-        runs.append_jsonl(folder / runs.LOG, row)
-        runs.append_jsonl(folder / runs.TIMING, timing)
-    if report is not None:
-        report(row, timing["images_per_second"])
+        files.append_jsonl(folder / files.LOG, row)
+        files.append_jsonl(folder / files.TIMING, timing)
+    for callback in callbacks:
+        callback(row, timing["images_per_second"])
 
 
 class _Clock:

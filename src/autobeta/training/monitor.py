@@ -34,7 +34,7 @@ def log_row(
     """One line of the log; the only place where training waits for the device.
 
     Args:
-        state: After the update; its `kl_sum` is read and set to zero.
+        state: After the update; its mean KL since the last line is read and begun anew.
         output: Of the batch.
         terms: Of the batch.
         loss: Of the batch.
@@ -53,8 +53,10 @@ def log_row(
     packed = torch.stack([s.double() for s in scalars.values()])
     per_latent = output.posterior.kl().detach().mean(dim=0).tolist()
     values = dict(zip(scalars, packed.tolist(), strict=True))
+    row = _row(state, values, per_latent)
     state.kl_sum.zero_()
-    return _row(state, values, per_latent)
+    state.kl_count = 0
+    return row
 
 
 def _row(state: TrainState, values: dict[str, float], per_latent: list[float]) -> Row:
@@ -62,21 +64,24 @@ def _row(state: TrainState, values: dict[str, float], per_latent: list[float]) -
         return {k.removeprefix(prefix): v for k, v in values.items() if k.startswith(prefix)}
 
     weights = part("weights.")
-    beta = weights["kl"] / weights["reconstruction"] if weights["reconstruction"] else math.nan
+    # a loss without the reconstruction has no beta
+    beta = weights["kl"] / weights["reconstruction"] if weights["reconstruction"] else None
     row: Row = {
         "step": state.step,
         "loss": values["loss"],
         "terms": part("terms."),
         "weights": weights,
         "beta": beta,
-        "equivalent_beta": beta * values["variance"],
-        "kl_sum": values["kl_sum"],
+        "equivalent_beta": None if beta is None else beta * values["variance"],
         "kl_per_latent": per_latent,
         "state": part("state."),
+        "kl_average": values["kl_sum"] / state.kl_count,
     }
     names = ("weighting.controller.target", "weighting.target")
     target = next((row["state"][name] for name in names if name in row["state"]), None)
-    return row if target is None else {**row, "target": target}
+    if target is None:
+        return row
+    return {**row, "target": target, "tracking_error": row["kl_average"] - target}
 
 
 def check_finite(row: Row, seed: int) -> None:
@@ -85,7 +90,7 @@ def check_finite(row: Row, seed: int) -> None:
     Raises:
         DivergedError: With step, terms, weights and seed.
     """
-    numbers = [row["loss"], row["beta"], *row["terms"].values(), *row["weights"].values()]
+    numbers = [row["loss"], *row["terms"].values(), *row["weights"].values()]
     if not all(math.isfinite(n) for n in numbers):
         raise DivergedError(
             f"`loss` must be finite; got {row['loss']} at step {row['step']} with terms "
@@ -132,16 +137,25 @@ class Watch:
                 "Lower beta, or start it lower.",
             )
         }
-        if target is not None:
-            at_bound = beta <= low * 1.001 or beta >= high * 0.999
-            away = abs(row["kl_average"] - target) > OFF_TARGET_NATS
-            conditions["bound"] = (
-                at_bound and away,
-                f"beta sits at its bound, {beta:.3g}, so KL can't be held at its target.",
-            )
-            conditions["target"] = (
-                away and not at_bound,
-                f"KL {row['kl_average']:.2f} has left its target {target:.2f} by over "
-                f"{OFF_TARGET_NATS:g} nat. Longer runs, or a slower schedule, track better.",
-            )
+        if target is None or beta is None:
+            return conditions
+        average = row["kl_average"]
+        away = abs(average - target) > OFF_TARGET_NATS
+        at_floor = beta <= low * 1.001 and average < target
+        at_ceiling = beta >= high * 0.999 and average > target
+        conditions["floor"] = (
+            at_floor and away,
+            f"beta sits at its lower bound, {beta:.3g}, so KL {average:.2f} can't rise to its "
+            f"target {target:.2f}. Lower beta_min, or the target.",
+        )
+        conditions["ceiling"] = (
+            at_ceiling and away,
+            f"beta sits at its upper bound, {beta:.3g}, so KL {average:.2f} can't fall to its "
+            f"target {target:.2f}. Raise beta_max.",
+        )
+        conditions["target"] = (
+            away and not (at_floor or at_ceiling),
+            f"KL {average:.2f} has left its target {target:.2f} by over {OFF_TARGET_NATS:g} nat. "
+            "Longer runs, or a slower schedule, track better.",
+        )
         return conditions

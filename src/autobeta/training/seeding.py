@@ -13,19 +13,21 @@ def seed_everything(seed: int) -> None:
     torch.manual_seed(seed)
 
 
-def random_states() -> dict[str, Tensor]:
-    """The state of torch's generators, on the CPU and on each CUDA device."""
+def random_states(device: torch.device) -> dict[str, Tensor]:
+    """The state of torch's generators: the CPU's, and that of the device that a run is on."""
     states = {"random.cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        for i, state in enumerate(torch.cuda.get_rng_state_all()):
-            states[f"random.cuda.{i}"] = state
+    if device.type == "cuda":
+        states["random.cuda"] = torch.cuda.get_rng_state(device)
+    elif device.type == "mps":
+        states["random.mps"] = torch.mps.get_rng_state()
     return states
 
 
-def restore_random_states(states: dict[str, Tensor]) -> None:
-    """Go on with the random numbers where `random_states` was taken."""
+def restore_random_states(states: dict[str, Tensor], device: torch.device) -> None:
+    """Go on with the random numbers where `random_states` was taken, on a device of its kind."""
     torch.set_rng_state(states["random.cpu"])
-    if torch.cuda.is_available():
-        for i in range(torch.cuda.device_count()):
-            if f"random.cuda.{i}" in states:
-                torch.cuda.set_rng_state(states[f"random.cuda.{i}"], i)
+    earlier = states.get(f"random.cuda.{device.index or 0}")  # as version 0.1 wrote it
+    if device.type == "cuda" and (found := states.get("random.cuda", earlier)) is not None:
+        torch.cuda.set_rng_state(found, device)
+    elif device.type == "mps" and "random.mps" in states:
+        torch.mps.set_rng_state(states["random.mps"])

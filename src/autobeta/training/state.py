@@ -1,7 +1,6 @@
 """TrainState: everything that a step of training reads and writes."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +8,7 @@ from torch import Tensor, nn
 from autobeta.data import Batches
 from autobeta.models import VAE
 from autobeta.objectives import AbstractAdversarialObjective, AbstractObjective
-from autobeta.training.config import TrainConfig
+from autobeta.settings import TrainConfig
 from autobeta.training.seeding import random_states, restore_random_states
 from autobeta.weighting import AbstractWeighting
 
@@ -26,6 +25,7 @@ class TrainState:
         batches: Where the images come from.
         step: Number of updates done.
         kl_sum: Sum of the KL over the steps since the last line of the log, nats.
+        kl_count: Number of these steps.
         adversary: Optimiser of the objective's own network; None where there is none.
     """
 
@@ -36,7 +36,13 @@ class TrainState:
     batches: Batches
     step: int
     kl_sum: Tensor
+    kl_count: int = 0
     adversary: torch.optim.Optimizer | None = None
+
+    @property
+    def device(self) -> torch.device:
+        """Where the run is."""
+        return self.kl_sum.device
 
     def modules(self) -> dict[str, nn.Module]:
         """The modules by the name that their tensors have in logs and checkpoints."""
@@ -60,11 +66,20 @@ class TrainState:
         for name, optimizer in self.optimizers().items():
             for i, entry in optimizer.state_dict()["state"].items():
                 flat |= {f"{name}.{i}.{key}": value for key, value in entry.items()}
-        return flat | random_states()
+        return flat | random_states(self.device)
 
-    def load_tensors(self, flat: dict[str, Tensor], counts: dict[str, Any]) -> None:
-        """Restore what `tensors` gave; `counts` has "step" and "position"."""
-        self.step = int(counts["step"])
+    def counts(self) -> dict[str, int]:
+        """The counters, as a checkpoint keeps them beside the tensors."""
+        position = self.batches.state_dict()["position"]
+        return {"step": self.step, "position": position, "kl_count": self.kl_count}
+
+    def load_tensors(
+        self, flat: dict[str, Tensor], counts: dict[str, int], log_every: int
+    ) -> None:
+        """Restore what `tensors` and `counts` gave."""
+        self.step = counts["step"]
+        # version 0.1 kept no count; its lines of the log stood at multiples of `log_every`
+        self.kl_count = counts.get("kl_count", self.step % log_every)
         self.kl_sum.copy_(flat["kl_sum"])
         generator, position = flat["batches.generator"], counts["position"]
         self.batches.load_state_dict({"generator": generator, "position": position})
@@ -72,7 +87,7 @@ class TrainState:
             self.modules()[name].load_state_dict(_below(flat, f"{name}."))
         for name, optimizer in self.optimizers().items():
             _load_optimizer(optimizer, _below(flat, f"{name}."))
-        restore_random_states(flat)
+        restore_random_states(flat, self.device)
 
 
 def _load_optimizer(optimizer: torch.optim.Optimizer, flat: dict[str, Tensor]) -> None:
@@ -106,30 +121,38 @@ def make_state(
     batches: Batches,
     config: TrainConfig,
     *,
+    device: torch.device | str = "cpu",
     weighting_lr: float | None = None,
 ) -> TrainState:
     """Move the modules to the device and give them an optimiser.
 
     Args:
         model: The network.
-        objective: Counts the terms.
+        objective: Counts the terms; its parameters, but an adversary's, are trained too.
         weighting: Turns them into the loss.
         batches: Where the images come from.
-        config: Learning rate and device.
+        config: Learning rate.
+        device: Where the run goes.
         weighting_lr: Learning rate of the weighting's parameters; None takes the network's.
 
     Source:
         Adam with betas (0.9, 0.999), as every method here publishes.
     """
     for module in (model, objective, weighting):
-        module.to(config.device)
-    groups = [{"params": list(model.parameters()), "lr": config.lr}]
-    learned = list(weighting.parameters())
-    if learned:
-        groups.append({"params": learned, "lr": weighting_lr or config.lr})
-    optimizer = torch.optim.Adam(groups, lr=config.lr, fused=True)
-    kl_sum = torch.zeros((), device=config.device)
+        module.to(device)
+    weighting_lr = config.lr if weighting_lr is None else weighting_lr
+    groups: list[tuple[nn.Module, float]] = [(model, config.lr), (weighting, weighting_lr)]
     adversary = None
     if isinstance(objective, AbstractAdversarialObjective):
         adversary = objective.adversary_optimizer()
-    return TrainState(model, objective, weighting, optimizer, batches, 0, kl_sum, adversary)
+    else:
+        groups.append((objective, config.lr))
+    optimizer = torch.optim.Adam(
+        [{"params": list(m.parameters()), "lr": lr} for m, lr in groups if list(m.parameters())],
+        lr=config.lr,
+        fused=True,
+    )
+    kl_sum = torch.zeros((), device=device)
+    return TrainState(
+        model, objective, weighting, optimizer, batches, 0, kl_sum, adversary=adversary
+    )

@@ -12,20 +12,6 @@ class StopRequest:
     signal_number: int = 0
 
 
-class InterruptedRunError(Exception):
-    """A run stopped on a signal after writing its checkpoint.
-
-    Args:
-        step: Updates done.
-        signal_number: The signal, 2 for Ctrl-C and 15 for SIGTERM.
-    """
-
-    def __init__(self, step: int, signal_number: int) -> None:
-        super().__init__(f"stopped at step {step} by {signal.Signals(signal_number).name}")
-        self.step = step
-        self.signal_number = signal_number
-
-
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
     """Collect SIGINT and SIGTERM while a run is going; a second Ctrl-C interrupts at once."""

@@ -1,17 +1,17 @@
 """Weightings: what turns terms into a loss, each usable alone in anybody's loop."""
 
-from autobeta.weighting._base import AbstractWeighting, effective_weights
+from autobeta.weighting._base import (
+    AbstractWeighting,
+    check_terms,
+    effective_weights,
+    weighted_sum,
+)
+from autobeta.weighting._controller import AbstractController, Gains
 from autobeta.weighting.capacity import CapacityKL
+from autobeta.weighting.controlled import ControlledKL
+from autobeta.weighting.controllers import IncrementalPI, LogPI, PositionalPI
 from autobeta.weighting.lagrangian import ReconstructionConstraint
 from autobeta.weighting.learned import LearnedWeights, fixed_point
-from autobeta.weighting.pid import (
-    AbstractController,
-    ControlledKL,
-    Gains,
-    IncrementalPI,
-    LogPI,
-    PositionalPI,
-)
 from autobeta.weighting.scheduled import ScheduledWeights
 
 __all__ = [
@@ -26,6 +26,8 @@ __all__ = [
     "PositionalPI",
     "ReconstructionConstraint",
     "ScheduledWeights",
+    "check_terms",
     "effective_weights",
     "fixed_point",
+    "weighted_sum",
 ]

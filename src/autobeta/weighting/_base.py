@@ -1,7 +1,7 @@
 """AbstractWeighting: terms and step to the loss; and the effective weight of each term."""
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -9,7 +9,36 @@ from torch import Tensor, nn
 from autobeta.types import Scalar, Terms
 
 
-class AbstractWeighting(nn.Module):
+class WideState(nn.Module):
+    """A module whose state stays float32 or wider under `.half()` and `.bfloat16()`.
+
+    Its increments are far below what these formats resolve.
+    """
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
+        def keep_wide(tensor: Tensor) -> Tensor:
+            moved = fn(tensor)
+            narrow = moved.is_floating_point() and torch.finfo(moved.dtype).bits < 32
+            return tensor.to(moved.device) if narrow else moved
+
+        return super()._apply(keep_wide, recurse)
+
+    @torch.no_grad()
+    def _write(self, new: Mapping[str, Tensor], *inputs: Tensor) -> None:
+        """Set buffers to new values; none of them where a value or an input is not finite.
+
+        So a bad batch leaves the state as it was. Nothing is read on the host.
+        """
+        every = [*new.values(), *inputs]
+        total = sum(value if value.ndim == 0 else value.sum() for value in every)
+        finite = torch.isfinite(torch.as_tensor(total))
+        for name, value in new.items():
+            buffer = self._buffers[name]
+            assert buffer is not None
+            torch.where(finite, value, buffer, out=buffer)
+
+
+class AbstractWeighting(WideState):
     """Interface: (terms, step) to loss.
 
     A weighting sees the current step's terms and returns the loss of the same step. Its state is
@@ -19,6 +48,33 @@ class AbstractWeighting(nn.Module):
     @abstractmethod
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Weighted loss of one batch; `step` counts from 0."""
+
+
+def check_terms(terms: Terms, *needed: str) -> None:
+    """Refuse terms that a weighting can't read.
+
+    Raises:
+        ValueError: If there are none, one that is needed is missing, or has a shape that no term
+            has.
+        TypeError: If one is no tensor.
+    """
+    missing = [name for name in needed if name not in terms]
+    if missing or not terms:
+        raise ValueError(
+            f"`terms` must have {' and '.join(map(repr, missing or ['reconstruction']))}; got "
+            f"{', '.join(terms) or 'none'}. Take an objective that counts it."
+        )
+    for name, term in terms.items():
+        if not isinstance(term, Tensor):
+            raise TypeError(
+                f"`terms[{name!r}]` must be a tensor with its graph; got {type(term).__name__}."
+            )
+        if term.ndim > 1 or (name == "reconstruction" and term.numel() != 1):
+            raise ValueError(
+                f"`terms[{name!r}]` must be one number, the mean over the batch, or a vector over "
+                f"latents where that is weighed; got shape {tuple(term.shape)}. Sum over pixels "
+                "and latents, and take the mean over the batch."
+            )
 
 
 def effective_weights(loss: Scalar, terms: Terms) -> dict[str, Tensor]:
@@ -47,6 +103,7 @@ def effective_weights(loss: Scalar, terms: Terms) -> dict[str, Tensor]:
 
 def weighted_sum(terms: Terms, weights: Mapping[str, float | Tensor]) -> Scalar:
     """Sum of weight times term, weight 1 where none is given; vector terms are summed."""
+    check_terms(terms, *weights)
     total = torch.zeros((), device=next(iter(terms.values())).device)
     for name, term in terms.items():
         total = total + (weights.get(name, 1.0) * term).sum()

@@ -3,9 +3,11 @@
 import torch
 from torch import Tensor
 
+from autobeta.rules import checked
+from autobeta.settings import NonNegative
 from autobeta.types import Scalar, Terms
-from autobeta.weighting._base import AbstractWeighting
-from autobeta.weighting.schedules import Schedule
+from autobeta.weighting._base import AbstractWeighting, check_terms
+from autobeta.weighting.schedules import Schedule, value_at
 
 
 class CapacityKL(AbstractWeighting):
@@ -17,9 +19,6 @@ class CapacityKL(AbstractWeighting):
     Args:
         gamma: Weight of the distance, at least 0.
         capacity: Schedule of C, nats.
-
-    Raises:
-        ValueError: If `gamma` is negative.
 
     Source:
         Burgess et al., Understanding disentangling in beta-VAE, 2018, eq. 8,
@@ -35,17 +34,17 @@ class CapacityKL(AbstractWeighting):
 
     target: Tensor
 
-    def __init__(self, gamma: float, capacity: Schedule) -> None:
+    @checked
+    def __init__(self, gamma: NonNegative, capacity: Schedule) -> None:
         super().__init__()
-        if gamma < 0:
-            raise ValueError(f"`gamma` must be at least 0; got {gamma}. The paper has 1000.")
-        self._gamma = gamma
-        self._capacity = capacity
+        self._gamma, self._capacity = gamma, capacity
         self.register_buffer("target", torch.zeros(()))
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step."""
-        capacity = self._capacity(step)
+        check_terms(terms, "reconstruction", "kl")
+        capacity = value_at(self._capacity, step)
         if self.training:
             self.target.fill_(capacity)
-        return terms["reconstruction"] + self._gamma * (terms["kl"].sum() - capacity).abs()
+        distance = (terms["kl"].sum() - capacity).abs()
+        return terms["reconstruction"].sum() + self._gamma * distance

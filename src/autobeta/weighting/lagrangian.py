@@ -1,12 +1,15 @@
 """A multiplier that holds the reconstruction at a target: GECO."""
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
+from autobeta.rules import checked
+from autobeta.settings import Finite, Positive, Range
 from autobeta.types import Scalar, Terms
-from autobeta.weighting._base import AbstractWeighting
+from autobeta.weighting._base import AbstractWeighting, check_terms
 
 
 class ReconstructionConstraint(AbstractWeighting):
@@ -17,7 +20,7 @@ class ReconstructionConstraint(AbstractWeighting):
         log lambda_t = log lambda_(t-1) + rate m_t, the increment bounded by max_change
 
     The gradient is that of the current batch. beta, the KL's weight over the reconstruction's, is
-    1 / lambda.
+    1 / lambda. A batch whose reconstruction is not finite moves nothing.
 
     Args:
         target: Reconstruction to reach, nats per image.
@@ -28,7 +31,7 @@ class ReconstructionConstraint(AbstractWeighting):
         beta_max: Upper bound of 1 / lambda.
 
     Raises:
-        ValueError: If a setting breaks its rule.
+        ValueError: If `beta_min` is not below `beta_max`.
 
     Source:
         Rezende & Viola, Taming VAEs, 2018, algorithm 1, https://arxiv.org/abs/1810.00597
@@ -49,27 +52,20 @@ class ReconstructionConstraint(AbstractWeighting):
     violation: Tensor
     num_seen: Tensor
 
+    @checked
     def __init__(
         self,
-        target: float,
+        target: Finite,
         *,
-        decay: float = 0.99,
-        rate: float = 1e-4,
-        max_change: float = 0.001,
-        beta_min: float = 1e-4,
-        beta_max: float = 1e4,
+        decay: Annotated[float, Range(0, 1, below=True)] = 0.99,
+        rate: Positive = 1e-4,
+        max_change: Positive = 0.001,
+        beta_min: Positive = 1e-4,
+        beta_max: Positive = 1e4,
     ) -> None:
         super().__init__()
-        if not 0 <= decay < 1:
-            raise ValueError(f"`decay` must be in [0, 1); got {decay}. The paper has 0.99.")
-        if not rate > 0 or not max_change > 0:
-            raise ValueError(
-                f"`rate` and `max_change` must be positive; got {rate} and {max_change}."
-            )
-        if not 0 < beta_min < beta_max:
-            raise ValueError(
-                f"`beta_min` must be in (0, `beta_max`); got {beta_min} and {beta_max}."
-            )
+        if not beta_min < beta_max:
+            raise ValueError(f"`beta_min` must be below `beta_max`; got {beta_min}, {beta_max}.")
         self.target = target
         self._decay, self._rate, self._max_change = decay, rate, max_change
         self._bounds = (-math.log(beta_max), -math.log(beta_min))
@@ -80,16 +76,17 @@ class ReconstructionConstraint(AbstractWeighting):
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step, with the multiplier that this step's reconstruction gives."""
         del step
+        check_terms(terms, "reconstruction", "kl")
+        reconstruction = terms["reconstruction"].sum()
         if self.training:
-            self._update(terms["reconstruction"].detach())
-        weight = self.log_lambda.exp().to(terms["reconstruction"].dtype)
-        return terms["kl"].sum() + weight * terms["reconstruction"]
+            self._update(reconstruction.detach())
+        return terms["kl"].sum() + self.log_lambda.exp().to(reconstruction.dtype) * reconstruction
 
-    @torch.no_grad()
     def _update(self, reconstruction: Tensor) -> None:
         violated = reconstruction.to(self.violation.dtype) - self.target
         decay = torch.where(self.num_seen == 0, 0.0, self._decay)
-        self.violation.copy_(decay * self.violation + (1 - decay) * violated)
-        self.num_seen.add_(1)
-        change = (self._rate * self.violation).clamp(-self._max_change, self._max_change)
-        self.log_lambda.copy_((self.log_lambda + change).clamp(*self._bounds))
+        violation = decay * self.violation + (1 - decay) * violated
+        change = (self._rate * violation).clamp(-self._max_change, self._max_change)
+        log_lambda = (self.log_lambda + change).clamp(*self._bounds)
+        new = {"violation": violation, "num_seen": self.num_seen + 1, "log_lambda": log_lambda}
+        self._write(new, violated)

@@ -7,27 +7,29 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from autobeta.settings import Range
 from autobeta.types import Scalar, Terms
-from autobeta.weighting._base import AbstractWeighting, weighted_sum
+from autobeta.weighting._base import AbstractWeighting, check_terms, weighted_sum
 
-REGULARISERS = ("log", "log1p")
-STARTS = ("ones", "fixed_point")
+_CHOICES = {"regulariser": ("log", "log1p"), "start": ("ones", "fixed_point")}
+_LOWEST = math.log(1e-6)  # of a learned log-variance, so that no weight can overflow
 
 
 def fixed_point(loss: Tensor, regulariser: str) -> Tensor:
     """Variance s at which loss / (2 s) + regulariser(s) is least, for a constant loss.
 
-    log:   s / 2 - derivative of 0.5 log s     ->  s = loss
-    log1p: 2 s^2 = loss (1 + s)                ->  s = (loss + sqrt(loss^2 + 8 loss)) / 4
+    log:   loss = s              ->  s = loss
+    log1p: 2 s^2 = loss (1 + s)  ->  s = (loss + sqrt(loss^2 + 8 loss)) / 4
 
     Args:
-        loss: Non-negative values, any shape.
+        loss: Values, any shape; one below 0 has no fixed point, and counts as 0.
         regulariser: "log" for 0.5 log s, "log1p" for log(1 + s).
 
     Example:
         >>> fixed_point(torch.tensor(36.0), "log")
         tensor(36.)
     """
+    loss = loss.clamp(min=0)
     if regulariser == "log":
         return loss
     return (loss + torch.sqrt(loss.square() + 8 * loss)) / 4
@@ -37,12 +39,14 @@ class LearnedWeights(AbstractWeighting):
     """Each term weighed by a learned variance s, with a regulariser against s -> infinity.
 
         loss = sum_i [ term_i / unit_i / (2 s_i) + r(s_i) ],   r(s) = 0.5 log s  or  log(1 + s)
-        s_i  = floor_i + exp(eta_i),   eta_i learned with the network
+        s_i  = floor_i + max(exp(eta_i), 1e-6),   eta_i learned with the network
 
     The KL's weight over the reconstruction's, beta, tends to the ratio of the fixed points
     (`fixed_point`); for "log" that is reconstruction / kl, whatever the units. "log" alone has no
     lower bound: a term that tends to 0 is rewarded without limit, hence the floor on the KL's
-    variance. "log1p" is bounded below by 0, but its balance depends on the units.
+    variance. "log1p" is bounded below by 0, but its balance depends on the units. A term that
+    falls below 0, such as the negative log-density of a sharp Gaussian, has no fixed point: its
+    variance goes to the lower bound, its weight to 5e5, and the others count for nothing.
 
     Args:
         sizes: Number of weights of each term: 1, or one for each latent of a vector term.
@@ -50,13 +54,13 @@ class LearnedWeights(AbstractWeighting):
         units: What one unit of a term is, in nats per image: 1 for nats (the default), the
             number of pixels for nats per pixel.
         floors: Lower bounds of the variances, in units; 0 where none is given.
-        warmup: Steps during which every term counts once and the weights rest.
+        warmup: Steps during which every term counts once and no weight is learned.
         start: Weights after the warm-up: "ones" (eta = 0), or "fixed_point", where the mean terms
             of the warm-up's second half would put them.
 
     Raises:
-        ValueError: If `regulariser` or `start` is unknown, a unit is not positive or a floor is
-            negative, or "fixed_point" has no warm-up to measure.
+        ValueError: If `regulariser` or `start` is unknown, a unit is not positive, a floor is
+            negative, one is of no term, or "fixed_point" has no warm-up to measure.
 
     Source:
         Mogultay Ozcan et al., L-VAE, 2025, https://arxiv.org/abs/2507.02619: two learned weights
@@ -88,7 +92,7 @@ class LearnedWeights(AbstractWeighting):
         super().__init__()
         self.regulariser, self.warmup, self.start = regulariser, warmup, start
         self.units, self.floors = dict(units or {}), dict(floors or {})
-        _check(self)
+        _check(self, sizes)
         self.log_variance = nn.ParameterDict(
             {name: nn.Parameter(torch.zeros(size)) for name, size in sizes.items()}
         )
@@ -97,6 +101,13 @@ class LearnedWeights(AbstractWeighting):
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step; before `warmup` the plain sum of the terms."""
+        check_terms(terms, *self.log_variance)
+        for name, eta in self.log_variance.items():
+            if terms[name].numel() != eta.numel():
+                raise ValueError(
+                    f"`terms[{name!r}]` must have {eta.numel()} values, one for each weight; got "
+                    f"shape {tuple(terms[name].shape)}. Give `sizes` as the objective counts."
+                )
         if step < self.warmup:
             self._measure(terms, step)
             return weighted_sum(terms, {})
@@ -118,7 +129,8 @@ class LearnedWeights(AbstractWeighting):
 
     def variance(self, name: str) -> Float[Tensor, " size"]:
         """The learned variance s of a term, in its units."""
-        return self.floors.get(name, 0.0) + self.log_variance[name].exp()
+        eta = self.log_variance[name].clamp(min=_LOWEST)
+        return self.floors.get(name, 0.0) + eta.exp()
 
     @torch.no_grad()
     def _measure(self, terms: Terms, step: int) -> None:
@@ -126,32 +138,31 @@ class LearnedWeights(AbstractWeighting):
         if not self.training or step < first:
             return
         for name in self.log_variance:
-            mean = getattr(self, f"mean_{name}")
-            mean += (terms[name].detach().reshape(-1) - mean) / (step - first + 1)
+            mean, cost = self.get_buffer(f"mean_{name}"), terms[name].detach().reshape(-1)
+            self._write({f"mean_{name}": mean + (cost - mean) / (step - first + 1)})
 
     @torch.no_grad()
     def _start_at_fixed_point(self) -> None:
         for name, eta in self.log_variance.items():
-            cost = getattr(self, f"mean_{name}") / self.units.get(name, 1.0)
+            cost = self.get_buffer(f"mean_{name}") / self.units.get(name, 1.0)
             above_floor = fixed_point(cost, self.regulariser) - self.floors.get(name, 0.0)
             eta.copy_(above_floor.clamp(min=math.exp(-5)).log())
 
 
-def _check(weighting: LearnedWeights) -> None:
-    if weighting.regulariser not in REGULARISERS:
-        raise ValueError(
-            f"`regulariser` must be one of {REGULARISERS}; got {weighting.regulariser!r}."
-        )
-    if weighting.start not in STARTS:
-        raise ValueError(f"`start` must be one of {STARTS}; got {weighting.start!r}.")
+def _check(weighting: LearnedWeights, sizes: Mapping[str, int]) -> None:
+    for name, choices in _CHOICES.items():
+        if (value := getattr(weighting, name)) not in choices:
+            raise ValueError(f"`{name}` must be one of {', '.join(choices)}; got {value!r}.")
     if weighting.start == "fixed_point" and weighting.warmup < 2:
         raise ValueError(
-            f"`warmup` must be at least 2 steps to measure a fixed point; got {weighting.warmup}. "
-            "Use start='ones' without a warm-up."
+            f"`warmup` must be at least 2 steps for `start` fixed_point, which is measured in it; "
+            f"got {weighting.warmup}. Take `start` ones, or a warm-up."
         )
-    for name, unit in weighting.units.items():
-        if not unit > 0:
-            raise ValueError(f"`units[{name!r}]` must be positive; got {unit}.")
-    for name, floor in weighting.floors.items():
-        if floor < 0:
-            raise ValueError(f"`floors[{name!r}]` must be at least 0; got {floor}.")
+    rules = {"units": Range(0, above=True), "floors": Range(0)}
+    for option, rule in rules.items():
+        for name, value in getattr(weighting, option).items():
+            if name not in sizes:
+                known = ", ".join(sizes)
+                raise ValueError(f"`{option}` must be of terms in `sizes`, {known}; got {name!r}.")
+            if value not in rule:
+                raise ValueError(f"`{option}[{name!r}]` must be {rule}; got {value}.")

@@ -4,14 +4,14 @@ from collections.abc import Mapping
 
 from autobeta.types import Scalar, Terms
 from autobeta.weighting._base import AbstractWeighting, weighted_sum
-from autobeta.weighting.schedules import Schedule, constant
+from autobeta.weighting.schedules import Schedule, constant, value_at
 
 
 class ScheduledWeights(AbstractWeighting):
     """loss = sum of weight(step) * term; a term without a weight counts once.
 
     Args:
-        weights: Schedule, or constant, for each term that is weighed.
+        weights: Schedule, or constant, for each term that is weighed; the terms must have it.
 
     Example:
         >>> import torch
@@ -30,5 +30,5 @@ class ScheduledWeights(AbstractWeighting):
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Weighted sum of the terms."""
         return weighted_sum(
-            terms, {name: weight(step) for name, weight in self._schedules.items()}
+            terms, {name: value_at(weight, step) for name, weight in self._schedules.items()}
         )

@@ -1,62 +1,68 @@
 """Schedules: pure functions of the step, which counts from 0, for weights and set points."""
 
+import math
 from collections.abc import Callable
+from typing import Annotated
+
+from autobeta.rules import checked
+from autobeta.settings import Count, Finite, Positive, Range
 
 Schedule = Callable[[int], float]
+Rising = Annotated[float, Range(0, 1, above=True)]
+Period = Annotated[float, Range(1)]
 
 
-def constant(value: float) -> Schedule:
+def value_at(schedule: Schedule, step: int) -> float:
+    """What a schedule says at a step.
+
+    Raises:
+        ValueError: If that is not finite.
+    """
+    value = schedule(step)
+    if not math.isfinite(value):
+        raise ValueError(f"a schedule must return finite numbers; got {value} at step {step}.")
+    return value
+
+
+@checked
+def constant(value: Finite) -> Schedule:
     """The same value at every step.
 
     Example:
         >>> constant(4.0)(1000)
         4.0
     """
-
-    def schedule(step: int) -> float:
-        del step
-        return value
-
-    return schedule
+    return lambda step: value
 
 
-def linear(start: float, end: float, *, steps: int) -> Schedule:
+@checked
+def linear(start: Finite, end: Finite, *, steps: Count) -> Schedule:
     """From `start` to `end` in a straight line over `steps` steps, then `end`.
-
-    Raises:
-        ValueError: If `steps` is below 1.
 
     Example:
         >>> linear(0.0, 10.0, steps=100)(50)
         5.0
     """
-    if steps < 1:
-        raise ValueError(f"`steps` must be at least 1; got {steps}.")
-
-    def schedule(step: int) -> float:
-        return start + (end - start) * min(step / steps, 1.0)
-
-    return schedule
+    return lambda step: start + (end - start) * min(step / steps, 1.0)
 
 
-def exponential(start: float, end: float, *, begin: int, end_step: int) -> Schedule:
+@checked
+def exponential(start: Positive, end: Positive, *, begin: int, end_step: int) -> Schedule:
     """`start` until step `begin`, then by the same factor in each step to `end`, then held.
 
     Args:
-        start: First value, positive.
-        end: Last value, positive.
+        start: First value.
+        end: Last value.
         begin: Last step with `start`.
         end_step: First step with `end`.
 
     Raises:
-        ValueError: If a value is not positive, or `end_step` is not after `begin`.
+        ValueError: If `end_step` is not after `begin`.
 
     Example:
         >>> [round(exponential(0.1, 10.0, begin=2, end_step=4)(step), 3) for step in range(6)]
         [0.1, 0.1, 0.1, 1.0, 10.0, 10.0]
     """
-    if not min(start, end) > 0:
-        raise ValueError(f"`start` and `end` must be positive; got {start} and {end}.")
     if not end_step > begin:
         raise ValueError(f"`end_step` must be after `begin`; got {end_step} and {begin}.")
 
@@ -67,16 +73,14 @@ def exponential(start: float, end: float, *, begin: int, end_step: int) -> Sched
     return schedule
 
 
-def cyclical(end: float, *, period: float, rising: float) -> Schedule:
+@checked
+def cyclical(end: Finite, *, period: Period, rising: Rising) -> Schedule:
     """From 0 to `end` in a straight line over a part of each period, then held to its end.
 
     Args:
         end: Value at which each cycle is held.
         period: Steps of a cycle.
         rising: Fraction of the period that the rise takes.
-
-    Raises:
-        ValueError: If `period` is below 1 or `rising` is not in (0, 1].
 
     Source:
         Fu et al., Cyclical Annealing Schedule, 2019, eq. 6 and 7, https://arxiv.org/abs/1903.10145
@@ -85,26 +89,15 @@ def cyclical(end: float, *, period: float, rising: float) -> Schedule:
         >>> [cyclical(1.0, period=100.0, rising=0.5)(step) for step in (0, 25, 50, 99, 100)]
         [0.0, 0.5, 1.0, 1.0, 0.0]
     """
-    if period < 1:
-        raise ValueError(f"`period` must be at least 1 step; got {period}. Use fewer cycles.")
-    if not 0 < rising <= 1:
-        raise ValueError(f"`rising` must be in (0, 1]; got {rising}.")
-
-    def schedule(step: int) -> float:
-        return end * min(step % period / period / rising, 1.0)
-
-    return schedule
+    return lambda step: end * min(step % period / period / rising, 1.0)
 
 
 def staircase(start: float, end: float, *, increment: float, period: int) -> Schedule:
-    """Up by `increment` after every `period` steps, until `end` is reached.
-
-    Raises:
-        ValueError: If `period` is below 1 or `increment` is not positive.
+    """Up by `increment` with every `period`-th step, until `end` is reached.
 
     Source:
         ControlVAE's set point, Shao et al. 2020, https://arxiv.org/abs/2004.05988, as in the
-        authors' code: the rise comes with the `period`-th step.
+        authors' code.
 
     Example:
         >>> [staircase(0.5, 20.0, increment=0.15, period=500)(step) for step in (498, 499)]
@@ -113,7 +106,10 @@ def staircase(start: float, end: float, *, increment: float, period: int) -> Sch
     return hybrid(start, end, increment=increment, period=period, ramp=1)
 
 
-def hybrid(start: float, end: float, *, increment: float, period: int, ramp: int) -> Schedule:
+@checked
+def hybrid(
+    start: Finite, end: Finite, *, increment: Positive, period: Count, ramp: Count
+) -> Schedule:
     """Hybrid annealing: every `period` steps up by `increment` over `ramp` steps, then held.
 
     Args:
@@ -124,15 +120,13 @@ def hybrid(start: float, end: float, *, increment: float, period: int, ramp: int
         ramp: Steps that a rise takes, at most `period`.
 
     Raises:
-        ValueError: If `increment` is not positive, or 1 <= ramp <= period does not hold.
+        ValueError: If the ramp is longer than the period.
 
     Source:
         DynamicVAE's set point, Shao et al. 2020, https://arxiv.org/abs/2009.06795, as in the
         authors' solver, which counts steps from 1.
     """
-    if not increment > 0:
-        raise ValueError(f"`increment` must be positive; got {increment}. Use `constant` instead.")
-    if not 1 <= ramp <= period:
+    if ramp > period:
         raise ValueError(f"`ramp` must be in 1..`period`; got {ramp} and `period` {period}.")
 
     def schedule(step: int) -> float:
@@ -145,17 +139,15 @@ def hybrid(start: float, end: float, *, increment: float, period: int, ramp: int
     return schedule
 
 
-def _fit(start: float, end: float, num_steps: int, rising: float, rises: int) -> tuple[int, float]:
-    """Period and increment that bring `rises` rises, or fewer, into a fraction of a run."""
-    if not 0 < rising <= 1:
-        raise ValueError(f"`rising` must be in (0, 1]; got {rising}.")
-    period = max(6, round(rising * num_steps / rises))
-    fitting = max(1, int(rising * num_steps / period))
-    return period, (end - start) / fitting
-
-
+@checked
 def fitted_hybrid(
-    start: float, end: float, *, num_steps: int, rises: int = 130, rising: float = 0.9
+    start: Finite,
+    end: Finite,
+    *,
+    num_steps: Count,
+    rises: Count = 130,
+    rising: Rising = 0.9,
+    share: Count = 6,
 ) -> Schedule:
     """Hybrid annealing that reaches `end` after the fraction `rising` of a run.
 
@@ -164,36 +156,25 @@ def fitted_hybrid(
 
     Args:
         start: First value.
-        end: Last value.
+        end: Last value; below `start` it is the only one.
         num_steps: Length of the run.
         rises: Number of rises.
         rising: Fraction of the run after which `end` is reached.
-
-    Raises:
-        ValueError: If `rising` is not in (0, 1].
+        share: Periods over ramps.
     """
     if end <= start:
         return constant(end)
-    period, increment = _fit(start, end, num_steps, rising, rises)
-    return hybrid(start, end, increment=increment, period=period, ramp=max(1, period // 6))
+    period = max(6, round(rising * num_steps / rises))
+    increment = (end - start) / max(1, int(rising * num_steps / period))
+    ramp = max(1, period // share)
+    return hybrid(start, end, increment=increment, period=period, ramp=ramp)
 
 
 def fitted_staircase(
     start: float, end: float, *, num_steps: int, rises: int, rising: float = 0.9
 ) -> Schedule:
-    """A staircase that reaches `end` after the fraction `rising` of a run.
-
-    Args:
-        start: First value.
-        end: Last value.
-        num_steps: Length of the run.
-        rises: Number of rises.
-        rising: Fraction of the run after which `end` is reached.
-
-    Raises:
-        ValueError: If `rising` is not in (0, 1].
-    """
-    if end <= start:
-        return constant(end)
-    period, increment = _fit(start, end, num_steps, rising, rises)
-    return staircase(start, end, increment=increment, period=period)
+    """A staircase that reaches `end` after a fraction of a run; arguments of `fitted_hybrid`."""
+    # no period is so long that its ramp would take a second step
+    return fitted_hybrid(
+        start, end, num_steps=num_steps, rises=rises, rising=rising, share=num_steps + 6
+    )

@@ -1,0 +1,104 @@
+"""The command line: one file a command, whose docstring is its line of help.
+
+It has a function `command`, whose signature is the command's options, or `main(args)` where that
+is not enough. Imports stand inside, so that neither help nor lists wait for torch.
+"""
+
+import difflib
+import signal
+import sys
+import warnings
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+import tyro
+
+from autobeta import __version__, registry
+from autobeta.errors import InterruptedRunError
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: Arguments; those of the process if not given.
+
+    Returns:
+        Exit status: 0 done, 1 our error, 2 bad usage, 130 after Ctrl-C, 143 after SIGTERM.
+    """
+    args = [*(sys.argv[1:] if argv is None else argv)]  # `list` is a command here
+    if args and args[0] == "--version":
+        print(__version__)
+        return 0
+    if not args or args[0] in ("-h", "--help"):
+        print(_usage())
+        return 0 if args else 2
+    names = registry.available("cli")
+    if args[0] not in names:
+        near = difflib.get_close_matches(args[0], names, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        print(f"autobeta: no command {args[0]!r}.{hint}\n\n{_usage()}", file=sys.stderr)
+        return 2
+    return _guarded(args)
+
+
+def _guarded(args: Sequence[str]) -> int:
+    """Carry out a command; whatever ends it becomes a sentence and an exit status."""
+    warnings.showwarning = _show_warning
+    former = _on_terminate()
+    try:
+        module = registry.load("cli", args[0])
+        if hasattr(module, "main"):
+            module.main(args[1:])
+        else:
+            tyro.cli(module.command, prog=f"autobeta {args[0]}", args=args[1:])
+    except BrokenPipeError:
+        sys.stdout = None  # the reader, such as `head`, has had enough
+    except (InterruptedRunError, KeyboardInterrupt) as stop:
+        number = getattr(stop, "signal_number", signal.SIGINT)
+        notes = [str(stop)] if isinstance(stop, InterruptedRunError) else ["interrupted"]
+        notes += getattr(stop, "__notes__", ["Give the same command again to go on."])
+        print(f"autobeta: {'; '.join(notes[:1])}. {' '.join(notes[1:])}", file=sys.stderr)
+        return 128 + number
+    except (ValueError, TypeError, OSError, RuntimeError, ImportError, MemoryError) as error:
+        print(f"autobeta: error: {_told(error)}", file=sys.stderr)
+        return 1
+    finally:
+        if former is not None:
+            signal.signal(signal.SIGTERM, former)
+    return 0
+
+
+def _told(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return f"there is not enough memory: {error}. Ask for fewer points, or smaller images."
+    return str(error) or repr(error)
+
+
+def _on_terminate() -> Any:  # noqa: ANN401 - any handler
+    """Have SIGTERM end a command as Ctrl-C does; the former handler, None in another thread."""
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        del frame
+        stop = KeyboardInterrupt()
+        stop.signal_number = number  # type: ignore[attr-defined]
+        raise stop
+
+    try:
+        return signal.signal(signal.SIGTERM, handle)
+    except ValueError:
+        return None
+
+
+def _usage() -> str:
+    lines = [
+        f"  {name:10}{str(registry.describe('cli', name)['doc']).splitlines()[0].rstrip('.')}"
+        for name in registry.available("cli")
+    ]
+    return "usage: autobeta COMMAND ...\n\n" + "\n".join(lines)
+
+
+def _show_warning(message: Warning | str, *args: object, **kwargs: object) -> None:
+    del args, kwargs
+    print(f"warning: {message}", file=sys.stderr)

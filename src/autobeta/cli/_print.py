@@ -1,0 +1,51 @@
+"""What several commands print: losses and scores, and how a controlled run followed."""
+
+import math
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_results(result: Mapping[str, Any]) -> None:
+    """Losses and scores of an evaluation."""
+    splits = result.get("evaluation") or {}
+    table = Table(
+        "", *splits, title=f"{result.get('num_points')} images, step {result.get('step')}"
+    )
+    for name in next(iter(splits.values()), ()):
+        table.add_row(name, *(f"{part.get(name, math.nan):.4g}" for part in splits.values()))
+    Console().print(table, markup=False)
+    if result.get("metrics"):
+        print_scores(result["metrics"], {})
+
+
+def print_scores(found: Mapping[str, Any], ends: Mapping[str, Any]) -> None:
+    """A table of scores, one row for each number of those that have several."""
+    table = Table("metric", "value", *(["95 % interval"] if ends else []))
+    for name, value in found.items():
+        for part, number in value.items() if isinstance(value, dict) else [("", value)]:
+            row = [f"{name} {part}".strip(), f"{number:.4f}"]
+            if ends:
+                low, high = ends[name][part] if part else ends[name]
+                row.append(f"{low:.4f} to {high:.4f}")
+            table.add_row(*row)
+    Console().print(table, markup=False)
+
+
+def print_tracking(log: list[dict[str, Any]], config: Mapping[str, Any]) -> None:
+    """How well KL followed its set point, and what to try if it did not."""
+    from autobeta.control import advice, bounds_of, tracking
+
+    bounds = dict(zip(("beta_min", "beta_max"), bounds_of(config), strict=True))
+    found = tracking(log, **bounds)
+    if found is None:
+        return
+    print(
+        f"KL was within 0.5 nats of its set point in {found.near:.0%} of the log's lines after "
+        "the first tenth."
+    )
+    for sentence in advice(found, **bounds):
+        print(f"warning: {sentence}", file=sys.stderr)

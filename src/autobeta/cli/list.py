@@ -1,0 +1,70 @@
+"""List methods, data sets, metrics, networks and more."""
+
+from typing import Any, Literal
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from autobeta import registry
+
+FOLDERS = {
+    "methods": "methods",
+    "data": "data",
+    "metrics": "metrics",
+    "networks": "models/networks",
+    "likelihoods": "models/likelihoods",
+    "callbacks": "training/callbacks",
+}
+
+
+def command(
+    what: tyro.conf.Positional[
+        Literal["all", "methods", "data", "metrics", "networks", "likelihoods", "callbacks"]
+    ] = "all",
+    name: tyro.conf.Positional[str] = "",
+) -> None:
+    """List what there is: all names, one kind with a line each, or one name with all its facts.
+
+    Args:
+        what: The kind.
+        name: One of its names, for its settings, presets, source and the like.
+    """
+    console = Console()
+    if what == "all":
+        for kind, folder in FOLDERS.items():
+            console.print(f"[b]{kind}[/b]: {', '.join(registry.available(folder))}")
+        console.print("\n`autobeta list methods` says what each is, and so on; `autobeta list "
+                      "methods dynamicvae` all about one.")  # fmt: skip
+    elif name:
+        _one(console, FOLDERS[what], name)
+    else:
+        table = Table(box=None, padding=(0, 2, 0, 0))
+        table.add_column(what, no_wrap=True)
+        table.add_column("what it is")
+        for own in registry.available(FOLDERS[what]):
+            doc = str(registry.describe(FOLDERS[what], own)["doc"])
+            table.add_row(own, doc.split("\n")[0].rstrip("."))
+        console.print(table, markup=False)
+
+
+def _one(console: Console, folder: str, name: str) -> None:
+    """All facts of a module."""
+    facts = registry.describe(folder, name)
+    console.print(str(facts.pop("doc")), markup=False)
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for key, fact in facts.items():
+        if key != "CITATION" and fact not in ("", (), {}):
+            table.add_row(key.lower(), _shown(fact))
+    console.print(table, markup=False)
+
+
+def _shown(fact: Any) -> str:  # noqa: ANN401 - any literal
+    """A fact as a table's cell."""
+    if isinstance(fact, bool):
+        return "yes" if fact else "no"
+    if isinstance(fact, dict):
+        return "\n".join(f"{key}: {_shown(value)}" for key, value in fact.items())
+    return ", ".join(map(str, fact)) if isinstance(fact, tuple | list) else str(fact)

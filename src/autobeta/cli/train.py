@@ -1,0 +1,158 @@
+"""Train a method on data; resume a run."""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+
+from autobeta import registry
+from autobeta.cli._print import print_results, print_tracking
+from autobeta.cli._run import RunFlags, changed, pasted, stoppable
+from autobeta.settings import EvaluationConfig, ModelConfig, RunConfig, TrainConfig
+
+_Evaluation = Annotated[EvaluationConfig, tyro.conf.arg(name="")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainFlags(RunFlags):
+    """Options of `autobeta train METHOD` that all methods share."""
+
+    evaluation: _Evaluation = EvaluationConfig()
+    preset: str | None = None
+    """Settings published for some data; `autobeta list methods METHOD` names them."""
+    extend: bool = False
+    """Train a run further than it was meant to go; fitted schedules change with it."""
+    callbacks: tuple[str, ...] = ()
+    """What else follows the log, such as csv; `autobeta list callbacks` names them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgainFlags:
+    """Repeat or resume a run from its config.json."""
+
+    config: Path
+    """The config.json of a run."""
+    out: Path
+    """Run folder; the run's own folder to resume it."""
+    device: str | None = None
+    """auto, cpu, cuda, cuda:N or mps; as in the configuration if not given."""
+    threads: int | None = None
+    """Threads of torch on the CPU; as in the configuration if not given."""
+    evaluation: _Evaluation = EvaluationConfig()
+    extend: bool = False
+    """Train a run further than it was meant to go; fitted schedules change with it."""
+    callbacks: tuple[str, ...] = ()
+    """What else follows the log, such as csv."""
+
+
+def main(args: Sequence[str]) -> None:
+    """The command `autobeta train`.
+
+    Args:
+        args: What follows it on the command line.
+    """
+    if args and not args[0].startswith("-"):
+        _train_method(registry.check_name("methods", args[0]), args[1:])
+    elif any(arg.split("=")[0] == "--config" for arg in args):
+        _train_again(tyro.cli(AgainFlags, prog="autobeta train", args=args))
+    else:
+        print(_usage())
+        if not {"-h", "--help"} & set(args):
+            raise SystemExit(2)
+
+
+def _usage() -> str:
+    names = ", ".join(registry.available("methods"))
+    return (
+        "usage: autobeta train METHOD --out RUN_DIR [--data NAME] [--steps N] [--seed S] ...\n"
+        "       autobeta train --config RUN_DIR/config.json --out RUN_DIR\n\n"
+        f"METHOD is one of {names}.\n"
+        "`autobeta train METHOD --help` lists all settings."
+    )
+
+
+def _train_method(method: str, args: Sequence[str]) -> None:
+    module = registry.load("methods", method)
+    preset = _preset(method, module.PRESETS, args)
+    own = {f.name for f in dataclasses.fields(module.Config)}
+    default = module.Config(**{k: v for k, v in preset.items() if k in own})
+    usual = [("model", ModelConfig), ("train", TrainConfig)]
+    published = dataclasses.make_dataclass(
+        "TrainFlags",
+        [(k, Annotated[kind, tyro.conf.arg(name="")], _with(kind(), preset)) for k, kind in usual],
+        bases=(TrainFlags,),
+        frozen=True,
+        kw_only=True,
+    )
+    fields: list[tuple[str, Any, Any]] = [
+        ("flags", Annotated[published, tyro.conf.arg(name="")], dataclasses.field()),
+        ("method", module.Config, dataclasses.field(default=default)),
+    ]
+    doc = (module.__doc__ or "").split("\n")[0]
+    command = dataclasses.make_dataclass("Train", fields, namespace={"__doc__": doc})
+    parsed: Any = tyro.cli(command, prog=f"autobeta train {method}", args=args)
+    flags: TrainFlags = parsed.flags
+    _carry_out(flags.config(method, parsed.method), flags)
+
+
+def _with(settings: Any, preset: dict[str, object]) -> Any:  # noqa: ANN401 - settings
+    own = {f.name for f in dataclasses.fields(settings)}
+    return dataclasses.replace(settings, **{k: v for k, v in preset.items() if k in own})
+
+
+def _preset(
+    method: str, presets: dict[str, dict[str, object]], args: Sequence[str]
+) -> dict[str, object]:
+    """Settings of the preset that the arguments name, before they are parsed in full."""
+    for i, arg in enumerate(args):
+        name, _, value = arg.partition("=")
+        if name == "--preset":
+            wanted = value or (args[i + 1] if i + 1 < len(args) else "")
+            if wanted not in presets:
+                known = ", ".join(presets) or "none"
+                raise ValueError(f"`preset` of {method} must be one of {known}; got {wanted!r}.")
+            return presets[wanted]
+    return {}
+
+
+def _train_again(flags: AgainFlags) -> None:
+    from autobeta.run import folder as files
+
+    config = RunConfig.from_json(files.read_config_file(flags.config))
+    given = {name: getattr(flags, name) for name in ("device", "threads")}
+    changed = {name: value for name, value in given.items() if value is not None}
+    train = dataclasses.replace(config.train, **changed)
+    _carry_out(dataclasses.replace(config, train=train), flags)
+
+
+def _carry_out(config: RunConfig, flags: TrainFlags | AgainFlags) -> None:
+    from autobeta.run import folder as files
+    from autobeta.run.load import trained_steps
+    from autobeta.run.train import train
+    from autobeta.training.callbacks.progress import Progress
+
+    out = flags.out
+    callbacks = [
+        registry.load("training/callbacks", name).build(out)
+        for name in flags.callbacks
+        if name != "progress"
+    ]
+    evaluation = flags.evaluation
+    before = trained_steps(out) if (out / files.CONFIG).exists() else None
+    again: list[object] = ["autobeta", "train", "--config", out / files.CONFIG, "--out", out]
+    again += [*changed(evaluation, EvaluationConfig())]
+    with stoppable(f"Go on with\n  {pasted(*again)}"):
+        run = train(
+            config,
+            out,
+            extend=flags.extend,
+            evaluation=evaluation,
+            callbacks=[Progress(), *callbacks],
+        )
+    done = "is finished already; it was not trained again" if before == run.step else "is finished"
+    print(f"{out} {done}.")
+    print_results(files.read_metrics(run.folder / files.METRICS))
+    print_tracking(files.read_log(out), files.read_config(out))

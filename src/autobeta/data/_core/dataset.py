@@ -1,0 +1,123 @@
+"""FactorDataset: images on demand, with the factors that made them where they are known."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Int, UInt8
+
+from autobeta.data._core.cache import checksums_of
+from autobeta.data._core.factors import FactorSpace, check_index
+from autobeta.settings import DataOptions
+
+Images = UInt8[np.ndarray, "batch height width channels"]
+Index = Int[np.ndarray, " batch"]
+
+DEFAULT_OPTIONS = DataOptions()
+
+_SAMPLE = 4096  # images, about, that a fingerprint reads where no checksums are stored
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FactorDataset:
+    """A data set of images: the one class that every source fills in.
+
+    Args:
+        name: Name of the data set.
+        source: Where the images come from, in words; a run's config keeps it.
+        num_images: Number of images.
+        image_shape: (height, width, channels), pixels.
+        images: Function from indices, shape (batch,), to uint8 images 0..255.
+        factor_space: Sizes and names of the factors; None where there are none.
+        factor_values: Function from indices to integer factor values, shape (batch, num_factors).
+        splits: Indices of the splits: "train" always, "test" where some are held out. Left out,
+            all images are for training.
+        render: Function that makes the same images afresh, to check prepared ones; None where
+            they can only come from files.
+        names: Name of each image's file; None where images have none of their own.
+
+    Raises:
+        ValueError: If `splits` has no "train", or an index out of range, or there is not a name
+            for each image.
+    """
+
+    name: str
+    source: str
+    num_images: int
+    image_shape: tuple[int, int, int]
+    images: Callable[[Index], Images]
+    factor_space: FactorSpace | None = None
+    factor_values: Callable[[Index], Int[np.ndarray, "batch factors"]] | None = None
+    splits: dict[str, Int[np.ndarray, " _"]] = field(default_factory=dict)
+    render: Callable[[Index], Images] | None = None
+    names: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if not self.splits:
+            self.splits["train"] = np.arange(self.num_images)
+        if "train" not in self.splits:
+            raise ValueError(
+                f"`splits` must have a split 'train'; got {sorted(self.splits)}. Rename one."
+            )
+        for split in self.splits.values():
+            check_index(split, self.num_images)
+        if self.names is not None and len(self.names) != self.num_images:
+            raise ValueError(
+                f"`names` must be one for each of {self.num_images} images; got "
+                f"{len(self.names)}. Leave them out where images have none."
+            )
+
+    def __len__(self) -> int:
+        return self.num_images
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.image_shape))
+        splits = ", ".join(f"{len(index)} {name}" for name, index in self.splits.items())
+        space = self.factor_space
+        sizes = zip(space.names, space.sizes, strict=True) if space else []
+        factors = ", ".join(f"{name} {size}" for name, size in sizes) or "no factors"
+        return f"<{self.name}: {self.num_images} images of {shape} ({splits}); {factors}>"
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that change with the images or factors, but not with their place.
+
+        It covers every byte of stored images, through the checksums that were made when they
+        were prepared, and an even sample of images that come from elsewhere.
+        """
+        space = self.factor_space
+        facts = (self.num_images, self.image_shape, space and (space.names, space.sizes))
+        digest = hashlib.sha256(repr(facts).encode())
+        if (checksums := getattr(self.images, "checksums", None)) is None:
+            sample = np.unique(np.linspace(0, self.num_images - 1, _SAMPLE).astype(np.int64))
+            parts = np.array_split(sample, max(1, len(sample) // 64))
+            checksums = np.concatenate([checksums_of(self.images(part)) for part in parts])
+        digest.update(checksums.astype("<u4").tobytes())
+        if self.factor_values is not None:
+            for part in np.array_split(np.arange(self.num_images), self.num_images // 10**5 + 1):
+                digest.update(self.factor_values(part).astype("<i8").tobytes())
+        return digest.hexdigest()[:16]
+
+
+def held_out(num_images: int, options: DataOptions) -> dict[str, Int[np.ndarray, " _"]]:
+    """Split indices at random into "train" and "test", each sorted.
+
+    The split depends on `num_images`, `test_fraction` and `split_seed` alone. Any fraction above
+    0 holds out at least one image; 0 holds out none, and there is no split "test".
+
+    Raises:
+        ValueError: If `test_fraction` leaves no image for training.
+    """
+    fraction = options.test_fraction
+    if fraction == 0:
+        return {"train": np.arange(num_images)}
+    num_test = max(1, round(fraction * num_images))
+    if num_test >= num_images:
+        raise ValueError(
+            f"`test_fraction` must leave an image for training; got {fraction} of {num_images} "
+            "images. Lower it, 0 holds out none, or add images."
+        )
+    order = np.random.default_rng(options.split_seed).permutation(num_images)
+    return {"train": np.sort(order[num_test:]), "test": np.sort(order[:num_test])}

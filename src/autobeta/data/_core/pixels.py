@@ -1,0 +1,138 @@
+"""Brings images of any size and mode to one square size, 8 bits, grey or RGB."""
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from autobeta.data._files.reading import reading
+
+Pixels = UInt8[np.ndarray, "height width channels"]
+
+_GREY = ("1", "L", "LA", "La")
+_MANY_BITS = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+_NO_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # drawings, or read by other programs
+
+
+@cache
+def suffixes() -> frozenset[str]:
+    """Endings of the image files that can be read, ".png" and the like."""
+    from PIL import Image
+
+    kinds = Image.registered_extensions().items()
+    return frozenset(suffix for suffix, kind in kinds if kind in _formats())
+
+
+@cache
+def _formats() -> tuple[str, ...]:
+    from PIL import Image
+
+    Image.init()
+    return tuple(sorted(set(Image.OPEN) - _NO_PIXELS))
+
+
+def fit(pixels: Pixels, size: int, channels: int) -> UInt8[np.ndarray, "{size} {size} {channels}"]:
+    """Scale the shorter side to `size` and cut out the centre square; grey or RGB by `channels`.
+
+    Scaling is bicubic with anti-aliasing (Pillow). Square images of the right size keep their
+    pixels. Grey is the luma of ITU-R 601; RGB of a grey image repeats it.
+    """
+    from PIL import Image
+
+    if pixels.shape == (size, size, channels):
+        return pixels
+    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    image = image.convert("L" if channels == 1 else "RGB")
+    width, height = image.size
+    if (width, height) != (size, size):
+        side = min(width, height)
+        left, top = (width - side) / 2, (height - side) / 2
+        box = (left, top, left + side, top + side)
+        image = image.resize((size, size), Image.Resampling.BICUBIC, box=box)
+    return np.array(image).reshape(size, size, channels)
+
+
+def fit_all(
+    images: UInt8[np.ndarray, "images height width channels"], size: int, channels: int
+) -> UInt8[np.ndarray, "images {size} {size} {channels}"]:
+    """`fit` of each image of an array."""
+    if images.shape[1:] == (size, size, channels):
+        return images
+    return np.stack([fit(image, size, channels) for image in images])
+
+
+def crop(pixels: Pixels, size: int) -> UInt8[np.ndarray, "cut_height cut_width channels"]:
+    """The centre square of `size` pixels; the whole of an image that is no larger."""
+    top, left = (max(0, (side - size) // 2) for side in pixels.shape[:2])
+    return pixels[top : top + size, left : left + size]
+
+
+def is_grey(path: Path, data: bytes | None = None) -> bool:
+    """Whether an image file is grey, read from its header.
+
+    Raises:
+        ValueError: If it can't be read as an image; the message names it.
+    """
+    with _opened(path, data) as image:
+        return image.mode in _GREY
+
+
+def decode(path: Path, data: bytes | None = None) -> Pixels:
+    """Pixels of an image file, upright; what is transparent becomes white.
+
+    Of an animation it is the first picture.
+
+    Args:
+        path: The file, or the name of where `data` come from.
+        data: Bytes of the file, such as a member of an archive; read from `path` if left out.
+
+    Returns:
+        Shape (height, width, 1) of a grey image, else (height, width, 3).
+
+    Raises:
+        ValueError: If it can't be read as an image of 8 bits; the message names it.
+    """
+    with _opened(path, data) as image:
+        return pixels_of(image)
+
+
+def pixels_of(image: Any) -> Pixels:  # noqa: ANN401 - PIL.Image.Image
+    """`decode` of an image that Pillow has opened.
+
+    Raises:
+        ValueError: If it has more than 8 bits per channel.
+    """
+    from PIL import Image, ImageOps
+
+    if image.mode in _MANY_BITS:
+        raise ValueError(
+            f"mode {image.mode}, not 8 bits per channel; of 16 bits, save "
+            "Image.fromarray((numpy.asarray(image) // 257).astype(numpy.uint8))"
+        )
+    mode = "L" if image.mode in _GREY else "RGB"
+    upright = ImageOps.exif_transpose(image)
+    if upright.has_transparency_data:
+        upright = upright.convert("RGBA")
+        white = Image.new("RGBA", upright.size, "white")
+        upright = Image.alpha_composite(white, upright)
+    return np.array(upright.convert(mode)).reshape(upright.height, upright.width, -1)
+
+
+@contextmanager
+def _opened(path: Path, data: bytes | None = None) -> Iterator[Any]:
+    """Open with Pillow; every way in which that or the body fails becomes one ValueError."""
+    from PIL import Image
+
+    formats = _formats()
+    way_out = "Repair, convert or remove it."
+    with reading(path, "readable image", way_out), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of what is odd in a file that can be read
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        with Image.open(path if data is None else BytesIO(data), formats=formats) as image:
+            yield image

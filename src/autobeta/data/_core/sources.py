@@ -1,0 +1,136 @@
+"""Where images(index) comes from: an array, a memory map, a bit-packed memory map."""
+
+import mmap
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Bool, UInt8, UInt32
+from torch import Tensor
+
+from autobeta.data._core.cache import checksums_of
+from autobeta.data._core.dataset import Images, Index
+from autobeta.data._core.factors import check_index
+from autobeta.data._files.reading import reading, shown
+
+_COPIED = 1 << 26  # bytes that are copied to a device at once
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredImages:
+    """Images in one array: called with indices, it gives uint8 images 0..255.
+
+    Args:
+        table: A row an image: its pixels, or, packed, its bits.
+        image_shape: (height, width, channels).
+        packed: Whether a row has one bit a pixel, the first pixel in the highest bit.
+        checksums: CRC-32 of each row, compared when the row is first read; None compares none.
+    """
+
+    table: UInt8[np.ndarray, "..."]
+    image_shape: tuple[int, int, int]
+    packed: bool
+    checksums: UInt32[np.ndarray, " images"] | None = None
+    _checked: Bool[np.ndarray, " images"] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        known = self.checksums is None
+        object.__setattr__(self, "_checked", np.full(len(self.table), known))
+
+    def __call__(self, index: Index) -> Images:
+        check_index(index, len(self.table))
+        rows = np.asarray(self.table[index])
+        self._check(index, rows)
+        if self.packed:
+            rows = np.unpackbits(rows, axis=1)
+            np.negative(rows, out=rows)  # 0 -> 0, 1 -> 255 in uint8
+        return rows.reshape(-1, *self.image_shape)
+
+    def _check(self, index: Index, rows: UInt8[np.ndarray, "..."]) -> None:
+        """Compare rows with their checksums, each row once in a process.
+
+        Raises:
+            ValueError: If one differs; the message names the file.
+        """
+        new = np.flatnonzero(~self._checked[index])
+        if self.checksums is None or not len(new):
+            return
+        wrong = checksums_of(rows[new]) != self.checksums[index[new]]
+        if wrong.any():
+            file = shown(getattr(self.table, "filename", None) or "images")
+            raise ValueError(
+                f"`{file}` must read back as it was written; image {index[new[wrong][0]]} does "
+                "not. Check the disk, then delete the file to have the data prepared again."
+            )
+        self._checked[index] = True
+
+    def read_ahead(self, index: Index) -> None:
+        """Ask the system to bring images of a memory map into memory soon; it is not waited for.
+
+        Reading a page that is not there takes the disk's time, one after the other; asked for
+        ahead, many are read at once.
+        """
+        table, advice = self.table, getattr(mmap, "MADV_WILLNEED", None)
+        if advice is None or not isinstance(table, np.memmap):
+            return
+        file, row = table.base, table[:1].nbytes
+        if not isinstance(file, mmap.mmap):
+            return  # a part of a map
+        start = table.offset % mmap.ALLOCATIONGRANULARITY
+        for i in index.tolist():
+            file.madvise(advice, *whole_pages(start + i * row, row))
+
+    def on_device(self, device: torch.device) -> Callable[[Tensor], Tensor]:
+        """Copy the table to a device; the same images from indices that are there.
+
+        Returns:
+            Function from int64 indices, shape (batch,), to uint8 images (batch, height, width,
+            channels); no index is checked, since that would stop the device.
+        """
+        table = torch.empty(self.table.shape, dtype=torch.uint8, device=device)
+        rows = max(1, _COPIED * len(self.table) // self.table.nbytes)
+        for start in range(0, len(table), rows):
+            part = np.array(self.table[start : start + rows])
+            self._check(np.arange(start, start + len(part)), part)
+            table[start : start + rows] = torch.from_numpy(part)
+        shifts = torch.arange(7, -1, -1, dtype=torch.uint8, device=device)
+
+        def read(index: Tensor) -> Tensor:
+            found = table[index]
+            if self.packed:  # (B, bytes) -> (B, bytes, 8)
+                found = (found.unsqueeze(-1) >> shifts & 1) * 255
+            return found.reshape(-1, *self.image_shape)
+
+        return read
+
+
+def whole_pages(first: int, length: int) -> tuple[int, int]:
+    """Where the page of a first byte begins, and the length from there to the end.
+
+    Example:
+        >>> whole_pages(mmap.PAGESIZE + 100, 12) == (mmap.PAGESIZE, 112)
+        True
+    """
+    page = first - first % mmap.PAGESIZE
+    return page, first + length - page
+
+
+def from_array(images: UInt8[np.ndarray, "images height width channels"]) -> StoredImages:
+    """Images held in memory or in a memory map, 0..255."""
+    height, width, channels = images.shape[1:]
+    return StoredImages(table=images, image_shape=(height, width, channels), packed=False)
+
+
+def open_map(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
+    """Memory map of a prepared .npy file, read only.
+
+    Raises:
+        ValueError: If the file is damaged or of another shape.
+    """
+    with reading(path, "prepared data file", "Delete it to have the data prepared again."):
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        if array.dtype != np.uint8 or array.shape != shape:
+            raise ValueError(f"{array.dtype} of {array.shape} in place of uint8 of {shape}")
+    return array

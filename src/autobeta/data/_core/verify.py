@@ -1,0 +1,124 @@
+"""Compares a data set's images with a file of known ones, or with a fresh rendering."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from autobeta.data._core.dataset import FactorDataset, Images, Index
+from autobeta.data._files.npy import open_arrays
+from autobeta.data._files.stored import StoredArray
+from autobeta.errors import MissingDataError
+
+_CHUNK = 1024
+
+
+@dataclass(frozen=True)
+class VerifyResult:
+    """Outcome of a comparison.
+
+    Args:
+        num_images: Images compared.
+        num_identical: Images the same in every pixel.
+        num_pixels_different: Pixels that differ, over all images.
+
+    Example:
+        >>> print(VerifyResult(20_000, 19_997, 3))
+        19997 of 20000 images identical, 3 pixels differ
+    """
+
+    num_images: int
+    num_identical: int
+    num_pixels_different: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.num_identical} of {self.num_images} images identical, "
+            f"{self.num_pixels_different} pixels differ"
+        )
+
+
+def verify(dataset: FactorDataset, against: Path) -> VerifyResult:
+    """Compare with the images of an .npz file, in the manner of the dSprites file.
+
+    It must hold `imgs`, shape (num_images, height, width) or with channels, uint8 of 0 and 1 or
+    of 0..255, and where each image is in the full set: `original_dataset_indices`, or else
+    `latents_classes`, one column per factor, before them at most a constant one (colour).
+
+    Raises:
+        MissingDataError: If there is no such file.
+        ValueError: If it lacks an array, or one has the wrong shape.
+    """
+    if not against.is_file():
+        raise MissingDataError(f"`against` must be an .npz file; found none at `{against}`.")
+    arrays = open_arrays(against)
+    if "imgs" not in arrays:
+        raise ValueError(f"`{against}` must hold an array 'imgs'; got {sorted(arrays)}.")
+    images = arrays["imgs"]
+    shape = dataset.image_shape
+    if images.shape[1:] not in (shape, shape[:2]) or images.dtype != np.uint8:
+        raise ValueError(
+            f"'imgs' of `{against}` must be uint8 of shape (N, {shape[0]}, {shape[1]}) like "
+            f"{dataset.name}; got {images.dtype} of {images.shape}."
+        )
+    index = _positions(dataset, arrays, against)
+    if len(index) != images.shape[0]:
+        raise ValueError(
+            f"`{against}` must say where each image is; got {len(index)} positions for "
+            f"{images.shape[0]} images."
+        )
+    return _compare(dataset, index, _grey_levels(images, shape))
+
+
+def check(dataset: FactorDataset, *, num_images: int = 2000, seed: int = 0) -> VerifyResult:
+    """Compare a random sample of the prepared images with a fresh rendering.
+
+    Args:
+        dataset: A data set that we can render; opening it has checked the size of its file.
+        num_images: Size of the sample, at most the data set.
+        seed: Seed of the sample.
+
+    Raises:
+        ValueError: If the images come from files alone.
+    """
+    if dataset.render is None:
+        raise ValueError(
+            f"`dataset` must be one that autobeta can render; got {dataset.name}. "
+            "Compare it with a file of known images instead."
+        )
+    size = min(num_images, len(dataset))
+    index = np.sort(np.random.default_rng(seed).choice(len(dataset), size, replace=False))
+    return _compare(dataset, index, map(dataset.render, _parts(index)))
+
+
+def _positions(dataset: FactorDataset, arrays: dict[str, StoredArray], against: Path) -> Index:
+    if "original_dataset_indices" in arrays:
+        return arrays["original_dataset_indices"].read().astype(np.int64)
+    if "latents_classes" in arrays and dataset.factor_space is not None:
+        classes = arrays["latents_classes"].read().astype(np.int64)
+        return dataset.factor_space.index(classes[:, -dataset.factor_space.num_factors :])
+    raise ValueError(
+        f"`{against}` must hold 'original_dataset_indices' or 'latents_classes'; "
+        f"got {sorted(arrays)}. Without them its images can't be placed in {dataset.name}."
+    )
+
+
+def _grey_levels(images: StoredArray, shape: tuple[int, int, int]) -> Iterator[Images]:
+    for chunk in images.chunks(_CHUNK):
+        white = 255 if chunk.max() <= 1 else 1
+        yield (chunk * np.uint8(white)).reshape(-1, *shape)
+
+
+def _parts(index: Index) -> Iterator[Index]:
+    for start in range(0, len(index), _CHUNK):
+        yield index[start : start + _CHUNK]
+
+
+def _compare(dataset: FactorDataset, index: Index, known: Iterator[Images]) -> VerifyResult:
+    identical = different = 0
+    for part, images in zip(_parts(index), known, strict=True):
+        pixels = (dataset.images(part) != images).any(axis=3).sum(axis=(1, 2))
+        identical += int((pixels == 0).sum())
+        different += int(pixels.sum())
+    return VerifyResult(len(index), identical, different)

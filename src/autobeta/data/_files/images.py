@@ -1,0 +1,102 @@
+"""A user's own image files, from a folder or a table: which can be read, and what they become."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from autobeta.data._core.dataset import Images
+from autobeta.data._core.labels import Labels
+from autobeta.data._core.pixels import decode, is_grey
+from autobeta.data._core.prepare import Conversion
+
+Source = Callable[[int], tuple[Path, bytes | None]]
+
+SPLITS = dict.fromkeys(("train", "training"), "train") | dict.fromkeys(("test", "testing"), "test")
+SPLITS |= dict.fromkeys(("validation", "valid", "val", "dev"), "validation")
+
+
+def convert_images(
+    names: Sequence[str],
+    source: Source,
+    *,
+    skip_broken: bool,
+    where: str,
+    labels: Labels,
+    splits: Sequence[str | None],
+    notes: Iterable[str] = (),
+    keep_names: bool = False,
+) -> Conversion:
+    """Images in order; all grey if every one is grey, else RGB.
+
+    `source` gives the path of an image by its position, and its bytes if they are not there;
+    `names` say in messages which it is, `where` where all come from.
+
+    Raises:
+        ValueError: If images are broken, all of them named, or none is left.
+    """
+    grey, broken = _tried(range(len(names)), source, is_grey)
+    if broken or skip_broken:
+        broken |= _tried(grey, source, _whole)[1]
+    kept = np.array([i for i in grey if i not in broken], np.int64)
+    if not skip_broken or not len(kept):
+        _refuse(broken)
+    found = splits_of([splits[i] for i in kept])
+    skipped = ", ".join(names[i] for i in sorted(broken))
+    outside = len(kept) - sum(map(len, found.values())) if found else 0
+    more = [f"{where}: {len(broken)} broken images skipped: {skipped}."] * bool(broken)
+    more += [f"{where}: {outside} images are in none of the splits."] * bool(outside)
+    return Conversion(
+        num_images=len(kept),
+        images=_decoded(kept, source),
+        channels=1 if all(grey[i] for i in kept) else 3,
+        source=f"{len(kept)} images of {where}",
+        space=labels.space,
+        factors=None if labels.table is None else labels.table[kept],
+        splits=found,
+        names=tuple(names[i] for i in kept) if keep_names else None,
+        notes=(*notes, *labels.notes, *more),
+    )
+
+
+def splits_of(splits: Sequence[str | None]) -> dict[str, Int[np.ndarray, " _"]] | None:
+    """Positions by split; None unless some are for training and some are held out."""
+    if "train" not in splits or set(splits) <= {"train", None}:
+        return None
+    found = dict.fromkeys(split for split in ("train", "test", "validation") if split in splits)
+    return {split: np.flatnonzero([s == split for s in splits]) for split in found}
+
+
+def _decoded(kept: Int[np.ndarray, " kept"], source: Source) -> Iterator[Images]:
+    """Images one by one; after a broken one the others are tried, to name all in one error."""
+    for k, i in enumerate(kept.tolist()):
+        found, broken = _tried([i], source, decode)
+        if broken:
+            _refuse(broken | _tried(kept[k + 1 :].tolist(), source, _whole)[1])
+        yield found[i][None]
+
+
+def _tried(
+    positions: Iterable[int], source: Source, read: Callable[[Path, bytes | None], Any]
+) -> tuple[dict[int, Any], dict[int, str]]:
+    """What is read of each image, and what is said of those that can't be read."""
+    found, broken = dict[int, Any](), dict[int, str]()
+    for i in positions:
+        try:
+            found[i] = read(*source(i))
+        except ValueError as error:
+            broken[i] = str(error)
+    return found, broken
+
+
+def _whole(path: Path, data: bytes | None) -> bool:
+    """True, where `decode` fails not; the pixels of a whole set would fill the memory."""
+    return decode(path, data) is not None
+
+
+def _refuse(broken: dict[int, str]) -> None:
+    if broken:
+        said = "\n".join(broken.values())
+        raise ValueError(f"{said}\nTo take the other images alone, use --skip-broken.")

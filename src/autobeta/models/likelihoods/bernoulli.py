@@ -1,0 +1,23 @@
+"""A Bernoulli for each pixel: the sum of binary cross-entropies on logits."""
+
+import torch
+import torch.nn.functional as F
+
+from autobeta.models.likelihoods._base import AbstractLikelihood, Images, PerImage
+
+SOURCE = "Kingma & Welling, Auto-Encoding Variational Bayes, 2013, https://arxiv.org/abs/1312.6114"
+
+
+class Bernoulli(AbstractLikelihood):
+    """Pixel-wise Bernoulli: the sum of binary cross-entropies on logits, in nats."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("log_sigma", torch.zeros(()), persistent=False)
+
+    def nll(self, outputs: Images, x: Images) -> PerImage:
+        """Binary cross-entropy, summed over pixels."""
+        return F.binary_cross_entropy_with_logits(outputs, x, reduction="none").sum(dim=(1, 2, 3))
+
+
+build = Bernoulli

@@ -1,0 +1,35 @@
+"""A normal with sigma 1 for each pixel: half the squared error, without constants."""
+
+import math
+
+import torch
+
+from autobeta.models.likelihoods._base import AbstractLikelihood, Images, PerImage, squared_error
+from autobeta.rules import checked
+from autobeta.settings import Positive
+
+SOURCE = "Kingma & Welling, Auto-Encoding Variational Bayes, 2013, https://arxiv.org/abs/1312.6114"
+
+
+class Gaussian(AbstractLikelihood):
+    """Normal with one fixed standard deviation: 0.5 SSE / sigma^2, without its constants.
+
+    The constants would shift the reconstruction term without moving its gradient, but methods
+    that learn weights from its value would see them (see `methods/lvae.py`).
+
+    Args:
+        sigma: Standard deviation of a pixel, in units of the pixel range [0, 1].
+    """
+
+    @checked
+    def __init__(self, sigma: Positive = 1.0) -> None:
+        super().__init__()
+        log_sigma = torch.tensor(math.log(sigma))
+        self.register_buffer("log_sigma", log_sigma, persistent=False)
+
+    def nll(self, outputs: Images, x: Images) -> PerImage:
+        """Half the squared error over the variance, summed over pixels."""
+        return 0.5 * squared_error(outputs, x) * torch.exp(-2 * self.log_sigma)
+
+
+build = Gaussian

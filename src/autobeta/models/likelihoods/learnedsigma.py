@@ -1,0 +1,43 @@
+"""A normal with one learned sigma for all pixels, with its constants."""
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from autobeta.models.likelihoods._base import (
+    AbstractLikelihood,
+    Images,
+    PerImage,
+    normal_nll,
+    soft_lower_bound,
+)
+
+SOURCE = (
+    "Rybkin et al., Simple and Effective VAE Training with Calibrated Decoders, ICML 2021, "
+    "https://arxiv.org/abs/2006.13202"
+)
+
+
+class LearnedSigmaGaussian(AbstractLikelihood):
+    """Normal with one standard deviation shared by all pixels, a parameter of the network.
+
+    Args:
+        log_sigma_min: Soft lower bound of log sigma.
+    """
+
+    def __init__(self, log_sigma_min: float = -6.0) -> None:
+        super().__init__()
+        self.log_sigma_min = log_sigma_min
+        self.raw_log_sigma = nn.Parameter(torch.zeros(()))
+
+    @property
+    def log_sigma(self) -> Float[Tensor, ""]:  # type: ignore[override]
+        """The bounded log standard deviation."""
+        return soft_lower_bound(self.raw_log_sigma, self.log_sigma_min)
+
+    def nll(self, outputs: Images, x: Images) -> PerImage:
+        """Full negative log-density, summed over pixels."""
+        return normal_nll(outputs, x, self.log_sigma)
+
+
+build = LearnedSigmaGaussian

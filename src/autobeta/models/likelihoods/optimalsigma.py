@@ -1,0 +1,51 @@
+"""A normal whose sigma is the best one for each batch, with its constants."""
+
+import torch
+
+from autobeta.models.likelihoods._base import (
+    AbstractLikelihood,
+    Images,
+    PerImage,
+    normal_nll,
+    soft_lower_bound,
+    squared_error,
+)
+
+SOURCE = (
+    "Rybkin et al., Simple and Effective VAE Training with Calibrated Decoders, ICML 2021, "
+    "https://arxiv.org/abs/2006.13202"
+)
+
+
+class OptimalSigmaGaussian(AbstractLikelihood):
+    """Normal whose shared standard deviation is the maximum-likelihood one of each batch.
+
+    sigma^2 = mean squared error over batch, channels and pixels; the gradient flows through it.
+    The buffer `log_sigma` keeps the value of the last training batch; `eval()` uses that one,
+    so that scoring an image does not depend on its batch.
+
+    Args:
+        log_sigma_min: Soft lower bound of log sigma.
+
+    Deviations:
+        The authors recompute sigma on evaluation batches too.
+    """
+
+    def __init__(self, log_sigma_min: float = -6.0) -> None:
+        super().__init__()
+        self.log_sigma_min = log_sigma_min
+        self.register_buffer("log_sigma", torch.zeros(()))
+
+    def nll(self, outputs: Images, x: Images) -> PerImage:
+        """Full negative log-density, summed over pixels."""
+        if not self.training:
+            return normal_nll(outputs, x, self.log_sigma)
+        mse = squared_error(outputs, x).mean() / x[0].numel()
+        tiny = torch.finfo(mse.dtype).tiny
+        log_sigma = soft_lower_bound(0.5 * torch.log(mse + tiny), self.log_sigma_min)
+        with torch.no_grad():
+            self.log_sigma.copy_(log_sigma)
+        return normal_nll(outputs, x, log_sigma)
+
+
+build = OptimalSigmaGaussian

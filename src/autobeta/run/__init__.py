@@ -1,0 +1,1 @@
+"""What happens to one run folder, one job a file; the public names are those of `autobeta`."""

@@ -1,0 +1,83 @@
+"""Codes of any images under a run."""
+
+from pathlib import Path
+
+import numpy as np
+
+from autobeta import registry
+from autobeta.data import FactorDataset, as_dataset
+from autobeta.run import folder as files
+from autobeta.run.build import Images
+from autobeta.run.codes import encode_dataset, representation_arrays, sample_points
+from autobeta.run.load import Run, load_run
+from autobeta.settings import DataOptions
+from autobeta.types import Representation
+
+
+def encode(
+    run: Run | Path | str, data: Images | Path | str, *, num_points: int | None = None
+) -> Representation:
+    """Codes of images under a trained run.
+
+    Args:
+        run: A run, or its folder.
+        data: A data set, its name, a folder of images, a file of arrays, an array of images, shape
+            (n, H, W) or (n, H, W, C), or a torch `Dataset` of images.
+        num_points: Size of a seeded sample of the split "train"; all images if not given.
+
+    Returns:
+        Codes, log-variances, positions, and factors where the data have them.
+
+    Raises:
+        ValueError: If the images have another shape than those of the training, or `num_points`
+            is below 1.
+    """
+    run = run if isinstance(run, Run) else load_run(run)
+    dataset = dataset_for(run, data)
+    index = np.arange(dataset.num_images)
+    if num_points is not None:
+        if num_points < 1:
+            raise ValueError(f"`num_points` must be at least 1; got {num_points}. Leave it out.")
+        index = sample_points(dataset, "train", num_points)
+    return encode_dataset(run.model, dataset, index)
+
+
+def dataset_for(run: Run, data: Images | Path | str) -> FactorDataset:
+    """Images brought to the shape that a run takes; the run's own data as the run has them.
+
+    Raises:
+        ValueError: If they have another shape.
+    """
+    height, _, channels = run.image_shape
+    options = DataOptions(image_size=height, channels=channels)
+    if isinstance(data, Path | str):
+        data = str(data)
+        own = run.config.data
+        named = own in registry.available("data")
+        if data == own or (not named and Path(data).expanduser().resolve() == Path(own)):
+            options = run.config.data_options
+    dataset = as_dataset(data, options)
+    if dataset.image_shape != run.image_shape:
+        raise ValueError(
+            f"`data` must have images of shape {run.image_shape}, as in the training; got "
+            f"{dataset.image_shape}. Save them in that shape, as a folder or an .npz file."
+        )
+    return dataset
+
+
+def write_codes(path: Path, found: Representation, dataset: FactorDataset) -> None:
+    """Write a representation, its images' names where they have any, and their split.
+
+    Args:
+        path: The .npz file.
+        found: Codes of images of `dataset`.
+        dataset: Knows names and splits.
+    """
+    arrays = representation_arrays({"train": found})
+    split = np.full(dataset.num_images, "", dtype="<U16")
+    for name, part in dataset.splits.items():
+        split[part] = name
+    arrays["split"] = split[found.index]
+    if dataset.names is not None:
+        arrays["names"] = np.asarray(dataset.names)[found.index]
+    files.write_npz(path, arrays)

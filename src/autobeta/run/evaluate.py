@@ -1,0 +1,216 @@
+"""Evaluate a run: losses, metrics, reconstructions and traversals of a sample of its data."""
+
+import math
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor
+
+from autobeta.data import FactorDataset
+from autobeta.metrics import check_metrics, image_quality, score
+from autobeta.models import VAE
+from autobeta.run import folder as files
+from autobeta.run.build import Images
+from autobeta.run.codes import (
+    SAMPLE_SEED,
+    Pictures,
+    Points,
+    device_of,
+    encode_dataset,
+    image_batches,
+    kl_per_latent,
+    representation_arrays,
+    sample_points,
+    to_pixels,
+)
+from autobeta.run.load import Run, load_run
+from autobeta.run.traverse import traverse
+from autobeta.settings import EvaluationConfig
+from autobeta.types import Representation
+
+SSIM_IMAGES = 1000
+"""Structural similarity is the mean over at most this many images of the sample."""
+
+
+def evaluate_model(
+    model: VAE, dataset: FactorDataset, folder: Path, config: EvaluationConfig, *, step: int
+) -> dict[str, Any]:
+    """Evaluate a network and write the results into its run folder.
+
+    An evaluation of more images that is there already stays: then nothing is written. Metrics of
+    an earlier evaluation of the same images stay beside the new ones.
+
+    Args:
+        model: The network; it is put into `eval()`.
+        dataset: What it was trained on.
+        folder: Run folder; representation, reconstructions, traversals and metrics go there.
+        config: Settings.
+        step: Updates that the network has had.
+
+    Returns:
+        What `metrics.json` holds, or would hold.
+
+    Raises:
+        ValueError: If a metric asked for by name can't be computed.
+    """
+    splits = {
+        split: encode_dataset(model, dataset, sample_points(dataset, split, config.num_points))
+        for split in dataset.splits
+    }
+    train = splits["train"]
+    result: dict[str, Any] = {
+        "step": step,
+        "num_points": len(train.codes),
+        **{f"num_points_{k}": len(part.codes) for k, part in splits.items() if k != "train"},
+        "seed": config.metrics_seed,
+        "evaluation": {split: losses(model, dataset, part) for split, part in splits.items()},
+        "kl_per_latent": kl_per_latent(train).tolist(),
+        "metrics": score_splits(splits, config),
+    }
+    earlier = files.read_metrics(folder / files.METRICS)
+    same_network = earlier.get("step", step) == step
+    if same_network and (earlier.get("num_points") or 0) > result["num_points"]:
+        warnings.warn(
+            f"the evaluation of {earlier['num_points']} images in {folder} is kept; that of "
+            f"{result['num_points']} is not written.",
+            stacklevel=2,
+        )
+        return result
+    alike = all(earlier.get(key) == result[key] for key in ("num_points", "seed", "kl_per_latent"))
+    if same_network and alike:
+        result["metrics"] = (earlier.get("metrics") or {}) | result["metrics"]
+    shown = splits.get("test", train).index
+    every = max(1, len(shown) // config.num_pictures)
+    pictures = reconstruct(model, dataset, shown[::every][: config.num_pictures])
+    files.write_npz(folder / files.RECONSTRUCTIONS, pictures)
+    files.write_npz(folder / files.TRAVERSALS, traverse(model, train))
+    files.write_npz(folder / files.REPRESENTATION, representation_arrays(splits))
+    files.write_json(folder / files.METRICS, result)
+    return result
+
+
+def evaluate(
+    run: Run | Path | str,
+    config: EvaluationConfig | None = None,
+    *,
+    data: Images | Path | str | None = None,
+) -> dict[str, Any]:
+    """Evaluate a run, and write the results into its folder; see `evaluate_model`.
+
+    Args:
+        run: A run, or its folder.
+        config: Settings.
+        data: Where the run's own images lie now, or the object that they came from; where they
+            were in the training if not given.
+
+    Returns:
+        What `metrics.json` holds, or would hold.
+
+    Raises:
+        ValueError: If the images are not those of the training, or a metric asked for by name
+            can't be computed.
+    """
+    run = run if isinstance(run, Run) else load_run(run)
+    config = config or EvaluationConfig()
+    dataset = run.open(data)
+    check_metrics(config.metrics or (), has_factors=dataset.factor_values is not None)
+    with files.locked(run.folder):
+        return evaluate_model(run.model, dataset, run.folder, config, step=run.step)
+
+
+@torch.no_grad()
+def losses(
+    model: VAE, dataset: FactorDataset, representation: Representation
+) -> dict[str, float | int]:
+    """Reconstruction, KL and image quality over a sample.
+
+    `reconstruction` takes one posterior sample with noise of a fixed seed, the others decode the
+    posterior mean. `bce` is the cross-entropy of the mean image, a distortion that likelihoods
+    have in common; nats of different likelihoods don't compare.
+
+    Returns:
+        "reconstruction", "kl", "elbo" in nats per image; "mse" per pixel; "bce" in nats per image;
+        "psnr" in dB, mean over images; "ssim", of at most 1,000 images; "active_latents".
+    """
+    model.eval()
+    device = device_of(model)
+    noise = torch.Generator().manual_seed(SAMPLE_SEED)
+    codes, logvars = representation.codes, representation.logvars
+    sums = torch.zeros(4, dtype=torch.float64)
+    every = -(-len(codes) // SSIM_IMAGES)
+    pairs: list[tuple[np.ndarray, np.ndarray]] = []
+    start = 0
+    for x in image_batches(dataset, representation.index, device):
+        mean = torch.from_numpy(codes[start : start + len(x)])
+        std = torch.exp(0.5 * torch.from_numpy(logvars[start : start + len(x)]))
+        shown = slice(-start % every, None, every)
+        start += len(x)
+        z = mean + std * torch.randn(mean.shape, generator=noise)
+        nll = model.likelihood.nll(model.decoder(z.to(device)).float(), x)
+        outputs = model.decoder(mean.to(device)).float()
+        image = model.likelihood.mean_image(outputs)
+        mse = (image - x).square().mean(dim=(1, 2, 3))
+        pairs.append((_as_array(x[shown]), _as_array(image[shown])))
+        bce = F.binary_cross_entropy_with_logits(outputs, x, reduction="none").sum(dim=(1, 2, 3))
+        psnr = -10 * torch.log10(mse.clamp(min=1e-10))
+        sums += torch.stack([v.double().sum().cpu() for v in (nll, mse, bce, psnr)])
+    reconstruction, mse, bce, psnr = (sums / start).tolist()
+    kl = float(kl_per_latent(representation).sum())
+    originals, images = (np.concatenate(side) for side in zip(*pairs, strict=True))
+    return {
+        "reconstruction": reconstruction,
+        "kl": kl,
+        "elbo": -(reconstruction + kl),
+        "mse": mse,
+        "bce": bce,
+        "psnr": psnr,
+        "ssim": image_quality(originals, images.clip(0, 1)).ssim,
+        "active_latents": int(representation.active.sum()),
+    }
+
+
+def _as_array(
+    images: Float[Tensor, "n channels height width"],
+) -> Float[np.ndarray, "n height width channels"]:
+    return images.permute(0, 2, 3, 1).cpu().numpy()
+
+
+@torch.no_grad()
+def reconstruct(model: VAE, dataset: FactorDataset, index: Points) -> dict[str, Pictures]:
+    """Originals and the decoded posterior means of the images at `index`."""
+    model.eval()
+    chunks = image_batches(dataset, index, device_of(model))
+    decoded = [to_pixels(model.decode(model.encode(x).mean)) for x in chunks]
+    return {"originals": dataset.images(index), "reconstructions": np.concatenate(decoded)}
+
+
+def score_splits(
+    splits: Mapping[str, Representation], config: EvaluationConfig
+) -> dict[str, float | dict[str, float]]:
+    """Metrics of the training images, predictors tested on held-out ones where there are any.
+
+    A score that is not finite, of which `score` warns, is left out.
+    """
+    train, test = splits["train"], splits.get("test")
+    held_out = None if test is None or test.factors is None else (test.codes, test.factors)
+    found = score(
+        train.codes,
+        train.factors,
+        logvars=train.logvars,
+        test=held_out,
+        metrics=config.metrics,
+        n_jobs=config.jobs,
+        seed=config.metrics_seed,
+    )
+    return {name: value for name, value in found.items() if _is_finite(value)}
+
+
+def _is_finite(value: float | dict[str, float]) -> bool:
+    values = value.values() if isinstance(value, dict) else [value]
+    return all(math.isfinite(v) for v in values)

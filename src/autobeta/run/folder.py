@@ -1,0 +1,167 @@
+"""Names, reads and writes the files of a run folder; the only module that knows file names."""
+
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from autobeta.run.formats import (
+    LARGEST,
+    Row,
+    append_jsonl,
+    check_shape,
+    flush,
+    read_json,
+    read_lines,
+    read_npz,
+    write_atomic,
+    write_json,
+    write_jsonl,
+    write_npz,
+)
+from autobeta.settings import upgraded
+
+__all__ = ["LARGEST", "append_jsonl", "check_shape", "flush", "read_json", "read_npz"]
+__all__ += ["write_atomic", "write_json", "write_jsonl", "write_npz"]
+
+CONFIG = "config.json"
+ENVIRONMENT = "environment.json"
+LOG = "log.jsonl"
+TIMING = "timing.jsonl"
+CHECKPOINT = "checkpoint"
+MODEL = "model.safetensors"
+TRAINING = "training.safetensors"
+STATE = "state.json"
+REPRESENTATION = "representation.npz"
+RECONSTRUCTIONS = "reconstructions.npz"
+TRAVERSALS = "traversals.npz"
+METRICS = "metrics.json"
+SUGGESTION = "suggestion.json"
+SUGGESTION_FIGURE = "suggestion.png"
+LOCK = ".lock"
+
+_OURS: tuple[str, ...] = (
+    CONFIG,
+    ENVIRONMENT,
+    LOG,
+    TIMING,
+    MODEL,
+    METRICS,
+    SUGGESTION,
+    SUGGESTION_FIGURE,
+)
+_OURS += (REPRESENTATION, RECONSTRUCTIONS, TRAVERSALS)
+_LEFT = re.compile(rf"({'|'.join(map(re.escape, _OURS))})\.\d+\.tmp")  # beside one of our files
+
+# shapes of JSON, see `check_shape`; a key may be missing
+_METRICS = {
+    **{"step": int, "num_points": int, "num_points_test": int, "seed": int, "metrics": {}},
+    "kl_per_latent": [float],
+    "evaluation": {...: {...: float}},
+}
+_NUMBERS = ("loss", "beta", "equivalent_beta", "target", "kl_average", "tracking_error")
+_ROW = {
+    **{"step": int, "terms": {...: float}, "weights": {...: float}, "state": {...: float}},
+    **{"kl_per_latent": [float], **dict.fromkeys(_NUMBERS, float)},
+}
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Keep other processes from writing into a run folder; released also when this one is killed.
+
+    What killed writers left there is removed.
+
+    Raises:
+        RuntimeError: If another process has locked it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / LOCK)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise RuntimeError(
+            f"`{folder}` must be free; another process is writing a run there. Wait for it, stop "
+            "it, or choose another folder."
+        ) from error
+    try:
+        for path in filter(is_leftover, folder.iterdir()):
+            path.unlink(missing_ok=True)
+        yield
+    finally:
+        lock.release()
+
+
+def is_leftover(path: Path) -> bool:
+    """Whether a killed writer left this file beside the one that it was writing."""
+    return _LEFT.fullmatch(path.name) is not None and path.is_file()
+
+
+def log_lines(path: Path) -> tuple[list[Row], list[int]]:
+    """Lines of a log or of timings, and the numbers of those that are damaged."""
+    return read_lines(path, _ROW)
+
+
+def read_jsonl(path: Path) -> list[Row]:
+    """`log_lines`, with a warning about damaged ones; none where there is no file."""
+    rows, damaged = log_lines(path)
+    if damaged:
+        numbers = ", ".join(map(str, damaged))
+        warnings.warn(
+            f"`{path}` is damaged in line {numbers}; the other lines are taken.", stacklevel=2
+        )
+    return rows
+
+
+def read_log(run: Path) -> list[Row]:
+    """The lines of a run's log that have terms and a mean KL, as every line has."""
+    terms = {"reconstruction", "kl"}
+    rows = [row for row in read_jsonl(run / LOG) if row.get("kl_average") is not None]
+    return [row for row in rows if terms <= {*(row.get("terms") or ())}]
+
+
+def read_config(run: Path) -> dict[str, Any]:
+    """Read the configuration of a run folder, in the present format.
+
+    Raises:
+        FileNotFoundError: If the folder holds no run.
+        ValueError: If it is damaged, or of a later format.
+    """
+    if not (run / CONFIG).exists():
+        raise FileNotFoundError(
+            f"`{run}` must be a run folder; it has no {CONFIG}. Make one with `autobeta train`."
+        )
+    return read_config_file(run / CONFIG)
+
+
+def read_config_file(path: Path) -> dict[str, Any]:
+    """Read a configuration, in the present format; errors as of `read_config`."""
+    config = read_json(path)
+    try:
+        return upgraded(config)
+    except ValueError as error:
+        raise ValueError(f"`{path}`: {error} Restore it, or train the run again.") from error
+
+
+def read_metrics(path: Path) -> dict[str, Any]:
+    """Losses and scores of an evaluation; empty where there is no such file.
+
+    Raises:
+        ValueError: If it is damaged.
+    """
+    if not path.exists():
+        return {}
+    found = read_json(path)
+    try:
+        check_shape(found, _METRICS)
+        for name, score in (found.get("metrics") or {}).items():
+            check_shape(score, {...: float} if isinstance(score, dict) else float, name)
+    except ValueError as error:
+        raise ValueError(
+            f"`{path}` must have losses and scores: {error}. Delete it, then evaluate the run."
+        ) from error
+    return found

@@ -1,0 +1,223 @@
+"""The formats of our files, written whole or not at all and checked when they are read.
+
+Everything is JSON, JSON lines or NPZ without pickles (or safetensors, see `training.checkpoint`):
+nothing can run code when it is loaded.
+"""
+
+import errno
+import glob
+import json
+import os
+import time
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from autobeta.errors import DiskFullError
+
+LARGEST = 1e100
+"""A number beyond it is damage; arithmetic on an axis would overflow."""
+
+_LARGE, _RATIO = 2**30, 100  # an .npz that unpacks to more than both is refused
+_OLD = 3600.0  # seconds after which what a dead process left beside any file is removed
+_WORDS = {int: "a whole number", float: f"a number below {LARGEST:g}", str: "a text"}
+
+Row = dict[str, Any]
+
+
+def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file beside its place, flush it to disk and rename it in one go.
+
+    A failure (a full disk, a crash) leaves the former file, if any, as it was. A symbolic link
+    stays one: its target is written. A device or FIFO is written to as it is.
+
+    Raises:
+        DiskFullError: If there is no space left.
+    """
+    path = path.resolve() if path.is_symlink() else path
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with path.open("wb") as file:
+            write(file)
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(path)
+    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    try:
+        with _disk_full(path), beside.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove what writers of a file that were killed long ago left beside it."""
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
+        pid = left.name.removesuffix(".tmp").rpartition(".")[2]
+        with suppress(OSError):
+            if pid.isdigit() and time.time() - left.stat().st_mtime > _OLD:
+                left.unlink()
+
+
+@contextmanager
+def _disk_full(path: Path) -> Iterator[None]:
+    """Say of which file there was no room on the disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise DiskFullError(
+            f"`{path}` must find space on its disk; got {error.strerror}. What stood there before "
+            "is kept. Free some space, then give the same command again."
+        ) from error
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write JSON, indented, keys in the given order."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    # a path in another encoding than UTF-8 has surrogates, which JSON writes as escapes
+    data = text.encode("utf-8", "backslashreplace")
+    write_atomic(path, lambda file: file.write(data))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is no JSON object; the message names it.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"`{path}` must be a file; found none there.")
+    try:
+        found = _json(path.read_bytes())
+        check_shape(found, {})
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"`{path}` must be JSON; got: {error}. Restore or delete it.") from error
+    return found
+
+
+def _json(text: str | bytes) -> Any:  # noqa: ANN401 - whatever JSON holds
+    def refuse(constant: str) -> object:
+        raise ValueError(f"the number {constant}, which is not JSON")
+
+    found = json.loads(text, parse_constant=refuse)
+    json.dumps(found)  # as deep as it can be written again
+    return found
+
+
+def check_shape(value: Any, shape: Any, name: str = "it") -> None:  # noqa: ANN401 - any JSON
+    """Refuse JSON of another shape.
+
+    Args:
+        value: What was read; null has every shape.
+        shape: A type, [shape of each item], or {key: its shape} with ... for any other key.
+        name: Of the value, for the message.
+
+    Raises:
+        ValueError: If it is of another shape, or a number is beyond `LARGEST`.
+    """
+    if value is None:
+        return
+    if isinstance(shape, type):
+        kinds = (int, float) if shape is float else shape
+        fits = isinstance(value, kinds) and not isinstance(value, bool)
+        if not fits or not (shape is str or abs(value) <= LARGEST):
+            raise ValueError(f"`{name}` must be {_WORDS[shape]}; got {value!r:.40}")
+    elif not isinstance(value, type(shape)):
+        kind = "a list" if isinstance(shape, list) else "an object"
+        raise ValueError(f"`{name}` must be {kind}; got {value!r:.40}")
+    elif isinstance(shape, list):
+        for item in value:
+            check_shape(item, shape[0], name)
+    else:
+        for key, item in value.items():
+            if (inner := shape.get(key, shape.get(...))) is not None:
+                check_shape(item, inner, key)
+
+
+def append_jsonl(path: Path, row: Mapping[str, object]) -> None:
+    """Append one line of JSON and hand it to the operating system.
+
+    Raises:
+        DiskFullError: If there is no space left.
+    """
+    with _disk_full(path), path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row, allow_nan=False) + "\n")
+
+
+def write_jsonl(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
+    """Write JSON lines in one go."""
+    text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
+    write_atomic(path, lambda file: file.write(text.encode()))
+
+
+def flush(path: Path) -> None:
+    """Have the system write what it holds of a file to the disk."""
+    if path.exists():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+
+
+def read_lines(path: Path, shape: Any) -> tuple[list[Row], list[int]]:  # noqa: ANN401
+    """Lines of JSON in order of step, and the numbers of those that are damaged.
+
+    An unfinished last line, as a killed process leaves it, is no damage.
+    """
+    rows, damaged = list[Row](), list[int]()
+    *lines, unfinished = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    for number, line in enumerate([*lines, unfinished], start=1):
+        try:
+            row = _json(line)
+            check_shape(row, shape)
+            if row["step"] <= (rows[-1]["step"] if rows else -1):
+                raise ValueError("`step` must grow")
+            rows.append(row)
+        except (ValueError, KeyError, TypeError, RecursionError):
+            damaged.append(number)
+    return rows, [number for number in damaged if number <= len(lines)]
+
+
+def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write compressed arrays without pickles."""
+    write_atomic(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
+
+
+def read_npz(path: Path, *needed: str) -> dict[str, np.ndarray]:
+    """Read all arrays of an NPZ file; object arrays are refused.
+
+    Args:
+        path: The file.
+        needed: Names that it must hold.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If it can't be read as arrays, would unpack to far more than its size, or
+            lacks one that is needed.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"`{path}` must be an .npz file; found nothing there.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(item.file_size for item in archive.infolist())
+        if size > max(_LARGE, _RATIO * path.stat().st_size):
+            raise ValueError(f"{path.stat().st_size:,} bytes that unpack to {size:,}")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except Exception as error:  # a damaged archive raises what its many parts raise
+        message = f"`{path}` must be an .npz file of plain arrays; got {error!r}"
+        raise ValueError(f"{message}. Write it with numpy.savez.") from error
+    if missing := [name for name in needed if name not in arrays]:
+        raise ValueError(
+            f"`{path}` must hold an array {missing[0]}; got {', '.join(sorted(arrays)) or 'none'}."
+        )
+    return arrays

@@ -1,0 +1,190 @@
+"""Load a run: its settings, its network, its controller."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from autobeta.data import FactorDataset, as_dataset
+from autobeta.methods import Recipe
+from autobeta.models import VAE, AbstractLikelihood
+from autobeta.run import folder as files
+from autobeta.run.build import (
+    Images,
+    MakeRecipe,
+    Network,
+    Objects,
+    build_model,
+    find_device,
+    open_dataset,
+)
+from autobeta.settings import RunConfig
+from autobeta.training.checkpoint import has_checkpoint, read_facts, read_tensors
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run whose network can be used.
+
+    Args:
+        folder: Its run folder.
+        config: Its configuration.
+        model: The network, in `eval()`.
+        image_shape: (height, width, channels) of the images it takes.
+        step: Updates that the network has had: all, or as many as the last checkpoint.
+        objects: What it was made with in place of names.
+    """
+
+    folder: Path
+    config: RunConfig
+    model: VAE
+    image_shape: tuple[int, int, int]
+    step: int
+    objects: Objects = field(default_factory=Objects, repr=False)
+
+    @property
+    def progress(self) -> str:
+        """How far it was trained, in words."""
+        steps = self.config.train.steps
+        return f"step {self.step}" + ("" if self.step == steps else f" of {steps}, not finished")
+
+    @property
+    def dataset(self) -> FactorDataset:
+        """What it was trained on, opened anew; encoding other images does not need it."""
+        return self.open()
+
+    def open(self, data: Images | Path | str | None = None) -> FactorDataset:
+        """The images that it was trained on, from where they lie now.
+
+        Raises:
+            ValueError: If these are other images.
+        """
+        if data is None:
+            dataset = open_dataset(self.config, self.objects)
+        else:
+            dataset = as_dataset(data, self.config.data_options)
+        known = files.read_config(self.folder)["data"].get("fingerprint")
+        if known is not None and dataset.fingerprint != known:
+            raise ValueError(
+                f"`data` must be the images that {self.folder} was trained on; got others, from "
+                f"{dataset.source}. To score other images, use `autobeta encode` and `autobeta "
+                "score`."
+            )
+        return dataset
+
+
+def trained_steps(folder: Path) -> int | None:
+    """Updates that the kept network has had; None if none is kept.
+
+    Raises:
+        ValueError: If its file is damaged.
+    """
+    if not (folder / files.MODEL).exists():
+        return None
+    step = read_facts(folder / files.MODEL).get("step")
+    if type(step) is int:
+        return step
+    log = files.read_jsonl(folder / files.LOG)  # version 0.1 wrote the network at the end alone
+    return log[-1]["step"] if log else files.read_config(folder)["train"]["steps"]
+
+
+def load_weights(model: VAE, path: Path) -> None:
+    """Put the tensors of a file into a network.
+
+    Raises:
+        ValueError: If the file is damaged or of another network.
+    """
+    try:
+        model.load_state_dict(read_tensors(path))
+    except RuntimeError as error:
+        raise ValueError(f"`{path}` must fit the run's configuration; got {error}") from error
+
+
+def load_run(
+    folder: Path | str,
+    *,
+    device: str | None = None,
+    data: Images | None = None,
+    network: Network | None = None,
+    likelihood: AbstractLikelihood | None = None,
+    recipe: Recipe | MakeRecipe | None = None,
+) -> Run:
+    """Load a run: its network as trained, or as in its last checkpoint.
+
+    Args:
+        folder: Run folder.
+        device: Where the network goes; the run's own if not given, or the best that is here.
+        data: The object that the run was made with in place of a name; see `train`. No file of a
+            run can bring objects back. Only what reads the run's own images needs it.
+        network: Likewise.
+        likelihood: Likewise.
+        recipe: Likewise.
+
+    Raises:
+        FileNotFoundError: If the folder holds no run, or nothing of its network yet.
+        ValueError: If a file is damaged, or an object is missing.
+    """
+    folder = Path(folder)
+    given = Objects(data=data, network=network, likelihood=likelihood, recipe=recipe)
+    config, shape, model, _ = _rebuild(folder, given)
+    path, step = _newest(folder)
+    load_weights(model, path)
+    return Run(folder, config, model.to(_place(device, config)).eval(), shape, step, given)
+
+
+def controller_of(folder: Path, objects: Objects = Objects()) -> object:
+    """The controller of a run, for its gains and bounds; None where there is none.
+
+    Raises:
+        FileNotFoundError: If the folder holds no run.
+        ValueError: If its configuration is damaged, or an object is missing.
+    """
+    recipe = _rebuild(folder, objects)[3]
+    return getattr(recipe.weighting, "controller", None)
+
+
+def _rebuild(folder: Path, given: Objects) -> tuple[RunConfig, tuple[int, int, int], VAE, Recipe]:
+    """Configuration, image shape, untrained network and recipe of a run, without its data."""
+    stored = files.read_config(folder)
+    config = RunConfig.from_json(stored)
+    shape, num_train = _facts(folder, stored)
+    return config, shape, *build_model(config, given, shape, num_train)
+
+
+def _newest(folder: Path) -> tuple[Path, int]:
+    """The file of a run's network that has had most updates, and how many."""
+    found = []
+    if (steps := trained_steps(folder)) is not None:
+        found.append((steps, folder / files.MODEL))
+    if has_checkpoint(folder / files.CHECKPOINT):
+        state = files.read_json(folder / files.CHECKPOINT / files.STATE)
+        found.append((int(state.get("step", 0)), folder / files.CHECKPOINT / files.MODEL))
+    if not found:
+        raise FileNotFoundError(
+            f"`{folder}` must hold a network; it has no {files.MODEL} and no {files.CHECKPOINT}. "
+            f"Begin with `autobeta train --config {folder / files.CONFIG} --out {folder}`."
+        )
+    step, path = max(found, key=lambda pair: pair[0])
+    return path, step
+
+
+def _facts(folder: Path, stored: dict[str, Any]) -> tuple[tuple[int, int, int], int]:
+    """Shape and number of the training images that a run's configuration tells."""
+    shape, num_train = stored["data"].get("image_shape"), stored["data"].get("num_train")
+    numbers = [*shape, num_train] if isinstance(shape, list) else []
+    if len(numbers) != 4 or not all(type(n) is int and 0 < n < 2**31 for n in numbers):
+        raise ValueError(
+            f"`{folder / files.CONFIG}` must have image_shape and num_train of its data; got "
+            f"{shape!r} and {num_train!r}. Restore the file."
+        )
+    return (shape[0], shape[1], shape[2]), numbers[3]
+
+
+def _place(device: str | None, config: RunConfig) -> torch.device:
+    if device is not None:
+        return find_device(device)
+    try:
+        return find_device(config.train.device)
+    except ValueError:  # the run's own is not on this machine
+        return find_device("auto")

@@ -1,0 +1,123 @@
+"""Train a run: build, claim its folder, fit, save, evaluate."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
+
+import torch
+
+from autobeta.methods import Recipe
+from autobeta.metrics import check_metrics, printed_name
+from autobeta.models import AbstractLikelihood
+from autobeta.run import folder as files
+from autobeta.run.build import BuiltRun, Images, MakeRecipe, Network, Objects, build
+from autobeta.run.evaluate import evaluate_model
+from autobeta.run.identity import claim, refuse_foreign
+from autobeta.run.load import Run, load_weights, trained_steps
+from autobeta.settings import EvaluationConfig, RunConfig
+from autobeta.training import Callback, fit
+from autobeta.training.checkpoint import write_tensors
+from autobeta.training.seeding import seed_everything
+
+
+def train(
+    config: RunConfig,
+    out: Path | str,
+    *,
+    extend: bool = False,
+    evaluation: EvaluationConfig | None = None,
+    callbacks: Sequence[Callback] = (),
+    data: Images | None = None,
+    network: Network | None = None,
+    likelihood: AbstractLikelihood | None = None,
+    recipe: Recipe | MakeRecipe | None = None,
+) -> Run:
+    """Train a run and evaluate it, or go on where an earlier call stopped.
+
+    Nothing is written before all that can be refused has been.
+
+    Args:
+        config: What to train.
+        out: Run folder. One that holds a run of the same configuration is resumed; a finished
+            run is not trained again.
+        extend: Allow the configuration to have more steps than the run in the folder. A schedule
+            that is fitted to the run's length changes with it.
+        evaluation: Settings of the evaluation at the end.
+        callbacks: Called with each new line of the log; see `autobeta.training.Callback`. One
+            that is a context manager is entered while the run is trained.
+        data: A `FactorDataset`, a torch `Dataset` of images, or an array of them, in place of
+            the name in `config`.
+        network: Encoder and decoder, or a function from (height, width, channels) and the number
+            of latents to both, in place of the architecture. Modules are copied.
+        likelihood: An `AbstractLikelihood` in place of the named one; copied.
+        recipe: A `Recipe`, copied, or a function from `Facts` to one, in place of the method.
+
+    Returns:
+        The trained run.
+
+    Raises:
+        ValueError: If a setting is refused, or the folder holds another run, or other files.
+        RuntimeError: If another process trains in the folder.
+        DivergedError: If the loss left the finite numbers.
+        InterruptedRunError: After a checkpoint, if Ctrl-C or SIGTERM asked for a stop.
+
+    Example:
+        >>> import tempfile
+        >>> from autobeta import RunConfig, TrainConfig, encode
+        >>> settings = TrainConfig(steps=2, batch_size=8)
+        >>> config = RunConfig(method="vae", data="toy", train=settings)
+        >>> few = EvaluationConfig(num_points=50, metrics=("mig",))
+        >>> run = train(config, tempfile.mkdtemp(), evaluation=few)
+        >>> encode(run, run.dataset).codes.shape
+        (2304, 10)
+    """
+    folder = Path(out)
+    given = Objects(data=data, network=network, likelihood=likelihood, recipe=recipe)
+    evaluation = evaluation or EvaluationConfig()
+    with _threads(config.train.threads):
+        seed_everything(config.train.seed)
+        parts = build(config, given)
+        check_metrics(
+            evaluation.metrics or (), has_factors=parts.dataset.factor_values is not None
+        )
+        refuse_foreign(folder)
+        with files.locked(folder):
+            claim(folder, parts, extend=extend)
+            _fit(folder, parts, callbacks)
+            model, step = parts.state.model.eval(), parts.config.train.steps
+            if not _is_evaluated(folder, step, evaluation):
+                evaluate_model(model, parts.dataset, folder, evaluation, step=step)
+    return Run(folder, parts.config, model, parts.dataset.image_shape, step, given)
+
+
+def _fit(folder: Path, parts: BuiltRun, callbacks: Sequence[Callback]) -> None:
+    """Train the parts to the last step and keep the network; or take up one that was kept."""
+    state, steps = parts.state, parts.config.train.steps
+    if trained_steps(folder) == steps:
+        load_weights(state.model, folder / files.MODEL)
+        return
+    with ExitStack() as stack:
+        for callback in callbacks:
+            if isinstance(callback, AbstractContextManager):
+                stack.enter_context(callback)
+        fit(state, parts.config.train, folder=folder, callbacks=callbacks)
+    write_tensors(folder / files.MODEL, state.model.state_dict(), step=steps)
+
+
+def _is_evaluated(folder: Path, step: int, evaluation: EvaluationConfig) -> bool:
+    """Whether the evaluation in a folder is of this step and has the metrics asked for."""
+    found = files.read_metrics(folder / files.METRICS)
+    names = {printed_name(name) for name in evaluation.metrics or ()}
+    scores = found.get("metrics") or {}
+    return bool(found) and found.get("step", step) == step and names <= scores.keys()
+
+
+@contextmanager
+def _threads(number: int | None) -> Iterator[None]:
+    """Torch on so many threads, as before afterwards; None changes nothing."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(number or before)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

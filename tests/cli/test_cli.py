@@ -1,0 +1,516 @@
+"""The main job through the command line: train, evaluate, encode, traverse, report, score."""
+
+import json
+import math
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from autobeta import RunConfig, cli, encode, load_run, registry, suggest
+from autobeta.data import load_data
+from autobeta.errors import InterruptedRunError
+from autobeta.metrics import INTERVALS_COVER
+from autobeta.run import folder as runs
+from autobeta.training.checkpoint import write_tensors
+
+SMALL = [
+    *("--data", "toy", "--image-size", "32", "--architecture", "burgess", "--batch-size", "8"),
+    *("--steps", "12", "--log-every", "4", "--num-points", "120", "--metrics", "mig", "sap"),
+]
+
+
+def call(*args):
+    return cli.main([str(a) for a in args])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "dynamicvae"
+    assert call("train", "dynamicvae", *SMALL, "--out", folder, "--method.target", "5") == 0
+    return folder
+
+
+def test_run_leaves_what_the_documents_say(run):
+    names = {p.name for p in run.iterdir()}
+    assert names == {
+        *(runs.CONFIG, runs.ENVIRONMENT, runs.LOG, runs.TIMING, runs.CHECKPOINT, runs.MODEL),
+        *(runs.REPRESENTATION, runs.RECONSTRUCTIONS, runs.TRAVERSALS, runs.METRICS, runs.LOCK),
+    }
+    config = runs.read_config(run)
+    assert config["method_config"]["target"] == 5.0
+    assert config["data"]["name"] == "toy"
+    assert config["data"]["source"].startswith("rendered")
+    metrics = runs.read_json(run / runs.METRICS)
+    assert metrics["metrics"].keys() == {"mig[bins=20]", "sap"}
+    assert len(metrics["kl_per_latent"]) == 10
+    arrays = runs.read_npz(run / runs.REPRESENTATION)
+    assert arrays["codes"].shape == arrays["logvars"].shape == (120, 10)
+    assert arrays["factors"].shape[0] == 120
+
+
+def test_finished_run_does_nothing_and_says_so(run, capsys):
+    before = {p: p.stat().st_mtime_ns for p in run.rglob("*") if p.is_file()}
+    assert call("train", "dynamicvae", *SMALL, "--out", run, "--method.target", "5") == 0
+    assert "is finished already; it was not trained again" in capsys.readouterr().out
+    assert {p: p.stat().st_mtime_ns for p in run.rglob("*") if p.is_file()} == before
+
+
+def test_config_of_a_run_is_accepted_back(run, tmp_path):
+    assert call("train", "--config", run / runs.CONFIG, "--out", tmp_path / "again") == 0
+    ours, theirs = (f / runs.MODEL for f in (run, tmp_path / "again"))
+    assert ours.read_bytes() == theirs.read_bytes()
+    assert (run / runs.LOG).read_text() == (tmp_path / "again" / runs.LOG).read_text()
+
+
+def test_another_configuration_is_refused(run, capsys):
+    assert call("train", "dynamicvae", *SMALL, "--out", run, "--method.target", "6") == 1
+    error = capsys.readouterr().err
+    assert "method_config.target: 5.0 there, 6.0 asked for" in error
+    assert "Choose another folder" in error
+
+
+def test_more_steps_need_to_be_asked_for_by_name(tmp_path, capsys):
+    args = ["train", "vae", *SMALL, "--out", tmp_path / "run"]
+    assert call(*args) == 0
+    assert call(*args, "--steps", "16") == 1
+    assert "use --extend to train it longer" in capsys.readouterr().err
+    assert call(*args, "--steps", "16", "--extend") == 0
+    assert runs.read_jsonl(tmp_path / "run" / runs.LOG)[-1]["step"] == 16
+    assert call("train", "vae", *SMALL, "--steps", "16", "--out", tmp_path / "whole") == 0
+    ours, theirs = (tmp_path / n / runs.MODEL for n in ("run", "whole"))
+    assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_folder_with_other_files_is_refused(tmp_path, capsys):
+    (tmp_path / "thesis.tex").write_text("precious")
+    assert call("train", "vae", *SMALL, "--out", tmp_path) == 1
+    assert "must be a new folder or a run folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_writes_a_checkpoint_and_says_how_to_go_on(tmp_path, capsys, number, code):
+    folder = tmp_path / "run"
+
+    def stop():
+        while not runs.read_jsonl(folder / runs.LOG):
+            time.sleep(0.01)
+        os.kill(os.getpid(), number)
+
+    threading.Thread(target=stop, daemon=True).start()
+    assert call("train", "vae", *SMALL, "--steps", "100000", "--out", folder) == code
+    again = f"autobeta train --config {folder / runs.CONFIG} --out {folder} --num-points 120"
+    assert f"{again} --metrics mig sap" in capsys.readouterr().err
+    assert runs.read_json(folder / runs.CHECKPOINT / "state.json")["step"] > 0
+
+
+def test_evaluate_keeps_the_run_and_scores_what_is_asked_for(run, capsys):
+    before = runs.read_npz(run / runs.REPRESENTATION)
+    assert call("evaluate", run, "--metrics", "modularity", "--num-points", "120") == 0
+    assert "modularity" in capsys.readouterr().out
+    metrics = runs.read_json(run / runs.METRICS)["metrics"]
+    assert metrics.keys() == {"mig[bins=20]", "sap", "modularity[bins=20]"}  # earlier ones stay
+    after = runs.read_npz(run / runs.REPRESENTATION)
+    assert all(np.array_equal(after[name], before[name]) for name in before)
+
+
+def test_encode_writes_codes_and_factors(run, tmp_path, capsys):
+    out = tmp_path / "codes.npz"
+    assert call("encode", run, "--data", "toy", "--out", out, "--num-points", "90") == 0
+    arrays = runs.read_npz(out)
+    assert arrays["codes"].shape == (90, 10)
+    assert arrays["factors"].shape[0] == 90
+    assert "90 codes of 10 latents" in capsys.readouterr().out
+
+
+def test_encode_takes_a_folder_of_images(run, tmp_path):
+    for i in range(3):
+        pixels = np.random.default_rng(i).integers(0, 255, (40, 50), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
+    out = tmp_path / "out" / "codes.npz"
+    assert call("encode", run, "--data", tmp_path, "--out", out) == 0
+    arrays = runs.read_npz(out)
+    assert arrays["codes"].shape == (3, 10)
+    assert "factors" not in arrays
+
+
+def test_encode_brings_images_to_the_shape_of_the_training(run):
+    assert encode(run, np.zeros((2, 64, 50, 3), np.uint8)).codes.shape == (2, 10)
+    with pytest.raises(ValueError, match=r"must have images of shape \(32, 32, 1\)"):
+        encode(run, load_data("toy"))
+
+
+def test_encode_in_python_equals_the_stored_codes(run):
+    stored = runs.read_npz(run / runs.REPRESENTATION)
+    images = load_data("toy", RunConfig.from_json(runs.read_config(run)).data_options).images(
+        stored["index"][:5]
+    )
+    codes = encode(run, images).codes
+    np.testing.assert_allclose(codes, stored["codes"][:5], atol=1e-5)
+
+
+def test_traverse_draws_grid_gif_and_samples(run, tmp_path, capsys):
+    pixels = np.random.default_rng(0).integers(0, 255, (32, 32), dtype=np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "mine.png")
+    assert call("traverse", run, "--out", tmp_path / "a", "--num-values", "3") == 0
+    assert {p.name for p in (tmp_path / "a").iterdir()} == {
+        *("traversal.png", "traversal.gif", "samples.png"),
+    }
+    image = tmp_path / "mine.png"
+    assert call("traverse", run, "--image", image, "--out", tmp_path / "b") == 0
+    assert "traversal-0-mine.gif" in capsys.readouterr().out
+
+
+def test_report_is_one_file_without_a_network(run, tmp_path, capsys):
+    assert call("report", run, "--out", tmp_path / "report.html") == 0
+    assert str(tmp_path / "report.html") in capsys.readouterr().out
+    text = (tmp_path / "report.html").read_text()
+    assert "dynamicvae" in text
+    assert not re.search(r'(src|href)="http', text)
+
+
+def test_score_prints_the_same_numbers_as_a_table_and_as_json(run, tmp_path, capsys):
+    stored = run / runs.REPRESENTATION
+    assert call("score", stored, "--metrics", "mig", "dci", "--json") == 0
+    scores = json.loads(capsys.readouterr().out)
+    assert scores.keys() == {"mig[bins=20]", "dci[lightgbm]"}
+    assert call("score", stored, "--metrics", "mig") == 0
+    assert f"{scores['mig[bins=20]']:.4f}" in capsys.readouterr().out
+
+
+def test_score_adds_intervals(run, capsys):
+    options = ("score", run / runs.REPRESENTATION, "--metrics", "mig", "dci", "--intervals")
+    assert call(*options, "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    parts = [found["mig[bins=20]"], *found["dci[lightgbm]"].values()]
+    assert len(parts) == 4
+    assert all(part["low"] <= part["value"] <= part["high"] for part in parts)
+    assert call(*options) == 0
+    table = capsys.readouterr().out
+    assert f"{parts[0]['low']:.4f} to {parts[0]['high']:.4f}" in table
+    assert "95 % interval" in table
+    assert INTERVALS_COVER in table
+
+
+@pytest.mark.filterwarnings("default")
+def test_score_of_codes_alone_is_valid_json(tmp_path, capsys):
+    z = np.random.default_rng(0).standard_normal((50, 2))
+    runs.write_npz(tmp_path / "a.npz", {"codes": np.hstack([z, z])})
+    assert call("score", tmp_path / "a.npz", "--json") == 0
+    said = capsys.readouterr()
+    # a copy makes it infinite, which JSON does not know
+    assert json.loads(said.out) == {"gaussian_total_correlation": None}
+    assert "warning: gaussian_total_correlation is inf" in said.err
+
+
+def test_a_variant_is_scored_under_its_name(run, capsys):
+    names = ["mig[bins=5]", "mcc[spearman]", "dci[lasso]"]
+    assert call("score", run / runs.REPRESENTATION, "--json", "--metrics", *names) == 0
+    assert list(json.loads(capsys.readouterr().out)) == names
+
+
+def test_udr_ranks_runs(run, tmp_path, capsys):
+    assert call("train", "vae", *SMALL, "--seed", "1", "--out", tmp_path / "other") == 0
+    capsys.readouterr()
+    for flags in ([], ["--spearman"]):
+        assert call("udr", run, tmp_path / "other", "--json", *flags) == 0
+        scores = json.loads(capsys.readouterr().out)
+        assert list(scores) == [str(run), str(tmp_path / "other")]
+        assert all(0 <= value <= 1 for value in scores.values())
+    assert call("udr", run, tmp_path / "other") == 0
+    assert "metric" in capsys.readouterr().out
+
+
+def test_udr_refuses_runs_of_other_images(run, tmp_path, capsys):
+    parts = runs.read_npz(run / runs.REPRESENTATION)
+    other = tmp_path / "other"
+    runs.write_npz(other / runs.REPRESENTATION, parts | {"index": parts["index"] + 1})
+    config = runs.read_config(run)
+    runs.write_json(other / runs.CONFIG, config)
+    assert call("udr", run, other) == 1
+    assert "must be evaluated on the same images" in capsys.readouterr().err
+    runs.write_npz(other / runs.REPRESENTATION, parts)
+    assert call("udr", run, other) == 0
+    config["data"] |= {"name": "dsprites"}
+    runs.write_json(other / runs.CONFIG, config)
+    capsys.readouterr()
+    assert call("udr", run, other) == 1
+    assert "`runs` must be of the same data" in capsys.readouterr().err
+    assert call("udr", run) == 1
+    assert "must be at least two run folders; got 1" in capsys.readouterr().err
+
+
+def test_an_unknown_metric_is_refused_before_the_training(tmp_path, capsys):
+    options = [*SMALL[:-2], "migg"]
+    assert call("train", "vae", *options, "--out", tmp_path / "run") == 1
+    assert "Did you mean 'mig'?" in capsys.readouterr().err
+    assert not (tmp_path / "run" / runs.LOG).exists()
+
+
+def test_score_uses_held_out_codes(tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    factors = rng.integers(0, 3, (600, 2))
+    arrays = {"codes": factors + 0.01 * rng.standard_normal((600, 2)), "factors": factors}
+    held_out = {"codes_test": rng.standard_normal((300, 2)), "factors_test": factors[:300]}
+    runs.write_npz(tmp_path / "a.npz", arrays)
+    runs.write_npz(tmp_path / "b.npz", arrays | held_out)
+    found = []
+    for name in ("a.npz", "b.npz"):
+        assert call("score", tmp_path / name, "--metrics", "dci", "--json") == 0
+        found.append(json.loads(capsys.readouterr().out)["dci[lightgbm]"]["informativeness"])
+    assert found[0] > 0.9 > 0.6 > found[1]
+
+
+def test_score_names_missing_arrays(tmp_path, capsys):
+    runs.write_npz(tmp_path / "a.npz", {"z": np.zeros((3, 2))})
+    assert call("score", tmp_path / "a.npz") == 1
+    assert "must hold an array codes; got z" in capsys.readouterr().err
+
+
+def test_unfinished_run_says_how_to_finish_it(run, tmp_path, capsys):
+    folder = tmp_path / "unfinished"
+    folder.mkdir()
+    (folder / runs.CONFIG).write_text((run / runs.CONFIG).read_text())
+    assert call("evaluate", folder) == 1
+    assert "must hold a network; it has no model.safetensors" in capsys.readouterr().err
+
+
+def test_damaged_model_is_named(run, tmp_path):
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    (folder / runs.CONFIG).write_text((run / runs.CONFIG).read_text())
+    (folder / runs.MODEL).write_bytes((run / runs.MODEL).read_bytes()[:1000])
+    with pytest.raises(ValueError, match="must be a whole safetensors file"):
+        load_run(folder)
+    write_tensors(folder / runs.MODEL, {"a": torch.zeros(1)})
+    with pytest.raises(ValueError, match="must fit the run's configuration"):
+        load_run(folder)
+
+
+def test_unknown_method_lists_what_exists_and_the_nearest_name(capsys):
+    assert call("train", "dynamicvea", "--out", "x") == 1
+    error = capsys.readouterr().err
+    assert "it has annealedvae, betatcvae, betavae, controlvae" in error
+    assert "Did you mean 'dynamicvae'?" in error
+
+
+def test_unknown_preset_lists_the_known(tmp_path, capsys):
+    assert call("train", "dynamicvae", "--preset", "mine", "--out", tmp_path / "x") == 1
+    assert "must be one of paper, paper-mnist" in capsys.readouterr().err
+
+
+@pytest.mark.filterwarnings("ignore:`schedule` paper reaches")
+def test_preset_sets_the_published_values(tmp_path):
+    folder = tmp_path / "run"
+    preset = ["--preset", "paper", "--method.window", "7"]
+    assert call("train", "dynamicvae", *SMALL, *preset, "--out", folder) == 0
+    found = runs.read_config(folder)["method_config"]
+    assert (found["controller"], found["schedule"]) == ("incremental", "paper")
+    assert found["window"] == 7
+
+
+@pytest.mark.parametrize("threads", ["0", "-1"])
+def test_threads_must_be_positive(tmp_path, capsys, threads):
+    folder = tmp_path / "x"
+    assert call("train", "vae", *SMALL, "--threads", threads, "--out", folder) == 1
+    assert "`threads` must be in [1, 1024]" in capsys.readouterr().err
+
+
+def test_batch_larger_than_the_data_is_refused(tmp_path, capsys):
+    folder = tmp_path / "x"
+    assert call("train", "vae", *SMALL, "--batch-size", "5000", "--out", folder) == 1
+    assert "`batch_size` must be in 1..2304" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("args", [[], ["train"], ["data"], ["data", "sing"], ["fly"]])
+def test_bad_usage_exits_with_2(args, capsys):
+    try:
+        code = call(*args)
+    except SystemExit as stop:
+        code = stop.code
+    assert code == 2
+
+
+def test_misspelt_command_is_corrected(capsys):
+    assert call("trian") == 2
+    assert "Did you mean 'train'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("what", ["methods", "data", "metrics"])
+def test_list_names_everything(capsys, monkeypatch, what):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert call("list", what) == 0
+    out = capsys.readouterr().out
+    assert all(name in out for name in registry.available(what))
+
+
+def test_cite_prints_bibtex(capsys):
+    assert call("cite", "lvae") == 0
+    assert capsys.readouterr().out.startswith("@article{mogultay2025lvae")
+    assert call("cite", "lave") == 1
+    assert "Did you mean" in capsys.readouterr().err
+
+
+def test_data_info_needs_no_images(capsys):
+    assert call("data", "info", "dsprites") == 0
+    assert "Apache-2.0" in capsys.readouterr().out
+
+
+def test_data_verify_compares_with_a_file(tmp_path, capsys):
+    dataset = load_data("toy")
+    index = np.arange(0, 2304, 7)
+    known = {"imgs": dataset.images(index)[..., 0], "original_dataset_indices": index}
+    known["imgs"][3, 5, 5] ^= 255
+    np.savez(tmp_path / "known.npz", **known)
+    assert call("data", "verify", "toy", "--against", tmp_path / "known.npz") == 0
+    assert capsys.readouterr().out.strip() == "329 of 330 images identical, 1 pixels differ"
+
+
+def test_help_and_lists_do_not_wait_for_torch():
+    code = (
+        "import sys; from autobeta.cli import main; main(['list']); main(['--help']);"
+        "sys.exit('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.DEVNULL, check=False)
+    assert done.returncode == 0
+
+
+def test_unknown_public_name_is_an_attribute_error():
+    import autobeta
+
+    with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
+        _ = autobeta.nothing
+    assert autobeta.RunConfig is RunConfig
+
+
+def test_beta_is_converted_between_conventions(capsys):
+    options = ["--origin.distortion", "squared_error", "--origin.pixels", "mean"]
+    options += ["--target.distortion", "half_squared_error", "--channels", "3"]
+    assert call("convert", "0.00025", *options) == 0
+    assert capsys.readouterr().out.strip() == "1.536"
+    assert call("convert", "1", "--origin.distortion", "squared_error") == 1
+    assert "must both have bce, or both a squared error" in capsys.readouterr().err
+
+
+def test_training_ends_with_how_well_kl_followed_its_set_point(tmp_path, capsys):
+    often = [*SMALL, "--log-every", "1", "--out", tmp_path / "run"]
+    assert call("train", "dynamicvae", *often, "--method.target", "5") == 0
+    assert "of its set point in " in capsys.readouterr().out
+    assert call("train", "vae", *SMALL, "--out", tmp_path / "vae") == 0
+    assert "set point" not in capsys.readouterr().out
+
+
+def test_the_loop_of_a_controlled_run_is_told(run, tmp_path, capsys):
+    """A log made up: KL follows -7 log beta with a lag of 50 steps, through 10 rises of 1 nat."""
+    folder = tmp_path / "run"
+    shutil.copytree(run, folder)
+    level, rows = 0.0, []
+    rest = {"kl_per_latent": [level], "state": {}}
+    for step in range(1, 4001):
+        target = float(step // 400)
+        level += (1 - math.exp(-1 / 50)) * (target - level)
+        if step % 10 == 0:
+            row = {"step": step, "kl_average": level, "beta": math.exp(-target / 7)}
+            terms = {"reconstruction": 1.0, "kl": level}
+            rows.append({**row, "target": target, "terms": terms, "weights": terms} | rest)
+    runs.write_jsonl(folder / runs.LOG, rows)
+    assert call("control", folder) == 0
+    out = capsys.readouterr().out
+    assert re.search(r"gain +│ (6\.[5-9]|7\.[0-5])\d? nats for each e-fold", out)
+    assert re.search(r"lag +│ (4\d|5\d) steps", out)
+    assert "gains that would suit it" in out
+
+
+def test_a_loop_that_cannot_be_told_says_why(run, tmp_path, capsys):
+    assert call("control", run) == 0
+    assert "must have a set point that rises three times" in capsys.readouterr().out
+    assert call("train", "vae", *SMALL, "--out", tmp_path / "vae") == 0
+    assert call("control", tmp_path / "vae") == 1
+    assert "`run` must be a controlled run; got one of vae" in capsys.readouterr().err
+
+
+def test_data_info_tells_the_factors_of_a_variant_before_anything_is_fetched(capsys):
+    assert call("data", "info", "mpi3d") == 0
+    assert "object_color 4 categorical" in capsys.readouterr().out
+    assert call("data", "info", "mpi3d", "--variant", "real") == 0
+    out = capsys.readouterr().out
+    assert "object_color 6 categorical" in out
+    assert "mpi3d_real.npz" in out
+    assert "CC BY 4.0" in out
+    assert "12.7 GB" in out
+    assert call("data", "info", "mpi3d", "--variant", "unreal") == 1
+    assert "`variant` must be one of real_complex" in capsys.readouterr().err
+
+
+PILOT = [
+    *("--data", "toy", "--image-size", "32", "--architecture", "mlp", "--batch-size", "16"),
+    *("--steps", "160", "--log-every", "1", "--lr", "0.002", "--planned-steps", "1000"),
+    *("--threads", "1"),
+]
+
+
+@pytest.fixture(scope="module")
+def pilot(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pilot") / "pilot"
+    assert call("suggest", *PILOT, "--out", folder) == 0
+    return folder
+
+
+def test_suggestion_is_written_with_its_figure(pilot):
+    found = runs.read_json(pilot / runs.SUGGESTION)
+    log = runs.read_jsonl(pilot / runs.LOG)
+    assert found["settings"]["dynamicvae"]["target"] == found["target"]
+    assert found["target"] < max(row["kl_average"] for row in log)
+    assert found["num_steps"] == 1000
+    with Image.open(pilot / runs.SUGGESTION_FIGURE) as picture:
+        assert picture.format == "PNG"
+
+
+def test_suggested_commands_train_with_the_suggested_settings(pilot, capsys, tmp_path):
+    assert call("suggest", *PILOT, "--out", pilot) == 0
+    said = capsys.readouterr()
+    found = runs.read_json(pilot / runs.SUGGESTION)
+    assert f"Set point {found['target']:g} nats" in said.out
+    assert "collapsed" not in said.err  # as a pilot must, in the end
+    commands = [line.split() for line in said.out.splitlines() if line.startswith("autobeta")]
+    assert [command[2] for command in commands] == ["dynamicvae", "controlvae", "annealedvae"]
+    for command in commands:
+        out = tmp_path / command[2]
+        assert command[-2:] == ["--out", "RUN"]
+        small = ["--steps", "2", "--num-points", "50", "--metrics", "mig"]
+        assert call(*command[1:-1], out, *small) == 0
+        config = runs.read_config(out)
+        assert config["model"]["architecture"] == "mlp"
+        assert config["train"]["lr"] == 0.002
+        settings = found["settings"][command[2]]
+        assert {name: config["method_config"][name] for name in settings} == settings
+
+
+@pytest.mark.parametrize("method", ["vae", "dynamicvae"])
+def test_only_a_pilot_gives_a_suggestion(method, tmp_path):
+    with pytest.raises(ValueError, match=f"must be of the method pilot; got '{method}'"):
+        suggest(RunConfig(method=method, data="toy"), tmp_path)
+
+
+def test_suggestion_is_for_a_run_of_some_steps(tmp_path):
+    with pytest.raises(ValueError, match="`num_steps` must be at least 1; got 0"):
+        suggest(RunConfig(method="pilot", data="toy"), tmp_path, num_steps=0)
+
+
+def test_a_stopped_pilot_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    def stopped(*args, **options):
+        raise InterruptedRunError(7, signal.SIGTERM)
+
+    monkeypatch.setattr("autobeta.run.suggest.suggest", stopped)
+    assert call("suggest", *PILOT, "--out", tmp_path / "pilot") == 143
+    assert "stopped at step 7" in (said := capsys.readouterr().err)
+    assert "Give the same command again" in said

@@ -1,0 +1,83 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from autobeta.run import folder as runs
+
+
+def test_failed_write_leaves_the_former_file(tmp_path):
+    path = tmp_path / "a.json"
+    runs.write_json(path, {"a": 1})
+
+    def fail(file):
+        file.write(b"half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        runs.write_atomic(path, fail)
+    assert runs.read_json(path) == {"a": 1}
+    assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
+
+
+def test_a_folder_is_locked_by_one_process_only(tmp_path):
+    code = (
+        "import sys, pathlib; from autobeta.run import folder as runs\n"
+        "with runs.locked(pathlib.Path(sys.argv[1])): print('locked')"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "run")]
+    with runs.locked(tmp_path / "run"):
+        other = subprocess.run(command, capture_output=True, text=True)
+    assert other.returncode == 1
+    assert "must be free; another process is writing a run there" in other.stderr
+    after = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert after.stdout == "locked\n"
+
+
+def test_unfinished_last_line_is_left_out(tmp_path):
+    path = tmp_path / "log.jsonl"
+    runs.append_jsonl(path, {"step": 1})
+    runs.append_jsonl(path, {"step": 2})
+    with path.open("a") as file:
+        file.write('{"step": 3, "lo')
+    assert [row["step"] for row in runs.read_jsonl(path)] == [1, 2]
+
+
+def test_missing_log_is_empty(tmp_path):
+    assert runs.read_jsonl(tmp_path / "none.jsonl") == []
+
+
+def test_npz_comes_back_without_pickles(tmp_path):
+    path = tmp_path / "a.npz"
+    runs.write_npz(path, {"codes": np.arange(6.0).reshape(2, 3)})
+    np.testing.assert_array_equal(runs.read_npz(path)["codes"], np.arange(6.0).reshape(2, 3))
+
+
+def test_pickled_array_is_refused(tmp_path):
+    path = tmp_path / "bad.npz"
+    np.savez(path, codes=np.array([{"a": 1}], dtype=object))
+    with pytest.raises(ValueError, match=r"must be an \.npz file of plain arrays"):
+        runs.read_npz(path)
+
+
+def test_missing_npz_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"must be an \.npz file; found nothing there"):
+        runs.read_npz(tmp_path / "none.npz")
+
+
+def test_broken_json_is_named(tmp_path):
+    (tmp_path / "config.json").write_text("{")
+    with pytest.raises(ValueError, match="must be JSON"):
+        runs.read_config(tmp_path)
+
+
+def test_folder_without_a_run_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="must be a run folder"):
+        runs.read_config(tmp_path)
+
+
+def test_other_format_is_refused(tmp_path):
+    runs.write_json(tmp_path / "config.json", {"format": 99})
+    with pytest.raises(ValueError, match="must have format 2; got 99"):
+        runs.read_config(tmp_path)

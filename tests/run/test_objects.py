@@ -1,0 +1,183 @@
+"""Objects in place of names: a run made with them is a run like any other."""
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import Dataset
+
+from autobeta import (
+    EvaluationConfig,
+    ModelConfig,
+    RunConfig,
+    TrainConfig,
+    cli,
+    encode,
+    evaluate,
+    load_run,
+    train,
+)
+from autobeta.methods import Facts, Recipe
+from autobeta.models.likelihoods.gaussian import Gaussian
+from autobeta.objectives import Elbo
+from autobeta.run import folder as files
+from autobeta.run.traverse import draw_traversals
+from autobeta.weighting import ScheduledWeights
+
+FEW = EvaluationConfig(num_points=40, metrics=(), num_pictures=4)
+SHAPE = (64, 64, 3)
+
+
+def config(steps=6, **train_settings):
+    usual = {"batch_size": 8, "log_every": 2, "checkpoint_every": 3, "device": "cpu"}
+    return RunConfig(
+        method="vae",
+        data="toy",
+        model=ModelConfig(architecture="burgess", num_latents=3),
+        train=TrainConfig(steps=steps, **usual | train_settings),
+    )
+
+
+@pytest.fixture(scope="module")
+def array():
+    return np.random.default_rng(0).integers(0, 256, (40, *SHAPE), dtype=np.uint8)
+
+
+class Labelled(Dataset):
+    def __init__(self, images):
+        self.images = images
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, i):
+        return torch.from_numpy(self.images[i]).permute(2, 0, 1) / 255, i % 5
+
+
+def network(image_shape, num_latents):
+    height, width, channels = image_shape
+    size = height * width * channels
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(size, 2 * num_latents))
+    shaped = nn.Unflatten(1, (channels, height, width))
+    return encoder, nn.Sequential(nn.Linear(num_latents, size), shaped)
+
+
+def recipe(facts: Facts) -> Recipe:
+    return Recipe(objective=Elbo(), weighting=ScheduledWeights({"kl": 0.5}))
+
+
+def objects(array):
+    return {"data": array, "network": network, "likelihood": Gaussian(), "recipe": recipe}
+
+
+def interrupt(row, speed):
+    if row["step"] == 4:
+        raise KeyboardInterrupt
+
+
+def test_a_run_of_objects_resumes_bit_for_bit(array, tmp_path):
+    whole = train(config(), tmp_path / "whole", evaluation=FEW, **objects(array))
+    with pytest.raises(KeyboardInterrupt):
+        train(config(), tmp_path / "run", callbacks=[interrupt], **objects(array))
+    again = train(config(), tmp_path / "run", evaluation=FEW, **objects(array.copy()))
+    for name, tensor in whole.model.state_dict().items():
+        assert torch.equal(again.model.state_dict()[name], tensor), name
+    for name in (files.LOG, files.METRICS):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_modules_may_be_given_and_stay_as_they_are(array, tmp_path):
+    pair = network(SHAPE, 3)
+    before = [p.clone() for part in pair for p in part.parameters()]
+    made = Recipe(objective=Elbo(), weighting=ScheduledWeights({"kl": 2.0}))
+    run = train(config(), tmp_path, data=array, network=pair, recipe=made, evaluation=FEW)
+    after = [p for part in pair for p in part.parameters()]
+    assert all(torch.equal(a, b) for a, b in zip(before, after, strict=True))
+    assert not torch.equal(run.model.encoder[1].weight, pair[0][1].weight)
+
+
+def test_config_names_the_objects_and_what_they_are_known_by(array, tmp_path):
+    train(config(), tmp_path / "run", evaluation=FEW, **objects(array))
+    stored = files.read_config(tmp_path / "run")
+    assert (stored["method"], stored["model"]["architecture"]) == ("object", "object")
+    assert stored["objects"]["network"]["path"] == f"{__name__}.network"
+    assert (
+        stored["objects"]["likelihood"]["path"] == "autobeta.models.likelihoods.gaussian.Gaussian"
+    )
+    assert stored["data"]["name"] == "object"
+    assert len(stored["data"]["fingerprint"]) >= 12
+
+
+def test_other_objects_are_refused(array, tmp_path):
+    train(config(), tmp_path, evaluation=FEW, **objects(array))
+    with pytest.raises(ValueError, match=r"differs in data\.fingerprint"):
+        train(config(), tmp_path, **objects(255 - array))
+    with pytest.raises(ValueError, match=r"differs in objects\.likelihood"):
+        train(config(), tmp_path, **objects(array) | {"likelihood": Gaussian(2.0)})
+
+
+def test_load_run_asks_for_the_objects_that_it_cannot_rebuild(array, tmp_path):
+    given = objects(array)
+    train(config(), tmp_path, evaluation=FEW, **given)
+    for name in ("network", "likelihood", "recipe"):
+        rest = {key: value for key, value in given.items() if key not in (name, "data")}
+        with pytest.raises(ValueError, match=rf"`{name}` must be given.*load_run\(folder, {name}"):
+            load_run(tmp_path, **rest)
+    run = load_run(tmp_path, **{k: v for k, v in given.items() if k != "data"})
+    with pytest.raises(ValueError, match="`data` must be given"):
+        _ = run.dataset
+    assert encode(run, array[:7]).codes.shape == (7, 3)
+
+
+def test_a_run_of_objects_evaluates_traverses_and_reports(array, tmp_path, capsys):
+    folder = tmp_path / "run"
+    data = Labelled(array)
+    train(config(), folder, data=data, network=network, evaluation=FEW)
+    run = load_run(folder, network=network)
+    found = evaluate(run, EvaluationConfig(num_points=40, metrics=("mig",)), data=data)
+    assert "mig[bins=20]" in found["metrics"]
+    with pytest.raises(ValueError, match=r"must be the images that .* was trained on"):
+        evaluate(run, FEW, data=Labelled(255 - array))
+    assert draw_traversals(run, tmp_path / "pictures", num_values=3)
+    assert cli.main(["report", str(folder), "--out", str(tmp_path / "r.html")]) == 0
+    assert cli.main(["evaluate", str(folder)]) == 1
+    assert "`network` must be given" in capsys.readouterr().err
+
+
+def test_an_object_of_another_kind_is_refused_with_its_type(tmp_path):
+    with pytest.raises(
+        (TypeError, ValueError), match="`network` must be an encoder and a decoder"
+    ):
+        train(config(), tmp_path / "a", network=lambda shape, num_latents: nn.Linear(1, 1))
+    with pytest.raises((TypeError, ValueError), match="`recipe` must be a Recipe"):
+        train(config(), tmp_path / "a", recipe=lambda facts: Elbo())
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_network_that_does_not_fit_the_images_is_refused_before_the_folder_is_claimed(tmp_path):
+    def wrong(image_shape, num_latents):
+        return network((10, 10, 1), num_latents)
+
+    with pytest.raises(ValueError, match="must take images of shape"):
+        train(config(), tmp_path / "a", network=wrong)
+    assert not (tmp_path / "a").exists()
+
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = sorted((ROOT / "examples").glob("own_*.py"))
+
+
+@pytest.mark.filterwarnings("ignore:left out")
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_examples_of_objects_run_and_are_short(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert len(path.read_text("utf-8").splitlines()) <= 40
+    main = runpy.run_path(str(path))["main"]
+    options = {} if path.stem == "own_data" else {"data": "toy"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AUTOBETA_DATA", str(tmp_path / "data"))
+        main(tmp_path / "runs", steps=3, **options)
+    assert list((tmp_path / "runs").rglob(files.METRICS))

@@ -1,0 +1,292 @@
+"""What is refused before a folder is claimed, what may change, what is kept."""
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from autobeta import (
+    DataOptions,
+    EvaluationConfig,
+    ModelConfig,
+    RunConfig,
+    TrainConfig,
+    evaluate,
+    load_run,
+    registry,
+    train,
+)
+from autobeta.errors import DiskFullError, DivergedError
+from autobeta.run import folder as files
+from autobeta.run.build import find_device
+from autobeta.run.load import trained_steps
+
+FEW = EvaluationConfig(num_points=200, metrics=("mig",), num_pictures=4)
+
+
+def config(method="vae", steps=4, *, data="toy", image_size=32, method_config=None, **settings):
+    usual = {"batch_size": 8, "log_every": 2, "checkpoint_every": 2, "device": "cpu"}
+    own = registry.load("methods", method).Config
+    return RunConfig(
+        method=method,
+        method_config=own(**method_config or {}),
+        data=data,
+        data_options=DataOptions(image_size=image_size),
+        model=ModelConfig(architecture="burgess", num_latents=3),
+        train=TrainConfig(steps=steps, **usual | settings),
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    train(config(), folder, evaluation=FEW)
+    return folder
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+@pytest.fixture
+def photos(tmp_path):
+    images = np.random.default_rng(0).integers(0, 255, (20, 32, 32), dtype=np.uint8)
+    np.savez(tmp_path / "photos.npz", images=images)
+    return tmp_path / "photos.npz"
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: config(image_size=48), "`image_size` must be"),
+        (lambda: config(batch_size=5000), r"`batch_size` must be in 1\.\.2304"),
+        (lambda: config("factorvae", batch_size=2), "`batch_size`"),
+        (
+            lambda: config("lvae", method_config={"warmup": 4}),
+            "`warmup` must be below the run's 4",
+        ),
+        (lambda: config(data="/nowhere/photos"), "no folder or file at `/nowhere/photos`"),
+        (lambda: config(device="cuda:7"), "`device` must be auto or one that torch"),
+        (lambda: config(device="meta"), "`device` must be auto or one that torch"),
+        (lambda: config(device="tpu0"), "`device` must be auto or one that torch"),
+    ],
+    ids=["size", "batch", "factorvae", "warmup", "folder", "cuda", "meta", "tpu"],
+)
+def test_what_can_be_refused_is_refused_before_the_folder_is_claimed(tmp_path, make, message):
+    folder = tmp_path / "run"
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        train(make(), folder, evaluation=FEW)
+    assert not folder.exists()
+
+
+def test_metrics_are_refused_before_the_folder_is_claimed(tmp_path, photos):
+    for metrics in (("migg",), ("mig[bins=1]",)):
+        with pytest.raises(ValueError, match=r"mig|`bins` must be in \[2"):
+            train(config(), tmp_path / "run", evaluation=EvaluationConfig(metrics=metrics))
+    wanted = EvaluationConfig(metrics=("mig",))
+    with pytest.raises(ValueError, match="factors"):
+        train(config(data=str(photos)), tmp_path / "run", evaluation=wanted)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_corrected_command_takes_the_folder_that_the_wrong_one_named(tmp_path):
+    with pytest.raises(ValueError, match="batch_size"):
+        train(config(batch_size=5000), tmp_path / "run", evaluation=FEW)
+    assert train(config(), tmp_path / "run", evaluation=FEW).step == 4
+
+
+def test_leftovers_of_a_killed_writer_are_no_files_of_the_users(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in (files.LOCK, "config.json.1.tmp", files.ENVIRONMENT):
+        (folder / name).touch()
+    train(config(), folder, evaluation=FEW)
+    assert not (folder / "config.json.1.tmp").exists()
+
+
+def test_a_folder_with_other_files_is_left_as_it_is(tmp_path):
+    (tmp_path / "thesis.5.tmp").write_text("precious")
+    with pytest.raises(ValueError, match=r"has other files, such as thesis\.5\.tmp"):
+        train(config(), tmp_path, evaluation=FEW)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.5.tmp"]
+    with pytest.raises(ValueError, match="`out` must be a folder; got the file"):
+        train(config(), tmp_path / "thesis.5.tmp", evaluation=FEW)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"log_every": 1}, {"checkpoint_every": 3}, {"device": "auto"}, {"threads": 1}],
+    ids=str,
+)
+def test_how_a_run_is_carried_out_may_change_when_it_is_resumed(tmp_path, changed):
+    whole = train(config(steps=4), tmp_path / "whole", evaluation=FEW)
+
+    def stop(row, speed):
+        if row["step"] == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config(log_every=1, checkpoint_every=1), tmp_path / "run", callbacks=[stop])
+    found = train(config(**changed), tmp_path / "run", evaluation=FEW)
+    for name, tensor in whole.model.state_dict().items():
+        assert torch.equal(found.model.state_dict()[name], tensor), name
+
+
+def test_a_field_that_an_older_version_did_not_know_takes_its_default(run):
+    stored = files.read_config(run)
+    del stored["train"]["precision"], stored["data"]["split_seed"], stored["model"]["likelihood"]
+    files.write_json(run / files.CONFIG, stored)
+    train(config(), run, evaluation=FEW)
+    with pytest.raises(ValueError, match=r"differs in train\.seed: 0 there, 1 asked for"):
+        train(config(seed=1), run, evaluation=FEW)
+
+
+def test_images_that_were_moved_are_the_same_images(tmp_path, photos):
+    folder = tmp_path / "run"
+    train(config(data=str(photos)), folder, evaluation=EvaluationConfig(num_points=60))
+    moved = photos.rename(tmp_path / "moved.npz")
+    train(config(data=str(moved)), folder)
+    stored = EvaluationConfig(num_points=60)
+    with pytest.raises(FileNotFoundError, match=r"no folder or file at .*photos\.npz"):
+        evaluate(folder, stored)
+    assert evaluate(folder, stored, data=str(moved))["num_points"] == 18
+
+
+def test_images_replaced_under_the_same_name_are_refused(tmp_path, photos):
+    folder = tmp_path / "run"
+    train(config(data=str(photos)), folder)
+    images = np.random.default_rng(1).integers(0, 255, (20, 32, 32), dtype=np.uint8)
+    np.savez(photos, images=images)
+    with pytest.raises(ValueError, match=r"differs in data\.fingerprint"):
+        train(config(data=str(photos)), folder)
+    with pytest.raises(ValueError, match=r"must be the images that .* was trained on"):
+        evaluate(folder)
+
+
+def test_the_larger_evaluation_stays(run):
+    before = {path.name: path.read_bytes() for path in run.iterdir() if path.is_file()}
+    with pytest.warns(UserWarning, match=r"the evaluation of 200 images in .* is kept"):
+        found = evaluate(run, EvaluationConfig(num_points=100, metrics=("sap",)))
+    assert found["num_points"] == 100
+    assert {p.name: p.read_bytes() for p in run.iterdir() if p.is_file()} == before
+    evaluate(run, EvaluationConfig(num_points=300, metrics=("sap",)))
+    assert files.read_metrics(run / files.METRICS)["num_points"] == 300
+    assert len(files.read_npz(run / files.REPRESENTATION)["codes"]) == 300
+
+
+def test_metrics_asked_for_on_a_finished_run_are_computed(run):
+    before = (run / files.MODEL).read_bytes()
+    train(config(), run, evaluation=EvaluationConfig(num_points=200, metrics=("sap",)))
+    assert files.read_metrics(run / files.METRICS)["metrics"].keys() == {"mig[bins=20]", "sap"}
+    assert (run / files.MODEL).read_bytes() == before
+
+
+@pytest.fixture
+def stopped(tmp_path):
+    def stop(row, speed):
+        if row["step"] == 4:
+            raise KeyboardInterrupt
+
+    folder = tmp_path / "stopped"
+    with pytest.raises(KeyboardInterrupt):
+        train(config(steps=6), folder, callbacks=[stop])
+    return folder
+
+
+def test_an_unfinished_run_is_loaded_from_its_checkpoint(stopped):
+    run = load_run(stopped)
+    assert run.step == 2
+    assert run.progress == "step 2 of 6, not finished"
+    evaluate(run, FEW)
+    assert files.read_metrics(stopped / files.METRICS)["step"] == 2
+    finished = train(config(steps=6), stopped, evaluation=FEW)
+    assert finished.step == files.read_metrics(stopped / files.METRICS)["step"] == 6
+
+
+def test_extending_keeps_the_finished_network_until_the_longer_one_is_there(run, monkeypatch):
+    before = {name: (run / name).read_bytes() for name in (files.MODEL, files.METRICS)}
+
+    def full(*args, **options):
+        raise DiskFullError("no space")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("autobeta.training.loop.save_checkpoint", full)
+        with pytest.raises(DiskFullError):
+            train(config(steps=6), run, extend=True, evaluation=FEW)
+    assert {name: (run / name).read_bytes() for name in before} == before
+    assert trained_steps(run) == 4
+    longer = train(config(steps=6), run, extend=True, evaluation=FEW)
+    assert (
+        longer.step == trained_steps(run) == files.read_metrics(run / files.METRICS)["step"] == 6
+    )
+
+
+def test_a_damaged_line_of_the_log_loses_no_other(stopped):
+    log = stopped / files.LOG
+    lines = log.read_text("utf-8").splitlines()
+    log.write_text("\n".join(["{broken", *lines]) + "\n", "utf-8")
+    with pytest.warns(UserWarning, match="is damaged in line 1; the other lines are taken"):
+        train(config(steps=6), stopped, evaluation=FEW)
+    assert [row["step"] for row in files.read_log(stopped)] == [2, 4, 6]
+
+
+def test_threads_are_as_before_afterwards(tmp_path):
+    before = torch.get_num_threads()
+    seen = []
+    train(
+        config(threads=2),
+        tmp_path / "run",
+        evaluation=FEW,
+        callbacks=[lambda row, speed: seen.append(torch.get_num_threads())],
+    )
+    assert (set(seen), torch.get_num_threads()) == ({2}, before)
+
+
+def test_a_device_that_is_not_here_is_named_with_those_that_are():
+    with pytest.raises(ValueError, match=r"finds here, cpu.*; got 'cuda:99'"):
+        find_device("cuda:99")
+    assert find_device("auto").type in ("cpu", "cuda", "mps")
+
+
+def test_a_run_of_a_device_that_is_not_here_is_loaded_where_it_can_be(run):
+    stored = files.read_config(run)
+    stored["train"]["device"] = "cuda:3"
+    files.write_json(run / files.CONFIG, stored)
+    assert load_run(run).step == 4
+
+
+def test_environment_says_whether_the_tree_was_clean(finished):
+    found = files.read_json(finished / files.ENVIRONMENT)
+    assert found["clean"] in (True, False, None)
+    assert (found["commit"] is None) == (found["clean"] is None)
+
+
+def test_a_network_that_diverges_keeps_its_folder(tmp_path):
+    with pytest.raises(DivergedError, match="`loss` must be finite"):
+        train(config(lr=1e30, steps=50, log_every=1), tmp_path / "run", evaluation=FEW)
+    assert files.read_config(tmp_path / "run")["train"]["lr"] == 1e30
+
+
+def test_a_full_disk_is_told_with_the_file_and_what_is_kept(finished, tmp_path):
+    """A real full disk: a file system of 1 MB, where the machine lets us mount one."""
+    small = tmp_path / "small"
+    small.mkdir()
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(small)])
+    if mount.returncode:
+        pytest.skip("no file system can be mounted")
+    try:
+        code = (
+            "import sys; from autobeta.cli import main\n"
+            "sys.exit(main(['train', '--config', sys.argv[1], '--out', sys.argv[2]]))"
+        )
+        command = [sys.executable, "-c", code, str(finished / files.CONFIG), str(small / "run")]
+        done = subprocess.run(command, capture_output=True, text=True)
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+    assert done.returncode == 1
+    assert "must find space on its disk" in done.stderr
+    assert "Free some space" in done.stderr

@@ -1,0 +1,246 @@
+"""What controllers and weightings do with batches, shapes and types that should not come."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autobeta.methods.rateanneal import PacedKL
+from autobeta.weighting import (
+    CapacityKL,
+    ControlledKL,
+    IncrementalPI,
+    LearnedWeights,
+    LogPI,
+    PositionalPI,
+    ReconstructionConstraint,
+    ScheduledWeights,
+    check_terms,
+    effective_weights,
+    fixed_point,
+    schedules,
+)
+
+CONTROLLERS = [IncrementalPI, PositionalPI, LogPI]
+BAD = [math.nan, math.inf, -math.inf]
+PLAN = schedules.constant(5.0)
+WEIGHTINGS = {
+    "controlled": lambda: ControlledKL(LogPI(), PLAN),
+    "held": lambda: ControlledKL(IncrementalPI(), PLAN, hold=0.5, catch_up=0.1),
+    "paced": lambda: PacedKL(LogPI(), schedules.constant(1.0), rate=0.1),
+    "capacity": lambda: CapacityKL(10.0, PLAN),
+    "constraint": lambda: ReconstructionConstraint(50.0),
+    "learned": lambda: LearnedWeights({"reconstruction": 1, "kl": 1}, warmup=100),
+    "scheduled": lambda: ScheduledWeights({"kl": 4.0}),
+}
+
+
+def terms(reconstruction=100.0, kl=3.0):
+    values = {"reconstruction": reconstruction, "kl": kl}
+    return {name: torch.as_tensor(v).clone().requires_grad_() for name, v in values.items()}
+
+
+def state(module):
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
+def same(module, before):
+    return all(torch.equal(tensor, before[name]) for name, tensor in module.state_dict().items())
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("make", CONTROLLERS)
+def test_bad_batch_leaves_a_controller_as_it_was(make, bad):
+    controller, untouched = make(), make()
+    for kl in (3.0, 4.0):
+        last = controller.step(kl, 5.0), untouched.step(kl, 5.0)
+    before = state(controller)
+    assert controller.step(bad, 5.0) == last[0]
+    assert controller.step(torch.tensor(bad), 5.0) == last[0]
+    assert controller.step(3.0, bad) == last[0]
+    assert same(controller, before)
+    assert controller.step(2.0, 5.0) == untouched.step(2.0, 5.0)
+
+
+@pytest.mark.parametrize("make", CONTROLLERS)
+@given(kls=st.lists(st.floats(width=32), max_size=8), target=st.floats(width=32))
+def test_beta_is_finite_whatever_comes(make, kls, target):
+    controller = make()
+    for kl in kls:
+        assert torch.isfinite(controller.step(kl, target))
+    assert all(torch.isfinite(tensor).all() for tensor in controller.buffers())
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("name", WEIGHTINGS)
+def test_bad_batch_leaves_a_weighting_as_it_was(name, bad):
+    weighting = WEIGHTINGS[name]()
+    for step in (60, 61):
+        weighting(terms(), step)
+    before = state(weighting)
+    loss = weighting(terms(bad, bad), 62)
+    assert not torch.isfinite(loss)  # the loop is to see that its batch is bad
+    assert same(weighting, before)
+    assert torch.isfinite(weighting(terms(), 63))
+
+
+ONE = [3, 3.0, np.float32(3), np.array([3.0]), torch.tensor(3.0), torch.tensor([[3.0]])]
+
+
+@pytest.mark.parametrize("make", CONTROLLERS)
+def test_one_number_is_taken_in_any_shape_and_type(make):
+    betas = {make().step(kl, target).item() for kl in ONE for target in ONE}
+    assert len(betas) == 1
+    half = make().step(torch.tensor(3.0, dtype=torch.bfloat16), 3)
+    assert half.dtype == torch.float32
+    assert half.item() in betas
+
+
+@pytest.mark.parametrize("shape", [(64,), (64, 10), (0,)])
+@pytest.mark.parametrize("make", CONTROLLERS)
+def test_several_numbers_are_refused_and_the_advice_works(make, shape):
+    controller, many = make(), torch.ones(shape)
+    message = rf"`kl` must be one number, .*; got shape \({shape[0]}.*Take .mean\(\) of"
+    with pytest.raises(ValueError, match=message):
+        controller.step(many, 5.0)
+    with pytest.raises(ValueError, match="`target` must be one number"):
+        controller.step(5.0, many)
+    assert controller.step(torch.ones(64).mean(), 5.0) == make().step(1.0, 5.0)
+    assert make().step(torch.ones(10).sum(), 5.0) == make().step(10.0, 5.0)
+
+
+@pytest.mark.parametrize("name", WEIGHTINGS)
+def test_terms_are_refused_by_one_rule(name):
+    weighting = WEIGHTINGS[name]()
+    with pytest.raises(ValueError, match=r"`terms` must have .*; got none. Take an objective"):
+        weighting({}, 0)
+    with pytest.raises(ValueError, match=r"`terms` must have 'kl'; got reconstruction"):
+        weighting({"reconstruction": torch.tensor(1.0)}, 0)
+    with pytest.raises(ValueError, match=r"`terms\['kl'\]` must be .*; got shape \(64, 10\)"):
+        weighting(terms(kl=torch.ones(64, 10)), 0)
+    with pytest.raises(ValueError, match=r"`terms\['reconstruction'\]` must be one number"):
+        weighting(terms(reconstruction=torch.ones(64)), 0)
+    assert weighting(terms(torch.ones(1), torch.ones(1)), 0).shape == ()
+
+
+def test_a_term_that_is_no_tensor_is_refused():
+    with pytest.raises(TypeError, match=r"`terms\['kl'\]` must be a tensor .*; got float"):
+        check_terms.__wrapped__({"kl": 3.0})  # the type checker of the tests comes first
+
+
+def test_a_weight_for_a_term_that_is_not_there_is_refused():
+    with pytest.raises(ValueError, match="`terms` must have 'KL'; got reconstruction, kl"):
+        ScheduledWeights({"KL": 4.0})(terms(), 0)
+
+
+def test_learned_weights_need_a_value_for_each():
+    weighting = LearnedWeights({"reconstruction": 1, "kl": 3})
+    with pytest.raises(ValueError, match=r"`terms\['kl'\]` must have 3 values.*shape \(\)"):
+        weighting(terms(), 0)
+
+
+@pytest.mark.parametrize("regulariser", ["log", "log1p"])
+@pytest.mark.parametrize("low", [-100.0, 0.0])
+def test_a_term_that_is_not_above_zero_gets_a_bounded_weight(low, regulariser):
+    weighting = LearnedWeights({"reconstruction": 1, "kl": 1}, regulariser=regulariser)
+    optimizer = torch.optim.Adam(weighting.parameters(), 5e-2)
+    for step in range(600):
+        found = terms(reconstruction=low)
+        loss = weighting(found, step)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    weight = effective_weights(weighting(found, step), found)["reconstruction"].item()
+    assert 0 < weight <= 5.01e5
+    assert fixed_point(torch.tensor(low), regulariser).item() == 0
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize("name", ["controlled", "capacity", "scheduled", "paced"])
+def test_a_schedule_that_is_not_finite_is_refused(name, bad):
+    def plan(step):
+        return bad
+
+    made = {
+        "controlled": lambda: ControlledKL(LogPI(), plan),
+        "capacity": lambda: CapacityKL(10.0, plan),
+        "scheduled": lambda: ScheduledWeights({"kl": plan}),
+        "paced": lambda: PacedKL(LogPI(), plan, rate=0.1),
+    }
+    with pytest.raises(ValueError, match=f"a schedule must return finite numbers; got {bad} at"):
+        made[name]()(terms(), 7)
+
+
+@pytest.mark.parametrize("bad", BAD)
+@pytest.mark.parametrize(
+    "make",
+    [
+        schedules.constant,
+        lambda v: schedules.linear(0.0, v, steps=10),
+        lambda v: schedules.exponential(v, 1.0, begin=0, end_step=1),
+        lambda v: schedules.cyclical(v, period=10.0, rising=0.5),
+        lambda v: schedules.cyclical(1.0, period=v, rising=0.5),
+        lambda v: schedules.cyclical(1.0, period=10.0, rising=v),
+        lambda v: schedules.staircase(0.5, v, increment=0.1, period=5),
+        lambda v: schedules.hybrid(0.5, 2.0, increment=v, period=5, ramp=1),
+        lambda v: schedules.fitted_hybrid(v, 20.0, num_steps=100),
+        lambda v: schedules.fitted_staircase(0.5, v, num_steps=100, rises=5),
+        lambda v: CapacityKL(v, PLAN),
+        lambda v: ReconstructionConstraint(v),
+        lambda v: ReconstructionConstraint(1.0, rate=v),
+        lambda v: ReconstructionConstraint(1.0, beta_max=v),
+        lambda v: LearnedWeights({"kl": 1}, floors={"kl": v}),
+        lambda v: LearnedWeights({"kl": 1}, units={"kl": v}),
+        lambda v: IncrementalPI(kp=v),
+        lambda v: LogPI(ki=v),
+        lambda v: IncrementalPI(beta_initial=v),
+        lambda v: PositionalPI(beta_min=v),
+        lambda v: PacedKL(LogPI(), PLAN, rate=v),
+    ],
+    ids=range(21),
+)
+def test_a_setting_that_is_not_finite_is_refused(make, bad):
+    with pytest.raises(ValueError, match=r"must be .*; got "):
+        make(bad)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: LogPI(kp=-0.1), "`kp` must be at least 0; got -0.1"),
+        (lambda: IncrementalPI(beta_initial=-1.0), "`beta_initial` must be at least 0"),
+        (lambda: LogPI(beta_initial=0.0), "`beta_initial` must be positive and finite; got 0.0"),
+        (
+            lambda: ControlledKL(LogPI(), PLAN, hold=-1.0),
+            "`hold` must be at least 0",
+        ),
+        (
+            lambda: schedules.linear(0.0, 1.0, steps=0),
+            "`steps` must be at least 1; got",
+        ),
+        (
+            lambda: schedules.fitted_hybrid(0.0, 1.0, num_steps=0),
+            "`num_steps` must be at least 1; got 0",
+        ),
+        (
+            lambda: LearnedWeights({"kl": 1}, floors={"KL": 1.0}),
+            "`floors` must be of terms in `sizes`, kl; got 'KL'",
+        ),
+    ],
+    ids=range(7),
+)
+def test_setting_below_its_bound_is_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("name", WEIGHTINGS)
+def test_state_stays_float32_under_bfloat16(name):
+    weighting = WEIGHTINGS[name]().bfloat16()
+    narrow = {key: term.detach().bfloat16().requires_grad_() for key, term in terms().items()}
+    assert torch.isfinite(weighting(narrow, 0))
+    kept = [*weighting.buffers(), *weighting.parameters()]
+    assert all(tensor.dtype in (torch.float32, torch.int64) for tensor in kept)
