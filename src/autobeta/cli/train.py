@@ -13,16 +13,12 @@ from autobeta.cli._print import print_results, print_tracking
 from autobeta.cli._run import RunFlags, changed, pasted, stoppable
 from autobeta.settings import EvaluationConfig, ModelConfig, RunConfig, TrainConfig
 
-_Evaluation = Annotated[EvaluationConfig, tyro.conf.arg(name="")]
-
 
 @dataclass(frozen=True, kw_only=True)
-class TrainFlags(RunFlags):
-    """Options of `autobeta train METHOD` that all methods share."""
+class EndFlags:
+    """What every training takes: how it is evaluated, and who follows it."""
 
-    evaluation: _Evaluation = EvaluationConfig()
-    preset: str | None = None
-    """Settings published for some data; `autobeta list methods METHOD` names them."""
+    evaluation: Annotated[EvaluationConfig, tyro.conf.arg(name="")] = EvaluationConfig()
     extend: bool = False
     """Train a run further than it was meant to go; fitted schedules change with it."""
     callbacks: tuple[str, ...] = ()
@@ -30,7 +26,15 @@ class TrainFlags(RunFlags):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgainFlags:
+class TrainFlags(EndFlags, RunFlags):
+    """Options of `autobeta train METHOD` that all methods share."""
+
+    preset: str | None = None
+    """Settings published for some data; `autobeta list methods METHOD` names them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AgainFlags(EndFlags):
     """Repeat or resume a run from its config.json."""
 
     config: Path
@@ -41,11 +45,6 @@ class AgainFlags:
     """auto, cpu, cuda, cuda:N or mps; as in the configuration if not given."""
     threads: int | None = None
     """Threads of torch on the CPU; as in the configuration if not given."""
-    evaluation: _Evaluation = EvaluationConfig()
-    extend: bool = False
-    """Train a run further than it was meant to go; fitted schedules change with it."""
-    callbacks: tuple[str, ...] = ()
-    """What else follows the log, such as csv."""
 
 
 def main(args: Sequence[str]) -> None:
@@ -77,8 +76,6 @@ def _usage() -> str:
 def _train_method(method: str, args: Sequence[str]) -> None:
     module = registry.load("methods", method)
     preset = _preset(method, module.PRESETS, args)
-    own = {f.name for f in dataclasses.fields(module.Config)}
-    default = module.Config(**{k: v for k, v in preset.items() if k in own})
     usual = [("model", ModelConfig), ("train", TrainConfig)]
     published = dataclasses.make_dataclass(
         "TrainFlags",
@@ -89,7 +86,7 @@ def _train_method(method: str, args: Sequence[str]) -> None:
     )
     fields: list[tuple[str, Any, Any]] = [
         ("flags", Annotated[published, tyro.conf.arg(name="")], dataclasses.field()),
-        ("method", module.Config, dataclasses.field(default=default)),
+        ("method", module.Config, _with(module.Config(), preset)),
     ]
     doc = (module.__doc__ or "").split("\n")[0]
     command = dataclasses.make_dataclass("Train", fields, namespace={"__doc__": doc})
@@ -135,23 +132,14 @@ def _carry_out(config: RunConfig, flags: TrainFlags | AgainFlags) -> None:
     from autobeta.training.callbacks.progress import Progress
 
     out = flags.out
-    callbacks = [
-        registry.load("training/callbacks", name).build(out)
-        for name in flags.callbacks
-        if name != "progress"
-    ]
+    named = [registry.load("training/callbacks", name) for name in flags.callbacks]
+    callbacks = [Progress(), *(module.build(out) for module in named)]
     evaluation = flags.evaluation
     before = trained_steps(out) if (out / files.CONFIG).exists() else None
-    again: list[object] = ["autobeta", "train", "--config", out / files.CONFIG, "--out", out]
-    again += [*changed(evaluation, EvaluationConfig())]
-    with stoppable(f"Go on with\n  {pasted(*again)}"):
-        run = train(
-            config,
-            out,
-            extend=flags.extend,
-            evaluation=evaluation,
-            callbacks=[Progress(), *callbacks],
-        )
+    again = pasted("autobeta", "train", "--config", out / files.CONFIG, "--out", out)
+    chosen = pasted(*changed(evaluation, EvaluationConfig()))
+    with stoppable(f"Go on with\n  {again} {chosen}".rstrip()):
+        run = train(config, out, extend=flags.extend, evaluation=evaluation, callbacks=callbacks)
     done = "is finished already; it was not trained again" if before == run.step else "is finished"
     print(f"{out} {done}.")
     print_results(files.read_metrics(run.folder / files.METRICS))
