@@ -4,12 +4,14 @@ import json
 import math
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -514,3 +516,86 @@ def test_a_stopped_pilot_says_how_to_go_on(tmp_path, monkeypatch, capsys):
     assert call("suggest", *PILOT, "--out", tmp_path / "pilot") == 143
     assert "stopped at step 7" in (said := capsys.readouterr().err)
     assert "Give the same command again" in said
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize("command", ["evaluate", "report", "traverse"])
+def test_a_signal_outside_the_loop_is_no_traceback(
+    run, tmp_path, capsys, monkeypatch, number, code, command
+):
+    def stop(*args, **options):
+        os.kill(os.getpid(), number)
+        time.sleep(5)
+
+    for name in ("run.evaluate.evaluate", "reports.write_report", "run.traverse.draw_traversals"):
+        monkeypatch.setattr(f"autobeta.{name}", stop)
+    out = ["--out", tmp_path / "r.html"] if command == "report" else []
+    before = signal.getsignal(signal.SIGTERM)
+    assert call(command, run, *out) == code
+    assert "Give the same command again" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_signal_in_the_evaluation_of_a_training_says_how_to_go_on(tmp_path, capsys, monkeypatch):
+    def stop(*args, **options):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(5)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("autobeta.run.train.evaluate_model", stop)
+        assert call("train", "vae", *SMALL, "--out", tmp_path / "a b") == 143
+    said = capsys.readouterr().err
+    again = shlex.split(said[said.index("autobeta train --config") :])
+    assert call(*again[1:]) == 0
+    assert runs.read_metrics(tmp_path / "a b" / runs.METRICS)["num_points"] == 120
+
+
+@pytest.mark.parametrize("name", ["codes.npy", "codes.csv"])
+def test_score_of_a_file_without_names_says_how_to_write_both(tmp_path, capsys, name):
+    (tmp_path / name).write_text("1,2\n3,4\n")
+    assert call("score", tmp_path / name) == 1
+    assert "numpy.savez('codes.npz', codes=codes, factors=factors)" in capsys.readouterr().err
+    rng = np.random.default_rng(0)
+    factors = rng.integers(0, 3, (60, 2))
+    np.savez(tmp_path / "codes.npz", codes=factors + 0.0, factors=factors)
+    assert call("score", tmp_path / "codes.npz", "--metrics", "mig") == 0
+
+
+@pytest.mark.filterwarnings("default")
+def test_score_names_what_it_does_not_read(tmp_path, capsys):
+    np.savez(tmp_path / "a.npz", codes=np.eye(12), labels=np.arange(12))
+    assert call("score", tmp_path / "a.npz") == 0
+    assert "not read: labels (12,). An array named factors would be." in capsys.readouterr().err
+
+
+def test_encode_writes_file_names_and_splits(run, tmp_path):
+    for i in (10, 2, 1):
+        Image.fromarray(np.full((40, 40), i, np.uint8)).save(tmp_path / f"{i}.png")
+    out = tmp_path / "out.npz"
+    assert call("encode", run, "--data", tmp_path, "--out", out) == 0
+    arrays = runs.read_npz(out)
+    assert arrays["names"].tolist() == ["1.png", "2.png", "10.png"]
+    assert sorted(arrays["split"].tolist()) == ["test", "train", "train"]
+
+
+def test_list_fits_a_screen_and_tells_all_about_one(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert call("list") == 0
+    assert len(capsys.readouterr().out.splitlines()) <= 24
+    assert call("list", "methods", "dynamicvae") == 0
+    out = capsys.readouterr().out
+    assert "beta_initial: 50.0" in out
+    assert "paper-mnist" in out
+    assert call("list", "methods", "dynamicvea") == 1
+    assert "Did you mean 'dynamicvae'" in capsys.readouterr().err
+
+
+def test_encode_to_a_device_and_through_a_link_is_written_through(run, tmp_path):
+    link, target = tmp_path / "link.npz", tmp_path / "target.npz"
+    link.symlink_to(target)
+    options = ("encode", run, "--data", "toy", "--num-points", "5")
+    assert call(*options, "--out", link) == 0
+    assert link.is_symlink()
+    assert runs.read_npz(target)["codes"].shape == (5, 10)
+    assert call(*options, "--out", "/dev/null") == 0
+    assert Path("/dev/null").is_char_device()

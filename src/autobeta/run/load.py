@@ -20,7 +20,12 @@ from autobeta.run.build import (
     open_dataset,
 )
 from autobeta.settings import RunConfig
-from autobeta.training.checkpoint import has_checkpoint, read_facts, read_tensors
+from autobeta.training.checkpoint import (
+    has_checkpoint,
+    read_counts,
+    read_facts,
+    read_tensors,
+)
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,7 @@ def load_run(
     folder = Path(folder)
     given = Objects(data=data, network=network, likelihood=likelihood, recipe=recipe)
     config, shape, model, _ = _rebuild(folder, given)
-    path, step = _newest(folder)
+    path, step = _newest(folder, config.train.steps)
     load_weights(model, path)
     return Run(folder, config, model.to(_place(device, config)).eval(), shape, step, given)
 
@@ -152,14 +157,14 @@ def _rebuild(folder: Path, given: Objects) -> tuple[RunConfig, tuple[int, int, i
     return config, shape, *build_model(config, given, shape, num_train)
 
 
-def _newest(folder: Path) -> tuple[Path, int]:
+def _newest(folder: Path, steps: int) -> tuple[Path, int]:
     """The file of a run's network that has had most updates, and how many."""
     found = []
-    if (steps := trained_steps(folder)) is not None:
-        found.append((steps, folder / files.MODEL))
-    if has_checkpoint(folder / files.CHECKPOINT):
-        state = files.read_json(folder / files.CHECKPOINT / files.STATE)
-        found.append((int(state.get("step", 0)), folder / files.CHECKPOINT / files.MODEL))
+    if (trained := trained_steps(folder)) is not None:
+        found.append((trained, folder / files.MODEL))
+    if trained != steps and has_checkpoint(folder / files.CHECKPOINT):
+        step = read_counts(folder / files.CHECKPOINT)["step"]
+        found.append((step, folder / files.CHECKPOINT / files.MODEL))
     if not found:
         raise FileNotFoundError(
             f"`{folder}` must hold a network; it has no {files.MODEL} and no {files.CHECKPOINT}. "
