@@ -1,9 +1,12 @@
+import errno
+import os
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from autobeta.errors import DiskFullError
 from autobeta.run import folder as runs
 
 
@@ -81,3 +84,35 @@ def test_other_format_is_refused(tmp_path):
     runs.write_json(tmp_path / "config.json", {"format": 99})
     with pytest.raises(ValueError, match="must have format 2; got 99"):
         runs.read_config(tmp_path)
+
+
+def test_files_written_together_are_all_new_or_all_old(tmp_path, monkeypatch):
+    paths = [tmp_path / name for name in ("a", "b", "c")]
+    files_of = lambda mark: {path: f"{path.name}{mark}".encode() for path in paths}  # noqa: E731
+    runs.write_together(files_of(1))
+    real = os.fsync
+    calls = []
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if len(calls) == 3:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(DiskFullError, match=r"`.*c` must find space on its disk; got No space"):
+        runs.write_together(files_of(2))
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == files_of(1)
+
+
+def test_a_path_of_another_encoding_is_written_and_read(tmp_path):
+    name = os.fsdecode(b"caf\xe9")
+    runs.write_json(tmp_path / "a.json", {"name": name})
+    assert runs.read_json(tmp_path / "a.json") == {"name": name}
+
+
+def test_an_npz_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("autobeta.run.formats._LARGE", 10_000)
+    runs.write_npz(tmp_path / "a.npz", {"codes": np.zeros(10**6, np.uint8)})
+    with pytest.raises(ValueError, match=r"bytes that unpack to 1,000,128"):
+        runs.read_npz(tmp_path / "a.npz")

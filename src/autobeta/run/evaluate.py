@@ -88,10 +88,13 @@ def evaluate_model(
     shown = splits.get("test", train).index
     every = max(1, len(shown) // config.num_pictures)
     pictures = reconstruct(model, dataset, shown[::every][: config.num_pictures])
-    files.write_npz(folder / files.RECONSTRUCTIONS, pictures)
-    files.write_npz(folder / files.TRAVERSALS, traverse(model, train))
-    files.write_npz(folder / files.REPRESENTATION, representation_arrays(splits))
-    files.write_json(folder / files.METRICS, result)
+    arrays = {
+        files.RECONSTRUCTIONS: pictures,
+        files.TRAVERSALS: traverse(model, train),
+        files.REPRESENTATION: representation_arrays(splits),
+    }
+    written = {folder / name: files.npz_bytes(found) for name, found in arrays.items()}
+    files.write_together(written | {folder / files.METRICS: files.json_bytes(result)})
     return result
 
 

@@ -15,6 +15,8 @@ from autobeta.run.formats import (
     append_jsonl,
     check_shape,
     flush,
+    json_bytes,
+    npz_bytes,
     read_json,
     read_lines,
     read_npz,
@@ -22,11 +24,13 @@ from autobeta.run.formats import (
     write_json,
     write_jsonl,
     write_npz,
+    write_together,
 )
 from autobeta.settings import upgraded
 
 __all__ = ["LARGEST", "append_jsonl", "check_shape", "flush", "read_json", "read_npz"]
-__all__ += ["write_atomic", "write_json", "write_jsonl", "write_npz"]
+__all__ += ["json_bytes", "npz_bytes", "write_atomic", "write_json", "write_jsonl", "write_npz"]
+__all__ += ["write_together"]
 
 CONFIG = "config.json"
 ENVIRONMENT = "environment.json"

@@ -12,6 +12,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -30,32 +31,41 @@ Row = dict[str, Any]
 
 
 def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file beside its place, flush it to disk and rename it in one go.
+    """`write_together` of one file, which a function writes into a buffer."""
+    buffer = BytesIO()
+    write(buffer)
+    write_together({path: buffer.getvalue()})
 
-    A failure (a full disk, a crash) leaves the former file, if any, as it was. A symbolic link
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Write files beside their places, flush them to disk and rename them when all are there.
+
+    A failure (a full disk, a crash) leaves the former files, if any, as they were. A symbolic link
     stays one: its target is written. A device or FIFO is written to as it is.
 
     Raises:
         DiskFullError: If there is no space left.
     """
-    path = path.resolve() if path.is_symlink() else path
-    if path.exists() and not path.is_file() and not path.is_dir():
-        with path.open("wb") as file:
-            write(file)
-        return
-    path.parent.mkdir(parents=True, exist_ok=True)
-    _remove_leftovers(path)
-    beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    beside: dict[Path, Path] = {}
     try:
-        with _disk_full(path), beside.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise
+        for place, data in contents.items():
+            path = place.resolve() if place.is_symlink() else place
+            if path.exists() and not path.is_file() and not path.is_dir():
+                path.write_bytes(data)
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _remove_leftovers(path)
+            beside[path] = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+            with _disk_full(path), beside[path].open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        for path, written in beside.items():
+            written.replace(path)
+    finally:
+        for written in beside.values():
+            with suppress(OSError):
+                written.unlink(missing_ok=True)
 
 
 def _remove_leftovers(path: Path) -> None:
@@ -83,10 +93,14 @@ def _disk_full(path: Path) -> Iterator[None]:
 
 def write_json(path: Path, value: object) -> None:
     """Write JSON, indented, keys in the given order."""
+    write_together({path: json_bytes(value)})
+
+
+def json_bytes(value: object) -> bytes:
+    """What `write_json` writes."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
     # a path in another encoding than UTF-8 has surrogates, which JSON writes as escapes
-    data = text.encode("utf-8", "backslashreplace")
-    write_atomic(path, lambda file: file.write(data))
+    return text.encode("utf-8", "backslashreplace")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -189,7 +203,14 @@ def read_lines(path: Path, shape: Any) -> tuple[list[Row], list[int]]:  # noqa: 
 
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write compressed arrays without pickles."""
-    write_atomic(path, lambda file: np.savez_compressed(file, allow_pickle=False, **arrays))
+    write_together({path: npz_bytes(arrays)})
+
+
+def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """What `write_npz` writes."""
+    buffer = BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
 
 
 def read_npz(path: Path, *needed: str) -> dict[str, np.ndarray]:

@@ -43,7 +43,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], **facts: int) -> No
             )
     plain = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
     written = json.dumps({"sha256": _checksum(plain), **facts})
-    files.write_atomic(path, lambda file: file.write(save(plain, {_FACTS: written})))
+    files.write_together({path: save(plain, {_FACTS: written})})
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

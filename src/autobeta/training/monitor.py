@@ -74,7 +74,7 @@ def _row(state: TrainState, values: dict[str, float], per_latent: list[float]) -
         "beta": beta,
         "equivalent_beta": None if beta is None else beta * values["variance"],
         "kl_per_latent": per_latent,
-        "state": part("state."),
+        "state": {k: v if math.isfinite(v) else None for k, v in part("state.").items()},
         "kl_average": values["kl_sum"] / state.kl_count,
     }
     names = ("weighting.controller.target", "weighting.target")
