@@ -136,12 +136,14 @@ def official_files(name: str, options: DataOptions = DEFAULT_OPTIONS) -> list[Of
     return published.official_files(module, options)
 
 
-def read_image(path: Path, size: int, channels: int) -> UInt8[np.ndarray, "size size channels"]:
+def read_image(
+    path: Path, size: int | None, channels: int
+) -> UInt8[np.ndarray, "height width channels"]:
     """One image file, brought to a size as the data set `folder` brings its images.
 
     Args:
         path: File that Pillow can read.
-        size: Height and width, pixels.
+        size: Height and width, pixels; None keeps those of the image.
         channels: 1 for grey, 3 for RGB.
 
     Raises:
@@ -154,7 +156,11 @@ def _find(name_or_path: str | Path, options: DataOptions) -> tuple[ModuleType, s
     """The module of a data set, its name, and the options with the path in them."""
     text = str(name_or_path)
     if text in registry.available("data"):
-        return registry.load("data", text), text, options
+        module = registry.load("data", text)
+        if options.image_size is None:
+            published = getattr(module, "SIZE", 64 if hasattr(module, "render") else None)
+            options = replace(options, image_size=published)
+        return module, text, options
     path = Path(text).expanduser()
     if not path.exists():
         if path.suffix or len(path.parts) > 1 or text.startswith(("~", ".")):

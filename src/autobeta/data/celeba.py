@@ -17,9 +17,9 @@ import numpy as np
 from jaxtyping import Int
 
 from autobeta.data._core.factors import FactorSpace
-from autobeta.data._core.pixels import crop, decode
 from autobeta.data._core.prepare import Conversion
 from autobeta.data._files.archives import open_archive, read_unzipped
+from autobeta.data._files.images import parts_of
 from autobeta.data._files.reading import reading
 from autobeta.settings import DataOptions
 
@@ -93,12 +93,12 @@ def convert(paths: list[Path], options: DataOptions) -> Conversion:
             f"`{images}` must have {NUM_IMAGES:,} images; got {len(stems):,}. Get all of them, "
             "or take a part with --unofficial."
         )
-    files = archive.read_all(by_stem[s] for s in stems)
+    centre = f", centre of {CROP} pixels" if options.image_size else ""
     return Conversion(
         num_images=len(stems),
-        images=(crop(decode(images / name, data), CROP)[None] for name, data in files),
+        images=parts_of(archive, [by_stem[s] for s in stems], options, cut=CROP),
         channels=3,
-        source=f"{images.name}, {len(stems)} images, centre of {CROP} pixels",
+        source=f"{images.name}, {len(stems)} images{centre}",
         space=SPACE,
         factors=np.array([[int(v) > 0 for v in labels[s]] for s in stems], np.int64),
         splits=_splits(np.array([int(parts[s][0]) for s in stems])),

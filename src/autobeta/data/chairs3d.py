@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from autobeta.data._core.factors import FactorSpace
-from autobeta.data._core.pixels import crop, decode
 from autobeta.data._core.prepare import Conversion
 from autobeta.data._files.archives import open_archive
+from autobeta.data._files.images import parts_of
 from autobeta.settings import DataOptions
 
 SOURCE = "Aubry et al., 2014, https://www.di.ens.fr/willow/research/seeing3Dchairs/"
@@ -65,10 +65,9 @@ def convert(paths: list[Path], options: DataOptions) -> Conversion:
         )
     if len(np.unique(SPACE.index(factors))) != len(factors):
         raise ValueError(f"`{archive.place}` must have each view of a chair once; got some twice.")
-    files = archive.read_all(found)
     return Conversion(
         num_images=len(factors),
-        images=(crop(decode(archive.place / n, data), CROP)[None] for n, data in files),
+        images=parts_of(archive, found, options, cut=CROP),
         channels=3,
         source=f"{archive.place.name}, {len(factors)} images of {len(models)} chairs",
         space=SPACE,

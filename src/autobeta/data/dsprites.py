@@ -35,6 +35,7 @@ CITATION = """@misc{dsprites17,
 }"""
 FACTORS = {"shape": 3, "scale": 6, "orientation": 40, "posX": 32, "posY": 32}
 KINDS = dict.fromkeys(FACTORS, "ordinal") | {"shape": "categorical", "orientation": "cyclic"}
+SIZE = 64
 DISK = "377 MB in the cache; 27 MB for the official file, which is not needed"
 SIZES = (64,)
 CHANNELS = (1,)

@@ -26,6 +26,7 @@ CITATION = """@article{xiao2017fashion,
 FACTORS = {"article": 10}
 CHANNELS = (1,)
 KINDS = {"article": "categorical"}
+SIZE = 28
 DISK = "287 MB in the cache at 64 pixels; 31 MB of files"
 URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 FILES = {

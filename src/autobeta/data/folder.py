@@ -77,7 +77,7 @@ def convert(place: Path, options: DataOptions) -> Conversion:
     return convert_images(
         names,
         lambda i: (files[i], None),
-        skip_broken=options.skip_broken,
+        options=options,
         where=where,
         labels=guessed(columns, where, declared=set()),
         splits=splits,

@@ -77,7 +77,7 @@ def convert(place: Path, options: DataOptions) -> Conversion:
     return convert_images(
         names,
         source,
-        skip_broken=options.skip_broken,
+        options=options,
         where=where,
         labels=guessed(columns, where, declared=declared),
         splits=[split for split, part in parts.items() for _ in range(len(part))],

@@ -31,6 +31,7 @@ FACTORS = {
 }  # fmt: skip
 KINDS = dict.fromkeys(FACTORS, "cyclic")
 KINDS |= {"scale": "ordinal", "shape": "categorical", "orientation": "ordinal"}
+SIZE = 64
 DISK = "5.9 GB in the cache at 64 pixels; 268 MB for the file"
 URL = "https://storage.googleapis.com/3d-shapes/"
 FILES = {

@@ -32,6 +32,7 @@ CITATION = """@inproceedings{lecun2004learning,
 }"""
 FACTORS = {"category": 5, "instance": 10, "elevation": 9, "azimuth": 18, "lighting": 6}
 KINDS = dict.fromkeys(FACTORS, "categorical") | {"elevation": "ordinal", "azimuth": "cyclic"}
+SIZE = 96
 DISK = "199 MB in the cache at 64 pixels; 263 MB of files"
 CHANNELS = (1,)
 URL = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"

@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Int
 
 from autobeta.data._core.factors import FactorSpace
-from autobeta.data._core.pixels import decode
 from autobeta.data._core.prepare import Conversion
 from autobeta.data._files.archives import Archive, open_archive
+from autobeta.data._files.images import parts_of
 from autobeta.data._files.reading import reading
 from autobeta.settings import DataOptions
 
@@ -43,10 +43,9 @@ def convert_numbered(
             f"{len(positions):,}. Get all of them, or take a part with --unofficial."
         )
     _compare_labels(archive, labels, positions, space)
-    files = archive.read_all(by_position.values())
     return Conversion(
         num_images=len(positions),
-        images=(decode(place / name, data)[None] for name, data in files),
+        images=parts_of(archive, by_position.values(), options),
         channels=3,
         source=f"{place.name}, {'all' if complete else len(positions)} images",
         space=space,

@@ -87,7 +87,7 @@ def find_files(module: ModuleType, name: str, options: DataOptions, folder: Path
 def cache_stem(module: ModuleType, options: DataOptions) -> str:
     """What the name of a cache file says about the options, before the key of the files."""
     variant = options.variant or next(iter(getattr(module, "VARIANTS", ())), None)
-    parts = [variant, options.image_size, options.channels]
+    parts = [variant, options.image_size or "own", options.channels]
     parts += ["unofficial"] if options.unofficial else []
     return "-".join(str(part) for part in parts if part is not None)
 
