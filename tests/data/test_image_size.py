@@ -155,12 +155,11 @@ def test_one_image_is_read_in_its_own_size_too(tmp_path):
 
 
 def test_a_set_without_images_is_refused(tmp_path):
-    datasets = pytest.importorskip("datasets")
-    features = datasets.Features({"image": datasets.Image()})
-    empty = datasets.Dataset.from_dict({"image": []}, features=features)
-    empty.to_parquet(tmp_path / "x.parquet")
+    with h5py.File(tmp_path / "3dshapes.h5", "w") as file:
+        file["images"], file["labels"] = np.zeros((0, 64, 64, 3), np.uint8), np.zeros((0, 6))
+    options = DataOptions(path=tmp_path / "3dshapes.h5", image_size=None, unofficial=True)
     with pytest.raises(ValueError, match="`data` must have at least one image; got none"):
-        load_data(tmp_path / "x.parquet", OWN)
+        load_data("shapes3d", options)
 
 
 def test_a_rendered_set_is_of_its_published_size():

@@ -243,7 +243,7 @@ def test_numbered_images_of_their_own_size_are_all_of_one(tmp_path, name):
     (folder / "images" / "000008.png").write_bytes(png(solid(8, 32)))
     said = "24 x 24 pixels in images/000000.png and 32 x 32 in images/000008.png"
     with pytest.raises(ValueError, match=said):
-        load_data(name, part_of(folder, image_size=None), tmp_path)
+        load_data(name, part_of(folder, image_size=None), tmp_path / "other")
 
 
 @pytest.mark.parametrize(
