@@ -14,7 +14,7 @@ from pathlib import Path
 
 from autobeta.data._core.prepare import Conversion
 from autobeta.data._files.arrays import convert_arrays
-from autobeta.data._files.npy import open_arrays
+from autobeta.data._files.stored import open_arrays
 from autobeta.settings import DataOptions
 
 SOURCE = "An .npy or .npz file of your own images."

@@ -20,9 +20,8 @@ from autobeta.data import _sprites
 from autobeta.data._core.dataset import Images, Index
 from autobeta.data._core.factors import FactorSpace
 from autobeta.data._core.prepare import Conversion
-from autobeta.data._files.npy import open_arrays
 from autobeta.data._files.reading import reading
-from autobeta.data._files.stored import StoredArray
+from autobeta.data._files.stored import StoredArray, open_arrays
 from autobeta.settings import DataOptions
 
 SOURCE = "Matthey et al., 2017, https://github.com/google-deepmind/dsprites-dataset"

@@ -38,11 +38,7 @@ _TABLES = ("metadata.csv", "labels.csv")
 
 
 def inputs(place: Path) -> list[Path]:
-    """The images in order, then the table of labels, if there is one.
-
-    Raises:
-        ValueError: If `place` is no folder or has no image.
-    """
+    """The images in order, then the table of labels, if there is one."""
     if not place.is_dir():
         raise ValueError(f"`path` must be {PLACE}; got the file `{shown(place)}`.")
     files = _visible(place)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from autobeta.data._core.prepare import Conversion
 from autobeta.data._files.arrays import convert_arrays
-from autobeta.data._files.hdf5 import open_hdf5
+from autobeta.data._files.stored import open_hdf5
 from autobeta.settings import DataOptions
 
 SOURCE = "An HDF5 file of your own images."

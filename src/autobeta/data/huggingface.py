@@ -34,11 +34,7 @@ SUFFIXES = (".arrow", ".parquet")
 
 
 def inputs(place: Path) -> list[Path]:
-    """The files that the images depend on.
-
-    Raises:
-        MissingDataError: If there are none.
-    """
+    """The files that the images depend on."""
     if place.is_file():
         return [place]
     files = sorted(path for path in place.rglob("*") if path.suffix in (*SUFFIXES, ".json"))
@@ -51,12 +47,7 @@ def inputs(place: Path) -> list[Path]:
 
 
 def convert(place: Path, options: DataOptions) -> Conversion:
-    """Images and factors of all splits, one after the other.
-
-    Raises:
-        ValueError: If there is no column of images or no training split, or a row lacks a value.
-        ImportError: If `datasets` is not installed.
-    """
+    """Images and factors of all splits, one after the other."""
     parts, notes = _open(place)
     features = next(iter(parts.values())).features
     column = _image_column(features, place)

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from autobeta.data._core.factors import FactorSpace
 from autobeta.data._core.prepare import Conversion
-from autobeta.data._files.npy import open_arrays
 from autobeta.data._files.reading import reading
+from autobeta.data._files.stored import open_arrays
 from autobeta.settings import DataOptions
 
 SOURCE = "Gondal et al., 2019, https://github.com/rr-learning/disentanglement_dataset"

@@ -19,9 +19,9 @@ from autobeta.data._core.dataset import FactorDataset, Images, Index, held_out
 from autobeta.data._core.factors import FactorSpace, check_index
 from autobeta.data._core.pixels import fit_all
 from autobeta.data._core.sources import StoredImages, from_array, open_map
-from autobeta.data._files.npy import open_arrays
 from autobeta.data._files.published import cache_stem, find_files, how_to_get, newest
 from autobeta.data._files.reading import reading, shown
+from autobeta.data._files.stored import open_arrays
 from autobeta.errors import MissingDataError
 from autobeta.settings import DataOptions
 
@@ -64,7 +64,9 @@ def load(module: ModuleType, name: str, options: DataOptions, root: Path) -> Fac
     again = None if render is None else partial(render, image_size=options.image_size)
     cache = prepare(module, name, options, root)
     if cache is not None:
-        dataset = replace(open_prepared(cache, _title(module, name, options)), render=again)
+        variants = getattr(module, "VARIANTS", None)
+        title = f"{name} {options.variant or variants[0]}" if variants else name
+        dataset = replace(open_prepared(cache, title), render=again)
     else:
         assert again is not None  # what has no cache is rendered
         everything = again(np.arange(module.SPACE.num_combinations))
@@ -141,11 +143,6 @@ def check_options(module: ModuleType | None, name: str, options: DataOptions) ->
 
 def _either(choices: Iterable[int]) -> str:
     return " or ".join(map(str, choices))
-
-
-def _title(module: ModuleType, name: str, options: DataOptions) -> str:
-    variants = getattr(module, "VARIANTS", None)
-    return f"{name} {options.variant or variants[0]}" if variants else name
 
 
 def _own_place(module: ModuleType, options: DataOptions) -> Path:

@@ -32,11 +32,7 @@ class OfficialFile:
 
 
 def fetch(folder: Path, files: Iterable[OfficialFile], by_hand: str = "") -> None:
-    """Download files into a folder, checked against what was published; whole or not at all.
-
-    Raises:
-        MissingDataError: If one can't be had; the message says what to fetch by hand.
-    """
+    """Download files into a folder, checked against what was published; whole or not at all."""
     for file in files:
         if (folder / file.name).exists():
             continue
@@ -82,11 +78,7 @@ class _Bar:
 
 
 def check_file(path: Path, file: OfficialFile) -> None:
-    """Compare a file's size and checksum with what was published.
-
-    Raises:
-        ValueError: If it differs.
-    """
+    """Compare a file's size and checksum with what was published."""
     way_out = "Fetch it again, or take it as it is with --unofficial."
     if file.size and path.stat().st_size != file.size:
         raise ValueError(

@@ -35,9 +35,6 @@ def convert_images(
 
     `source` gives the path of an image by its position, and its bytes if they are not there;
     `names` say in messages which it is, `where` where all come from.
-
-    Raises:
-        ValueError: If images are broken, all of them named, or none is left.
     """
     grey, broken = _tried(range(len(names)), source, is_grey)
     if broken or options.skip_broken:
