@@ -94,19 +94,11 @@ def prepare_data(
     on_progress: OnProgress | None = None,
     download: bool = False,
 ) -> Path | None:
-    """Make the cache file of a data set ahead of its first use.
+    """Make the cache file of a data set ahead of its first use; None for one that needs none.
 
-    Args:
-        name_or_path: As for `load_data`.
-        options: What the data set may be asked for.
-        root: Cache folder; `data_root()` if left out.
-        on_progress: Called with (images done, images in all); left out, a bar is shown where
-            standard error is a terminal.
-        download: Fetch published files that are not in the cache folder, where they have an
-            address. Nothing else ever fetches.
-
-    Returns:
-        The file; None for a data set that needs none.
+    `on_progress` is called with (images done, images in all); left out, a bar is shown where
+    standard error is a terminal. `download` fetches published files that are not in the cache
+    folder, where they have an address; nothing else ever fetches. The rest is as for `load_data`.
 
     Raises:
         ValueError: As for `load_data`.

@@ -115,7 +115,8 @@ def _cylinder(o: Rays, d: Rays, r: float) -> tuple[Distances, Rays]:
     p = _at(o, d, side)
     side = np.where((p[:, 2] >= 0) & (p[:, 2] <= 2 * r), side, np.inf)
     normal = p * np.array([1.0, 1.0, 0.0]) / r
-    return _nearer(side, normal, *_disc(o, d, r, 2 * r))
+    top, up = _disc(o, d, r, 2 * r)
+    return np.minimum(side, top), np.where((side <= top)[:, None], normal, up)
 
 
 def _cone(o: Rays, d: Rays, r: float) -> tuple[Distances, Rays]:
@@ -138,10 +139,6 @@ def _disc(o: Rays, d: Rays, r: float, z: float) -> tuple[Distances, Rays]:
     p = _at(o, d, t)
     t = np.where((t > _EPSILON) & ((p[:, :2] ** 2).sum(1) <= r * r), t, np.inf)
     return t, np.broadcast_to(np.array([0.0, 0.0, 1.0]), o.shape)
-
-
-def _nearer(t: Distances, n: Rays, other: Distances, m: Rays) -> tuple[Distances, Rays]:
-    return np.minimum(t, other), np.where((t <= other)[:, None], n, m)
 
 
 def _first_root(a: Distances, half_b: Distances, c: Distances) -> Distances:

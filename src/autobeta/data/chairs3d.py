@@ -49,13 +49,11 @@ def convert(paths: list[Path], options: DataOptions) -> Conversion:
     found = {name: m for name in archive.names if (m := _NAME.fullmatch(name))}
     models = {model: k for k, model in enumerate(sorted({m[1] for m in found.values()}))}
     azimuths = [round(360 * k / 31) for k in range(31)]
-    factors = np.array(
-        [
-            [models[m[1]], _nearest(int(m[2]), _ELEVATIONS), _nearest(int(m[3]), azimuths)]
-            for m in found.values()
-        ],
-        np.int64,
-    ).reshape(-1, 3)
+    rows = [
+        (models[m[1]], _nearest(int(m[2]), _ELEVATIONS), _nearest(int(m[3]), azimuths))
+        for m in found.values()
+    ]
+    factors = np.array(rows, np.int64).reshape(-1, 3)
     complete = len(found) == SPACE.num_combinations
     if not found or len(models) > SPACE.sizes[0] or not (complete or options.unofficial):
         raise ValueError(

@@ -52,15 +52,13 @@ def convert(place: Path, options: DataOptions) -> Conversion:
     features = next(iter(parts.values())).features
     column = _image_column(features, place)
     undecoded = replace(features[column], decode=False)  # so that our own checks read the bytes
-    images = [part.cast_column(column, undecoded)[column] for part in parts.values()]
-    rows = [(k, i) for k, part in enumerate(images) for i in range(len(part))]
-    names = [
-        f"{column} in row {i} of {split}" for split, p in parts.items() for i in range(len(p))
-    ]
+    images = {split: part.cast_column(column, undecoded)[column] for split, part in parts.items()}
+    rows = [(split, i) for split, part in parts.items() for i in range(len(part))]
+    names = [f"{column} in row {i} of {split}" for split, i in rows]
 
     def source(i: int) -> tuple[Path, bytes | None]:
-        part, row = rows[i]
-        cell = images[part][row] or {"path": None, "bytes": b""}
+        split, row = rows[i]
+        cell = images[split][row] or {"path": None, "bytes": b""}
         return Path(cell["path"] or place / names[i]), cell["bytes"]
 
     where = f"the data set {shown(place.name)}"
@@ -71,7 +69,7 @@ def convert(place: Path, options: DataOptions) -> Conversion:
         options=options,
         where=where,
         labels=guessed(columns, where, declared=declared),
-        splits=[split for split, part in parts.items() for _ in range(len(part))],
+        splits=[split for split, _ in rows],
         notes=notes,
     )
 

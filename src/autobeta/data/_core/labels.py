@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,18 +39,13 @@ def guessed(columns: Mapping[str, Sequence[Any]], where: str, *, declared: set[s
     are all different, or more than a tenth as many as rows and more than 100. Columns that are
     `declared` to be labels are taken.
     """
-    taken, reasons = dict[str, Sequence[Any]](), dict[str, list[str]]()
-    for name, values in columns.items():
-        reason = None if name in declared else _unfit(values)
-        if reason is None:
-            taken[name] = values
-        else:
-            reasons.setdefault(reason, []).append(name)
-    notes = tuple(
-        f"{where}: no factors: {', '.join(names)} ({reason})." for reason, names in reasons.items()
-    )
-    found = labels_of(taken)
-    return Labels(space=found.space, table=found.table, notes=notes)
+    reasons = {name: None if name in declared else _unfit(columns[name]) for name in columns}
+    notes = []
+    for reason in filter(None, dict.fromkeys(reasons.values())):
+        names = ", ".join(name for name in columns if reasons[name] == reason)
+        notes.append(f"{where}: no factors: {names} ({reason}).")
+    taken = {name: columns[name] for name in columns if reasons[name] is None}
+    return replace(labels_of(taken), notes=tuple(notes))
 
 
 def numbered(name: str, values: Sequence[Any] | np.ndarray) -> Int[np.ndarray, " images"]:

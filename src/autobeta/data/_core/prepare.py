@@ -197,7 +197,7 @@ def _write(
     with written_whole(cache) as beside:
         if (first := next(images, None)) is None:
             raise ValueError("`data` must have at least one image; got none. Add images.")
-        shape = (found.num_images, *first.shape[1:])
+        shape = (found.num_images, *first.shape[1:])  # the images may keep a size of their own
         chunks: Iterator[np.ndarray] = chain([first], images)
         if found.packed:
             chunks = (np.packbits(chunk.reshape(len(chunk), -1), axis=1) for chunk in chunks)

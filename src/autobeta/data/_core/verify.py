@@ -67,12 +67,7 @@ def verify(dataset: FactorDataset, against: Path) -> VerifyResult:
 
 
 def check(dataset: FactorDataset, *, num_images: int = 2000, seed: int = 0) -> VerifyResult:
-    """Compare a random sample of the prepared images with a fresh rendering.
-
-    Args:
-        dataset: A data set that we can render; opening it has checked the size of its file.
-        num_images: Size of the sample, at most the data set.
-        seed: Seed of the sample.
+    """Compare a random sample of the prepared images, at most all, with a fresh rendering.
 
     Raises:
         ValueError: If the images come from files alone.

@@ -18,11 +18,8 @@ from autobeta.errors import MissingDataError
 class OfficialFile:
     """One published file of a data set.
 
-    Args:
-        name: Its name.
-        url: Where it is published; "" where it can't be fetched without a browser.
-        checksum: "sha256:..." or "md5:..." where one is known, else "".
-        size: Bytes, where known, else 0.
+    `url` is "" where it can't be fetched without a browser; `checksum`, "sha256:..." or "md5:...",
+    is "" and `size`, in bytes, 0 where none is known.
     """
 
     name: str

@@ -20,10 +20,9 @@ _NAME = re.compile(r"(\d{6})\.png")
 def convert_numbered(
     place: Path, space: FactorSpace, options: DataOptions, *, labels: str
 ) -> Conversion:
-    """Images of an archive or folder, in the order of the grid.
+    """Images of a zip archive, their folder or one above it, in the order of the grid.
 
-    `place` is a zip archive, the folder of images, or a folder above it; `labels` the name of the
-    table of labels beside them, which is compared if it is there.
+    The table called `labels` beside them is compared if it is there.
     """
     archive = open_archive(place)
     names = [(m, name) for name in archive.names if (m := _NAME.fullmatch(name.split("/")[-1]))]

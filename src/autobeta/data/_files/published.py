@@ -85,10 +85,9 @@ def how_to_get(module: ModuleType, name: str, options: DataOptions, folder: Path
     """What to fetch and where to put it, in sentences."""
     files, by_hand = official_files(module, options), getattr(module, "BY_HAND", "")
     places = [file.url or file.name for file in files]
-    where = f" from {by_hand}" if by_hand and not all(file.url for file in files) else ""
-    fetched = "Fetch"
-    if all(file.url for file in files):
-        fetched = f"Run `autobeta data prepare {name} --download`, or fetch"
+    whole = all(file.url for file in files)
+    where = f" from {by_hand}" if by_hand and not whole else ""
+    fetched = f"Run `autobeta data prepare {name} --download`, or fetch" if whole else "Fetch"
     instead = " Or leave `path` out to have the images rendered." * hasattr(module, "render")
     return (
         f"{fetched} {', '.join(places)}{where} and place it in `{shown(folder)}`, or run "

@@ -72,8 +72,9 @@ def open_hdf5(path: Path) -> dict[str, StoredArray]:
     found: dict[str, StoredArray] = {}
 
     def visit(name: str, item: object) -> None:
-        own = isinstance(item, h5py.Dataset) and not (item.is_virtual or item.external)
-        if own and item.shape:
+        if not isinstance(item, h5py.Dataset) or item.is_virtual or item.external:
+            return
+        if item.shape:
             check_unpacked(item.id.get_storage_size(), math.prod(item.shape) * item.dtype.itemsize)
             chunks = partial(_hdf5_parts, path, name)
             found[name] = StoredArray(shape=item.shape, dtype=item.dtype, chunks=chunks)
