@@ -233,6 +233,38 @@ def shapes3d_file(path, factors, *, labels=None):
     return path
 
 
+@pytest.mark.parametrize("name", SETS)
+def test_numbered_images_of_their_own_size_are_all_of_one(tmp_path, name):
+    space = module_of(name).SPACE
+    folder = numbered(tmp_path / "set", space, [0, 7], size=24)
+    dataset = load_data(name, part_of(folder, image_size=None), tmp_path)
+    assert dataset.image_shape == (24, 24, 3)
+    assert grey(dataset, [0, 1]) == [0, 7]
+    (folder / "images" / "000008.png").write_bytes(png(solid(8, 32)))
+    said = "24 x 24 pixels in images/000000.png and 32 x 32 in images/000008.png"
+    with pytest.raises(ValueError, match=said):
+        load_data(name, part_of(folder, image_size=None), tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("name", "size"),
+    [
+        ("cars3d", 128),
+        ("fashionmnist", 28),
+        ("mnist", 28),
+        ("mpi3d", 64),
+        ("shapes3d", 64),
+        ("smallnorb", 96),
+    ],
+)
+def test_the_published_size_shares_its_cache_with_that_number(tmp_path, monkeypatch, name, size):
+    asked = []
+    monkeypatch.setattr("autobeta.data.prepare", lambda *given: asked.append(given[2]))
+    for image_size in (None, size):
+        prepare_data(name, DataOptions(image_size=image_size), tmp_path)
+    assert asked[0] == asked[1]
+
+
 def test_shapes3d_labels_become_factor_values(tmp_path):
     index = np.array([0, 1, 15, 33042, 479_999])
     factors = shapes3d.SPACE.factors(index)
@@ -308,6 +340,8 @@ def test_smallnorb_reads_the_left_image_and_five_factors(tmp_path, zipped):
     dataset = load_data("smallnorb", part_of(folder), tmp_path)
     assert dataset.image_shape == (64, 64, 1)
     assert grey(dataset, range(4)) == [40, 80, 120, 160]
+    whole = load_data("smallnorb", part_of(folder, image_size=None), tmp_path)
+    assert whole.image_shape == (96, 96, 1)
     # category, instance, elevation, azimuth in steps of 20 degrees, lighting
     assert dataset.factor_values(np.arange(4)).tolist() == [
         [2, 4, 3, 5, 5],
@@ -399,6 +433,8 @@ def test_cars3d_orders_cars_by_the_list(tmp_path, monkeypatch, form):
     factors = np.array([[0, 0, 0], [0, 0, 1], [0, 5, 0], [2, 0, 0], [3, 23, 1]])
     assert grey(dataset, space.index(factors)) == [0, 48, 10, 1, 48 + 46 + 1]
     assert cars3d.FactorSpace(space.names, (4, 24, 183)).num_combinations == 17_568
+    whole = load_data("cars3d", part_of(path, image_size=None), tmp_path / "cache")
+    assert whole.image_shape == (128, 128, 3)
 
 
 def test_a_part_of_the_cars_must_be_asked_for(tmp_path):
@@ -462,6 +498,9 @@ def test_chairs_factors_are_read_off_their_names(tmp_path):
         [0, 1, 2],
     ]
     assert chairs3d.SPACE.num_combinations == 86_366
+    whole = load_data("chairs3d", part_of(path, image_size=None), tmp_path)
+    assert whole.image_shape == (600, 600, 3)
+    assert whole.images(np.array([0]))[0, :100].min() == 255
 
 
 def test_all_published_azimuths_are_different_values():
@@ -538,6 +577,11 @@ def test_celeba_cuts_out_the_centre(tmp_path):
     Image.fromarray(pixels).save(folder / "img_align_celeba" / "000001.jpg", quality=100)
     dataset = load_data("celeba", part_of(folder, image_size=32), tmp_path)
     assert dataset.images(np.array([0])).min() > 150
+    assert dataset.source.endswith("5 images, centre of 148 pixels")
+    whole = load_data("celeba", part_of(folder, image_size=None), tmp_path)
+    assert whole.image_shape == (218, 178, 3)
+    assert whole.images(np.array([0]))[0, :20].max() < 20
+    assert whole.source.endswith("5 images")
 
 
 def test_celeba_without_all_its_files_is_refused(tmp_path):

@@ -30,6 +30,13 @@ def test_differing_pixels_are_counted(tmp_path, sprites):
     assert str(result) == "1498 of 1500 images identical, 4 pixels differ"
 
 
+def test_ones_are_white_only_where_nothing_in_the_file_is_above_them(tmp_path, sprites):
+    images = sprites.images(np.arange(1500))[..., 0]
+    images[:1100] //= 255
+    np.savez(tmp_path / "x.npz", imgs=images, original_dataset_indices=np.arange(1500))
+    assert verify(sprites, tmp_path / "x.npz").num_identical == 400
+
+
 @pytest.mark.parametrize("with_colour", [True, False])
 def test_positions_are_found_from_classes_with_or_without_colour(tmp_path, sprites, with_colour):
     index = np.array([7, 1024, 2000])

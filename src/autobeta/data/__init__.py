@@ -94,19 +94,11 @@ def prepare_data(
     on_progress: OnProgress | None = None,
     download: bool = False,
 ) -> Path | None:
-    """Make the cache file of a data set ahead of its first use.
+    """Make the cache file of a data set ahead of its first use; None for one that needs none.
 
-    Args:
-        name_or_path: As for `load_data`.
-        options: What the data set may be asked for.
-        root: Cache folder; `data_root()` if left out.
-        on_progress: Called with (images done, images in all); left out, a bar is shown where
-            standard error is a terminal.
-        download: Fetch published files that are not in the cache folder, where they have an
-            address. Nothing else ever fetches.
-
-    Returns:
-        The file; None for a data set that needs none.
+    `on_progress` is called with (images done, images in all); left out, a bar is shown where
+    standard error is a terminal. `download` fetches published files that are not in the cache
+    folder, where they have an address; nothing else ever fetches. The rest is as for `load_data`.
 
     Raises:
         ValueError: As for `load_data`.
@@ -136,12 +128,14 @@ def official_files(name: str, options: DataOptions = DEFAULT_OPTIONS) -> list[Of
     return published.official_files(module, options)
 
 
-def read_image(path: Path, size: int, channels: int) -> UInt8[np.ndarray, "size size channels"]:
+def read_image(
+    path: Path, size: int | None, channels: int
+) -> UInt8[np.ndarray, "height width channels"]:
     """One image file, brought to a size as the data set `folder` brings its images.
 
     Args:
         path: File that Pillow can read.
-        size: Height and width, pixels.
+        size: Height and width, pixels; None keeps those of the image.
         channels: 1 for grey, 3 for RGB.
 
     Raises:
@@ -154,7 +148,11 @@ def _find(name_or_path: str | Path, options: DataOptions) -> tuple[ModuleType, s
     """The module of a data set, its name, and the options with the path in them."""
     text = str(name_or_path)
     if text in registry.available("data"):
-        return registry.load("data", text), text, options
+        module = registry.load("data", text)
+        if options.image_size is None:
+            published = getattr(module, "SIZE", 64 if hasattr(module, "render") else None)
+            options = replace(options, image_size=published)
+        return module, text, options
     path = Path(text).expanduser()
     if not path.exists():
         if path.suffix or len(path.parts) > 1 or text.startswith(("~", ".")):

@@ -1,6 +1,7 @@
 """Data sets from objects in memory: arrays, and torch Datasets."""
 
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 
 from autobeta.data._core.dataset import DataOptions, FactorDataset, Images, held_out
 from autobeta.data._core.labels import Labels, labels_of
-from autobeta.data._core.pixels import Pixels, fit, fit_all, pixels_of
+from autobeta.data._core.pixels import Pixels, fit, fit_all, of_one_size, pixels_of
 from autobeta.data._core.prepare import check_options, rows_of
 from autobeta.data._core.sources import from_array
 from autobeta.data._files.arrays import check_images, grey_levels
@@ -16,12 +17,7 @@ from autobeta.data._files.stored import held
 
 
 def dataset_of(data: object, options: DataOptions) -> FactorDataset:
-    """The data set of an array or a torch Dataset; `autobeta.data.as_dataset` has the rules.
-
-    Raises:
-        TypeError: If it is neither.
-        ValueError: If its images break a rule.
-    """
+    """The data set of an array or a torch Dataset; `autobeta.data.as_dataset` has the rules."""
     if isinstance(data, np.ndarray):
         images = held(data)
         check_images(images)
@@ -63,18 +59,20 @@ def _dataset(
 
 def _items(data: Any, options: DataOptions, *, white: int) -> tuple[Images, Labels]:  # noqa: ANN401
     """Images and labels of all items, in one pass; `white` is what a uint8 value stands for."""
-    images, rows = [], []
-    for i in range(len(data)):
-        item = data[i]
-        image, *labels = item if isinstance(item, tuple | list) else (item,)
-        pixels = _pixels(image, i, white)
-        images.append(fit(pixels, options.image_size, options.channels or pixels.shape[2]))
-        rows.append(_flat(labels))
+    size, rows = options.image_size, []
+
+    def read() -> Iterator[tuple[str, Pixels]]:
+        for i in range(len(data)):
+            item = data[i]
+            image, *labels = item if isinstance(item, tuple | list) else (item,)
+            rows.append(_flat(labels))
+            yield f"item {i} of `data`", _pixels(image, i, white)
+
+    images = [fit(p, size, options.channels or p.shape[2]) for p in of_one_size(read(), size)]
     if not images:
         raise ValueError("`data` must have at least one image; got none. Add images.")
     channels = max(image.shape[2] for image in images)
-    whole = np.stack([fit(image, options.image_size, channels) for image in images])
-    return whole, _labels(rows)
+    return np.stack([fit(image, size, channels) for image in images]), _labels(rows)
 
 
 def _pixels(image: object, i: int, white: int) -> Pixels:

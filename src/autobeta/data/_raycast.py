@@ -19,13 +19,9 @@ _EPSILON = 1e-6
 
 
 class Solid(NamedTuple):
-    """A solid on the floor.
+    """A sphere, cube, cylinder or cone on the floor.
 
-    Args:
-        shape: "sphere", "cube", "cylinder" or "cone".
-        x: Position to the right.
-        y: Position away from the camera.
-        size: Half its width; it is twice as high as that.
+    `x` is to the right, `y` away from the camera, `size` half its width and half its height.
     """
 
     shape: str
@@ -35,13 +31,7 @@ class Solid(NamedTuple):
 
 
 class Hits(NamedTuple):
-    """What each ray meets first.
-
-    Args:
-        kind: FLOOR_HIT, WALL_HIT or SOLID_HIT.
-        point: Where, shape (rays, 3).
-        normal: Unit normal of the surface there, shape (rays, 3).
-    """
+    """What each ray meets first, where, and the unit normal of the surface there."""
 
     kind: Int[np.ndarray, " rays"]
     point: Rays
@@ -51,9 +41,7 @@ class Hits(NamedTuple):
 def camera_rays(height: float, size: int) -> tuple[Float[np.ndarray, " 3"], Rays]:
     """Origin and unit directions of the rays through the pixel centres, row by row from the top.
 
-    Args:
-        height: Height of the camera; it looks at a point just above the middle of the floor.
-        size: Pixels to a side.
+    The camera, at `height`, looks at a point just above the middle of the floor.
     """
     origin = np.array([0.0, -4.4, height])
     forward = np.array([0.0, 0.6, 0.3]) - origin
@@ -79,13 +67,7 @@ def cast(origin: Float[np.ndarray, " 3"], directions: Rays, solid: Solid) -> Hit
 
 
 def lit(hits: Hits, light: Float[np.ndarray, " 3"], solid: Solid) -> Distances:
-    """Cosine of the light's angle to each surface, 0 where the solid stands between.
-
-    Args:
-        hits: From `cast`.
-        light: Unit vector towards the light.
-        solid: The same solid.
-    """
+    """Cosine of the angle to each surface of a unit vector to the light; 0 in shadow."""
     cosine = np.maximum(hits.normal @ light, 0)
     above = hits.point + 1e-4 * hits.normal
     shadow, _ = _meet(above, np.broadcast_to(light, above.shape), solid)
@@ -133,7 +115,8 @@ def _cylinder(o: Rays, d: Rays, r: float) -> tuple[Distances, Rays]:
     p = _at(o, d, side)
     side = np.where((p[:, 2] >= 0) & (p[:, 2] <= 2 * r), side, np.inf)
     normal = p * np.array([1.0, 1.0, 0.0]) / r
-    return _nearer(side, normal, *_disc(o, d, r, 2 * r))
+    top, up = _disc(o, d, r, 2 * r)
+    return np.minimum(side, top), np.where((side <= top)[:, None], normal, up)
 
 
 def _cone(o: Rays, d: Rays, r: float) -> tuple[Distances, Rays]:
@@ -156,10 +139,6 @@ def _disc(o: Rays, d: Rays, r: float, z: float) -> tuple[Distances, Rays]:
     p = _at(o, d, t)
     t = np.where((t > _EPSILON) & ((p[:, :2] ** 2).sum(1) <= r * r), t, np.inf)
     return t, np.broadcast_to(np.array([0.0, 0.0, 1.0]), o.shape)
-
-
-def _nearer(t: Distances, n: Rays, other: Distances, m: Rays) -> tuple[Distances, Rays]:
-    return np.minimum(t, other), np.where((t <= other)[:, None], n, m)
 
 
 def _first_root(a: Distances, half_b: Distances, c: Distances) -> Distances:

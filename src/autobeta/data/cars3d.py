@@ -34,6 +34,7 @@ CITATION = """@inproceedings{reed2015deep,
 }"""
 FACTORS = {"elevation": 4, "azimuth": 24, "object": 183}
 KINDS = {"elevation": "ordinal", "azimuth": "cyclic", "object": "categorical"}
+SIZE = 128
 DISK = "216 MB in the cache at 64 pixels; about 300 MB for the file"
 URL = "http://www.scottreed.info/files/"
 FILES = {"nips2015-analogy-data.tar.gz": ("md5:4e866a7919c1beedf53964e6f7a23686", 0)}
@@ -57,7 +58,7 @@ def convert(paths: list[Path], options: DataOptions) -> Conversion:
                 "a part with --unofficial."
             )
         cars = [car for car in cars if car not in missing]
-    size, channels = options.image_size, options.channels or 3
+    size, channels = options.image_size or SIZE, options.channels or 3
     num_views = SPACE.sizes[0] * SPACE.sizes[1]
     scaled = np.empty((num_views, len(cars), size, size, channels), np.uint8)
     # the archive's own order: a compressed one is slow to go back in

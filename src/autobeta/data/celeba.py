@@ -14,12 +14,11 @@ Options read: `path` (the folder), `image_size`, `channels` (1, 3), `unofficial`
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int
 
 from autobeta.data._core.factors import FactorSpace
-from autobeta.data._core.pixels import crop, decode
 from autobeta.data._core.prepare import Conversion
 from autobeta.data._files.archives import open_archive, read_unzipped
+from autobeta.data._files.images import parts_of
 from autobeta.data._files.reading import reading
 from autobeta.settings import DataOptions
 
@@ -93,21 +92,15 @@ def convert(paths: list[Path], options: DataOptions) -> Conversion:
             f"`{images}` must have {NUM_IMAGES:,} images; got {len(stems):,}. Get all of them, "
             "or take a part with --unofficial."
         )
-    files = archive.read_all(by_stem[s] for s in stems)
+    part = np.array([int(parts[s][0]) for s in stems])
+    splits = {name: np.flatnonzero(part == k) for k, name in enumerate(_SPLITS) if k in part}
+    centre = f", centre of {CROP} pixels" if options.image_size else ""
     return Conversion(
         num_images=len(stems),
-        images=(crop(decode(images / name, data), CROP)[None] for name, data in files),
+        images=parts_of(archive, [by_stem[s] for s in stems], options, cut=CROP),
         channels=3,
-        source=f"{images.name}, {len(stems)} images, centre of {CROP} pixels",
+        source=f"{images.name}, {len(stems)} images{centre}",
         space=SPACE,
         factors=np.array([[int(v) > 0 for v in labels[s]] for s in stems], np.int64),
-        splits=_splits(np.array([int(parts[s][0]) for s in stems])),
+        splits=splits if "train" in splits else None,  # else all are
     )
-
-
-def _splits(part: Int[np.ndarray, " images"]) -> dict[str, Int[np.ndarray, " _"]]:
-    """Official splits; where a selection has no training image, all of it is for training."""
-    found = {name: np.flatnonzero(part == k) for k, name in enumerate(_SPLITS)}
-    if not len(found["train"]):
-        return {"train": np.arange(len(part))}
-    return {name: index for name, index in found.items() if len(index)}

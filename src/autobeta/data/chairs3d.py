@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from autobeta.data._core.factors import FactorSpace
-from autobeta.data._core.pixels import crop, decode
 from autobeta.data._core.prepare import Conversion
 from autobeta.data._files.archives import open_archive
+from autobeta.data._files.images import parts_of
 from autobeta.settings import DataOptions
 
 SOURCE = "Aubry et al., 2014, https://www.di.ens.fr/willow/research/seeing3Dchairs/"
@@ -49,13 +49,11 @@ def convert(paths: list[Path], options: DataOptions) -> Conversion:
     found = {name: m for name in archive.names if (m := _NAME.fullmatch(name))}
     models = {model: k for k, model in enumerate(sorted({m[1] for m in found.values()}))}
     azimuths = [round(360 * k / 31) for k in range(31)]
-    factors = np.array(
-        [
-            [models[m[1]], _nearest(int(m[2]), _ELEVATIONS), _nearest(int(m[3]), azimuths)]
-            for m in found.values()
-        ],
-        np.int64,
-    ).reshape(-1, 3)
+    rows = [
+        (models[m[1]], _nearest(int(m[2]), _ELEVATIONS), _nearest(int(m[3]), azimuths))
+        for m in found.values()
+    ]
+    factors = np.array(rows, np.int64).reshape(-1, 3)
     complete = len(found) == SPACE.num_combinations
     if not found or len(models) > SPACE.sizes[0] or not (complete or options.unofficial):
         raise ValueError(
@@ -65,10 +63,9 @@ def convert(paths: list[Path], options: DataOptions) -> Conversion:
         )
     if len(np.unique(SPACE.index(factors))) != len(factors):
         raise ValueError(f"`{archive.place}` must have each view of a chair once; got some twice.")
-    files = archive.read_all(found)
     return Conversion(
         num_images=len(factors),
-        images=(crop(decode(archive.place / n, data), CROP)[None] for n, data in files),
+        images=parts_of(archive, found, options, cut=CROP),
         channels=3,
         source=f"{archive.place.name}, {len(factors)} images of {len(models)} chairs",
         space=SPACE,

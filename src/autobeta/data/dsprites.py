@@ -20,9 +20,8 @@ from autobeta.data import _sprites
 from autobeta.data._core.dataset import Images, Index
 from autobeta.data._core.factors import FactorSpace
 from autobeta.data._core.prepare import Conversion
-from autobeta.data._files.npy import open_arrays
 from autobeta.data._files.reading import reading
-from autobeta.data._files.stored import StoredArray
+from autobeta.data._files.stored import StoredArray, open_arrays
 from autobeta.settings import DataOptions
 
 SOURCE = "Matthey et al., 2017, https://github.com/google-deepmind/dsprites-dataset"
@@ -35,6 +34,7 @@ CITATION = """@misc{dsprites17,
 }"""
 FACTORS = {"shape": 3, "scale": 6, "orientation": 40, "posX": 32, "posY": 32}
 KINDS = dict.fromkeys(FACTORS, "ordinal") | {"shape": "categorical", "orientation": "cyclic"}
+SIZE = 64
 DISK = "377 MB in the cache; 27 MB for the official file, which is not needed"
 SIZES = (64,)
 CHANNELS = (1,)

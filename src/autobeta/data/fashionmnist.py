@@ -1,7 +1,6 @@
 """Fashion-MNIST: 70,000 grey pieces of clothing, 28x28 scaled to the training size; four files.
 
-The files have the names and format of MNIST's: train-images-idx3-ubyte, train-labels-idx1-ubyte,
-t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte, each as it is or with .gz. Put them into
+The files have the names and format of MNIST's, each as it is or with .gz. Put them into
 `fashionmnist/` in the cache folder, or give their folder as `path`. The official test images are
 held out. Scaling is bicubic with anti-aliasing (Pillow).
 
@@ -26,6 +25,7 @@ CITATION = """@article{xiao2017fashion,
 FACTORS = {"article": 10}
 CHANNELS = (1,)
 KINDS = {"article": "categorical"}
+SIZE = 28
 DISK = "287 MB in the cache at 64 pixels; 31 MB of files"
 URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
 FILES = {

@@ -2,9 +2,10 @@
 
 All formats that Pillow reads are taken, in the natural order of their paths (`2.png` before
 `10.png`); of an animation the first picture. The shorter side is scaled to `image_size` with
-anti-aliasing and the centre square is cut out. All become grey if every image is grey, else all
-become RGB; `channels` overrides it. Files and folders whose name begins with a dot are left out.
-The images are converted once, into the cache folder, and again when a file of them changes.
+anti-aliasing and the centre square is cut out; with None, images of one size stay as they are. All
+become grey if every image is grey, else RGB; `channels` overrides it. Files and folders whose name
+begins with a dot are left out. The images are converted once, into the cache folder, and again
+when a file of them changes.
 
 Folders `train`, `test` and `validation` at the top keep their images apart. Factors come from
 `metadata.csv`, `labels.csv` or the only .csv file at the top: a row has the name of a file, in the
@@ -38,11 +39,7 @@ _TABLES = ("metadata.csv", "labels.csv")
 
 
 def inputs(place: Path) -> list[Path]:
-    """The images in order, then the table of labels, if there is one.
-
-    Raises:
-        ValueError: If `place` is no folder or has no image.
-    """
+    """The images in order, then the table of labels, if there is one."""
     if not place.is_dir():
         raise ValueError(f"`path` must be {PLACE}; got the file `{shown(place)}`.")
     files = _visible(place)
@@ -77,7 +74,7 @@ def convert(place: Path, options: DataOptions) -> Conversion:
     return convert_images(
         names,
         lambda i: (files[i], None),
-        skip_broken=options.skip_broken,
+        options=options,
         where=where,
         labels=guessed(columns, where, declared=set()),
         splits=splits,

@@ -1,10 +1,7 @@
 """Your own images in an HDF5 file, with their factors if you have them.
 
-The rules are those of `arrays`: the images are the data set `images`, or the only one of three or
-four axes, (N, height, width) or (N, height, width, 1 or 3), uint8, booleans, or floats in [0, 1];
-factors may be in `factors` or `latents_classes`, their names in `factor_names`. A data set in a
-group is named with a slash, as in `latents/classes`. Images are converted once, into the cache
-folder.
+The rules are those of `arrays`, for the data sets of the file; one in a group is named with a
+slash, as in `latents/classes`. Images are converted once, into the cache folder.
 
 Options read: `path` (the file), `image_size`, `channels` (1, 3), `test_fraction`, `split_seed`.
 """
@@ -13,7 +10,7 @@ from pathlib import Path
 
 from autobeta.data._core.prepare import Conversion
 from autobeta.data._files.arrays import convert_arrays
-from autobeta.data._files.hdf5 import open_hdf5
+from autobeta.data._files.stored import open_hdf5
 from autobeta.settings import DataOptions
 
 SOURCE = "An HDF5 file of your own images."

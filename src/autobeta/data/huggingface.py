@@ -34,11 +34,7 @@ SUFFIXES = (".arrow", ".parquet")
 
 
 def inputs(place: Path) -> list[Path]:
-    """The files that the images depend on.
-
-    Raises:
-        MissingDataError: If there are none.
-    """
+    """The files that the images depend on."""
     if place.is_file():
         return [place]
     files = sorted(path for path in place.rglob("*") if path.suffix in (*SUFFIXES, ".json"))
@@ -51,25 +47,18 @@ def inputs(place: Path) -> list[Path]:
 
 
 def convert(place: Path, options: DataOptions) -> Conversion:
-    """Images and factors of all splits, one after the other.
-
-    Raises:
-        ValueError: If there is no column of images or no training split, or a row lacks a value.
-        ImportError: If `datasets` is not installed.
-    """
+    """Images and factors of all splits, one after the other."""
     parts, notes = _open(place)
     features = next(iter(parts.values())).features
     column = _image_column(features, place)
     undecoded = replace(features[column], decode=False)  # so that our own checks read the bytes
-    images = [part.cast_column(column, undecoded)[column] for part in parts.values()]
-    rows = [(k, i) for k, part in enumerate(images) for i in range(len(part))]
-    names = [
-        f"{column} in row {i} of {split}" for split, p in parts.items() for i in range(len(p))
-    ]
+    images = {split: part.cast_column(column, undecoded)[column] for split, part in parts.items()}
+    rows = [(split, i) for split, part in parts.items() for i in range(len(part))]
+    names = [f"{column} in row {i} of {split}" for split, i in rows]
 
     def source(i: int) -> tuple[Path, bytes | None]:
-        part, row = rows[i]
-        cell = images[part][row] or {"path": None, "bytes": b""}
+        split, row = rows[i]
+        cell = images[split][row] or {"path": None, "bytes": b""}
         return Path(cell["path"] or place / names[i]), cell["bytes"]
 
     where = f"the data set {shown(place.name)}"
@@ -77,10 +66,10 @@ def convert(place: Path, options: DataOptions) -> Conversion:
     return convert_images(
         names,
         source,
-        skip_broken=options.skip_broken,
+        options=options,
         where=where,
         labels=guessed(columns, where, declared=declared),
-        splits=[split for split, part in parts.items() for _ in range(len(part))],
+        splits=[split for split, _ in rows],
         notes=notes,
     )
 

@@ -29,6 +29,7 @@ CITATION = """@article{lecun1998mnist,
 FACTORS = {"digit": 10}
 CHANNELS = (1,)
 KINDS = {"digit": "categorical"}
+SIZE = 28
 DISK = "287 MB in the cache at 64 pixels; 11 MB of files"
 URL = "https://storage.googleapis.com/cvdf-datasets/mnist/"
 FILES = {

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from autobeta.data._core.factors import FactorSpace
 from autobeta.data._core.prepare import Conversion
-from autobeta.data._files.npy import open_arrays
 from autobeta.data._files.reading import reading
+from autobeta.data._files.stored import open_arrays
 from autobeta.settings import DataOptions
 
 SOURCE = "Gondal et al., 2019, https://github.com/rr-learning/disentanglement_dataset"
@@ -36,6 +36,7 @@ FACTORS = {
 }  # fmt: skip
 KINDS = dict.fromkeys(FACTORS, "ordinal")
 KINDS |= dict.fromkeys(("object_color", "object_shape", "background_color"), "categorical")
+SIZE = 64
 DISK = "5.7 GB (real_complex) or 12.7 GB in the cache at 64 pixels, and as much for the file"
 VARIANTS = ("real_complex", "real", "realistic", "toy")
 URL = "https://huggingface.co/datasets/waleedgondal/mpi3d/resolve/main/"

@@ -29,6 +29,7 @@ FACTORS = {
 KINDS = dict.fromkeys(FACTORS, "ordinal")
 KINDS |= {"shape": "categorical", "hue": "cyclic", "background": "categorical"}
 CHANNELS = (3,)
+SIZE = 64
 DISK = "4.8 GB in the cache at 64 pixels"
 
 SPACE = FactorSpace(tuple(FACTORS), tuple(FACTORS.values()))

@@ -15,7 +15,7 @@ from jaxtyping import Float, Int
 
 from autobeta.data._core.factors import FactorSpace
 from autobeta.data._core.prepare import Conversion
-from autobeta.data._files.hdf5 import open_hdf5
+from autobeta.data._files.stored import open_hdf5
 from autobeta.settings import DataOptions
 
 SOURCE = "Burgess and Kim, 2018, https://github.com/google-deepmind/3d-shapes"
@@ -31,6 +31,7 @@ FACTORS = {
 }  # fmt: skip
 KINDS = dict.fromkeys(FACTORS, "cyclic")
 KINDS |= {"scale": "ordinal", "shape": "categorical", "orientation": "ordinal"}
+SIZE = 64
 DISK = "5.9 GB in the cache at 64 pixels; 268 MB for the file"
 URL = "https://storage.googleapis.com/3d-shapes/"
 FILES = {
@@ -46,9 +47,7 @@ HIGHEST = np.array([0.9, 0.9, 0.9, 1.25, 3.0, 30.0])
 _CHUNK = 500
 
 
-def classes_of(
-    labels: Float[np.ndarray, "images 6"],
-) -> Int[np.ndarray, "images 6"]:
+def classes_of(labels: Float[np.ndarray, "images 6"]) -> Int[np.ndarray, "images 6"]:
     """Factor values of published labels, rounded.
 
     Example:

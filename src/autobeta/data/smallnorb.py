@@ -32,6 +32,7 @@ CITATION = """@inproceedings{lecun2004learning,
 }"""
 FACTORS = {"category": 5, "instance": 10, "elevation": 9, "azimuth": 18, "lighting": 6}
 KINDS = dict.fromkeys(FACTORS, "categorical") | {"elevation": "ordinal", "azimuth": "cyclic"}
+SIZE = 96
 DISK = "199 MB in the cache at 64 pixels; 263 MB of files"
 CHANNELS = (1,)
 URL = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
@@ -110,15 +111,13 @@ def convert(paths: list[Path], options: DataOptions) -> Conversion:
     )
 
 
-def _part(
-    images: Path, categories: Path, info: Path
-) -> tuple[Images, Int[np.ndarray, "images 5"]]:
+def _part(dat: Path, cat: Path, info: Path) -> tuple[Images, Int[np.ndarray, "images 5"]]:
     """Left images, shape (num_images, 96, 96, 1), and factor values of one part."""
-    stereo, category, rest = (read_matrix(path) for path in (images, categories, info))
+    stereo, category, rest = (read_matrix(path) for path in (dat, cat, info))
     count = len(stereo)
     if stereo.shape[1:] != (2, 96, 96) or category.shape != (count,) or rest.shape != (count, 4):
         raise ValueError(
-            f"`{images}` and the files beside it must be of shape (N, 2, 96, 96), (N,) and "
+            f"`{dat}` and the files beside it must be of shape (N, 2, 96, 96), (N,) and "
             f"(N, 4); got {stereo.shape}, {category.shape} and {rest.shape}."
         )
     instance, elevation, azimuth, lighting = rest.T.astype(np.int64)

@@ -18,6 +18,7 @@ LICENSE = "Apache-2.0"
 CITATION = ""
 FACTORS = {"posX": 12, "posY": 12, "size": 4, "brightness": 4}
 KINDS = dict.fromkeys(FACTORS, "ordinal")
+SIZE = 64
 CHANNELS = (1,)
 
 SPACE = FactorSpace(tuple(FACTORS), tuple(FACTORS.values()))

@@ -59,8 +59,9 @@ class DataOptions:
     """Take files that are not as published: another checksum, or a part of the images."""
     skip_broken: bool = False
     """Leave out images of one's own that can't be read; they are named in a warning."""
-    image_size: Annotated[int, Range(1, 4096)] = 64
-    """Height and width that the images are brought to, pixels; networks have their own limits."""
+    image_size: Annotated[int, Range(1, 4096)] | None = 64
+    """Height and width that the images are brought to, pixels; None keeps those that they have,
+    of one's own images the same for all. Networks have their own limits."""
     channels: Count | None = None
     """1 for grey, 3 for RGB; what the images have if not given."""
     test_fraction: Annotated[float, Range(0, 1, below=True)] = 0.1

@@ -68,9 +68,6 @@ def written_whole(path: Path) -> Iterator[Path]:
     """A path beside `path` to write to, which takes its place at the end; gone if that fails.
 
     It is flushed to the disk before it is renamed. The caller holds `writing_in` of the folder.
-
-    Raises:
-        OSError: If the disk is full; the message names the file and says how to go on.
     """
     beside = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     try:
@@ -96,15 +93,7 @@ def write_images(
     chunks: Iterable[UInt8[np.ndarray, "..."]],
     on_progress: OnProgress | None,
 ) -> UInt32[np.ndarray, " rows"]:
-    """Write a uint8 .npy file from consecutive chunks of rows, without holding it in memory.
-
-    Returns:
-        The CRC-32 of each row.
-
-    Raises:
-        ValueError: If the chunks don't add up to `shape`.
-        OSError: If the disk has no room for them.
-    """
+    """Write a uint8 .npy file from consecutive chunks of rows; the CRC-32 of each row."""
     size = math.prod(shape)
     if size > shutil.disk_usage(path.parent).free:
         raise OSError(errno.ENOSPC, f"the disk has no room for its {size / 1e6:,.0f} MB")

@@ -106,9 +106,6 @@ def held_out(num_images: int, options: DataOptions) -> dict[str, Int[np.ndarray,
 
     The split depends on `num_images`, `test_fraction` and `split_seed` alone. Any fraction above
     0 holds out at least one image; 0 holds out none, and there is no split "test".
-
-    Raises:
-        ValueError: If `test_fraction` leaves no image for training.
     """
     fraction = options.test_fraction
     if fraction == 0:

@@ -85,11 +85,7 @@ class FactorSpace:
 
 
 def check_index(index: Int[np.ndarray, " batch"], num_images: int) -> None:
-    """Refuse positions outside 0..num_images - 1; NumPy would wrap negative ones around.
-
-    Raises:
-        ValueError: If an index is out of range.
-    """
+    """Refuse positions outside 0..num_images - 1; NumPy would wrap negative ones around."""
     if index.size and (index.min() < 0 or index.max() >= num_images):
         value = index.min() if index.min() < 0 else index.max()
         raise ValueError(

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,11 +16,7 @@ _MANY = 100  # values that a factor may have, however few the images
 
 @dataclass(frozen=True, kw_only=True)
 class Labels:
-    """Factors of images.
-
-    `space` and `table`, a row an image, are None where there are none; `notes` say what was left
-    out and why.
-    """
+    """Factors of images, None where there are none, and what was left out and why."""
 
     space: FactorSpace | None = None
     table: Int[np.ndarray, "images factors"] | None = None
@@ -28,11 +24,7 @@ class Labels:
 
 
 def labels_of(columns: Mapping[str, Sequence[Any] | np.ndarray]) -> Labels:
-    """Factors from columns that were given as factors.
-
-    Raises:
-        ValueError: If a value is missing, or no whole number, boolean or text.
-    """
+    """Factors from columns that were given as factors."""
     if not columns:
         return Labels()
     found = [numbered(name, values) for name, values in columns.items()]
@@ -44,25 +36,16 @@ def guessed(columns: Mapping[str, Sequence[Any]], where: str, *, declared: set[s
     """Factors among the columns of a table that has others too; those left out are noted.
 
     Left out are fractions, columns of one value, and what looks like an identifier: values that
-    are all different, or more than a tenth as many as rows and more than 100.
-
-    Columns that are `declared` to be labels are taken. `where` names the table in notes.
-
-    Raises:
-        ValueError: If a column that is taken lacks a value.
+    are all different, or more than a tenth as many as rows and more than 100. Columns that are
+    `declared` to be labels are taken.
     """
-    taken, reasons = dict[str, Sequence[Any]](), dict[str, list[str]]()
-    for name, values in columns.items():
-        reason = None if name in declared else _unfit(values)
-        if reason is None:
-            taken[name] = values
-        else:
-            reasons.setdefault(reason, []).append(name)
-    notes = tuple(
-        f"{where}: no factors: {', '.join(names)} ({reason})." for reason, names in reasons.items()
-    )
-    found = labels_of(taken)
-    return Labels(space=found.space, table=found.table, notes=notes)
+    reasons = {name: None if name in declared else _unfit(columns[name]) for name in columns}
+    notes = []
+    for reason in filter(None, dict.fromkeys(reasons.values())):
+        names = ", ".join(name for name in columns if reasons[name] == reason)
+        notes.append(f"{where}: no factors: {names} ({reason}).")
+    taken = {name: columns[name] for name in columns if reasons[name] is None}
+    return replace(labels_of(taken), notes=tuple(notes))
 
 
 def numbered(name: str, values: Sequence[Any] | np.ndarray) -> Int[np.ndarray, " images"]:
@@ -70,9 +53,6 @@ def numbered(name: str, values: Sequence[Any] | np.ndarray) -> Int[np.ndarray, "
 
     Whole numbers from 0 to below 2^31 stay as they are, and False and True are 0 and 1; other
     numbers and texts are numbered in their order, exactly, however large they are.
-
-    Raises:
-        ValueError: If a value is missing, or no whole number, boolean or text.
 
     Example:
         >>> numbered("x", [2**60, 2**60 + 1, -3]).tolist()

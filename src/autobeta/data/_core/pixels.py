@@ -1,7 +1,7 @@
-"""Brings images of any size and mode to one square size, 8 bits, grey or RGB."""
+"""Brings images of any size and mode to one size, 8 bits, grey or RGB."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
@@ -37,34 +37,51 @@ def _formats() -> tuple[str, ...]:
     return tuple(sorted(set(Image.OPEN) - _NO_PIXELS))
 
 
-def fit(pixels: Pixels, size: int, channels: int) -> UInt8[np.ndarray, "{size} {size} {channels}"]:
+def fit(
+    pixels: Pixels, size: int | None, channels: int
+) -> UInt8[np.ndarray, "_height _width {channels}"]:
     """Scale the shorter side to `size` and cut out the centre square; grey or RGB by `channels`.
 
-    Scaling is bicubic with anti-aliasing (Pillow). Square images of the right size keep their
-    pixels. Grey is the luma of ITU-R 601; RGB of a grey image repeats it.
+    Without a size, height and width stay. Scaling is bicubic with anti-aliasing (Pillow). Square
+    images of the right size keep their pixels. Grey is the luma of ITU-R 601; RGB of a grey image
+    repeats it.
     """
     from PIL import Image
 
-    if pixels.shape == (size, size, channels):
+    height, width = size or pixels.shape[0], size or pixels.shape[1]
+    if pixels.shape == (height, width, channels):
         return pixels
     image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     image = image.convert("L" if channels == 1 else "RGB")
-    width, height = image.size
-    if (width, height) != (size, size):
-        side = min(width, height)
-        left, top = (width - side) / 2, (height - side) / 2
+    if image.size != (width, height):
+        side = min(image.size)
+        left, top = (image.width - side) / 2, (image.height - side) / 2
         box = (left, top, left + side, top + side)
-        image = image.resize((size, size), Image.Resampling.BICUBIC, box=box)
-    return np.array(image).reshape(size, size, channels)
+        image = image.resize((width, height), Image.Resampling.BICUBIC, box=box)
+    return np.array(image).reshape(height, width, channels)
 
 
 def fit_all(
-    images: UInt8[np.ndarray, "images height width channels"], size: int, channels: int
-) -> UInt8[np.ndarray, "images {size} {size} {channels}"]:
+    images: UInt8[np.ndarray, "images height width channels"], size: int | None, channels: int
+) -> UInt8[np.ndarray, "images _height _width {channels}"]:
     """`fit` of each image of an array."""
-    if images.shape[1:] == (size, size, channels):
+    if images.shape[1:] == (size or images.shape[1], size or images.shape[2], channels):
         return images
     return np.stack([fit(image, size, channels) for image in images])
+
+
+def of_one_size(images: Iterable[tuple[str, Pixels]], size: int | None) -> Iterator[Pixels]:
+    """Images of a name each; where no `size` is asked for, all must have that of the first."""
+    first: tuple[str, Pixels] | None = None
+    for name, pixels in images:
+        known, other = first = first or (name, pixels)
+        if size is None and pixels.shape[:2] != other.shape[:2]:
+            raise ValueError(
+                "`image_size` must be given for images of several sizes; got None for "
+                f"{other.shape[0]} x {other.shape[1]} pixels in {known} and {pixels.shape[0]} x "
+                f"{pixels.shape[1]} in {name}. Give the size that all become, such as 64."
+            )
+        yield pixels
 
 
 def crop(pixels: Pixels, size: int) -> UInt8[np.ndarray, "cut_height cut_width channels"]:
@@ -74,40 +91,22 @@ def crop(pixels: Pixels, size: int) -> UInt8[np.ndarray, "cut_height cut_width c
 
 
 def is_grey(path: Path, data: bytes | None = None) -> bool:
-    """Whether an image file is grey, read from its header.
-
-    Raises:
-        ValueError: If it can't be read as an image; the message names it.
-    """
+    """Whether an image file is grey, read from its header."""
     with _opened(path, data) as image:
         return image.mode in _GREY
 
 
 def decode(path: Path, data: bytes | None = None) -> Pixels:
-    """Pixels of an image file, upright; what is transparent becomes white.
+    """Pixels of an image file, upright, grey or RGB; what is transparent becomes white.
 
-    Of an animation it is the first picture.
-
-    Args:
-        path: The file, or the name of where `data` come from.
-        data: Bytes of the file, such as a member of an archive; read from `path` if left out.
-
-    Returns:
-        Shape (height, width, 1) of a grey image, else (height, width, 3).
-
-    Raises:
-        ValueError: If it can't be read as an image of 8 bits; the message names it.
+    Of an animation it is the first picture. `path` names what `data` are, where these are given.
     """
     with _opened(path, data) as image:
         return pixels_of(image)
 
 
 def pixels_of(image: Any) -> Pixels:  # noqa: ANN401 - PIL.Image.Image
-    """`decode` of an image that Pillow has opened.
-
-    Raises:
-        ValueError: If it has more than 8 bits per channel.
-    """
+    """`decode` of an image that Pillow has opened."""
     from PIL import Image, ImageOps
 
     if image.mode in _MANY_BITS:

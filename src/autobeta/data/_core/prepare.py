@@ -1,31 +1,27 @@
 """From a data set's module to a FactorDataset: its files are found and converted once."""
 
 import json
+import math
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Int
 
-from autobeta.data._core.cache import (
-    OnProgress,
-    key_of,
-    write_images,
-    writing_in,
-    written_whole,
-)
+from autobeta.data._core.cache import OnProgress, key_of, write_images, writing_in, written_whole
 from autobeta.data._core.dataset import FactorDataset, Images, Index, held_out
 from autobeta.data._core.factors import FactorSpace, check_index
 from autobeta.data._core.pixels import fit_all
 from autobeta.data._core.sources import StoredImages, from_array, open_map
-from autobeta.data._files.npy import open_arrays
 from autobeta.data._files.published import cache_stem, find_files, how_to_get, newest
 from autobeta.data._files.reading import reading, shown
+from autobeta.data._files.stored import open_arrays
 from autobeta.errors import MissingDataError
 from autobeta.settings import DataOptions
 
@@ -63,17 +59,14 @@ class Conversion:
 
 
 def load(module: ModuleType, name: str, options: DataOptions, root: Path) -> FactorDataset:
-    """Open the data set of a module, prepared before or now.
-
-    Raises:
-        MissingDataError: If its files are neither there nor were converted before.
-        ValueError: If a file is damaged or breaks a rule, or an option can't be honoured.
-    """
+    """Open the data set of a module, prepared before or now."""
     render = getattr(module, "render", None)
     again = None if render is None else partial(render, image_size=options.image_size)
     cache = prepare(module, name, options, root)
     if cache is not None:
-        dataset = replace(open_prepared(cache, _title(module, name, options)), render=again)
+        variants = getattr(module, "VARIANTS", None)
+        title = f"{name} {options.variant or variants[0]}" if variants else name
+        dataset = replace(open_prepared(cache, title), render=again)
     else:
         assert again is not None  # what has no cache is rendered
         everything = again(np.arange(module.SPACE.num_combinations))
@@ -99,16 +92,7 @@ def prepare(
     root: Path,
     on_progress: OnProgress | None = None,
 ) -> Path | None:
-    """Convert or render the images into the cache folder if that is not done.
-
-    Returns:
-        The cache file; None for a set that is rendered into memory.
-
-    Raises:
-        MissingDataError: As for `load`.
-        ValueError: As for `load`.
-        OSError: If the disk has no room.
-    """
+    """The cache file, converted or rendered if that is not done; None for sets in memory."""
     check_options(module, name, options)
     folder, stem = root / name, cache_stem(module, options)
     if hasattr(module, "PLACE"):
@@ -135,13 +119,9 @@ def prepare(
 
 
 def check_options(module: ModuleType | None, name: str, options: DataOptions) -> None:
-    """Refuse a size, channels, a variant or a path that the data set can't be brought to.
-
-    Raises:
-        ValueError: If it doesn't offer what was asked for; the message lists what it does.
-    """
+    """Refuse a size, channels, a variant or a path that the data set can't be brought to."""
     sizes, channels = getattr(module, "SIZES", None), getattr(module, "CHANNELS", (1, 3))
-    if sizes and options.image_size not in sizes:
+    if sizes and options.image_size not in (None, *sizes):
         raise ValueError(
             f"`image_size` must be {_either(sizes)} for {name}; got {options.image_size}. "
             "Scaled, it would be another data set."
@@ -165,11 +145,6 @@ def _either(choices: Iterable[int]) -> str:
     return " or ".join(map(str, choices))
 
 
-def _title(module: ModuleType, name: str, options: DataOptions) -> str:
-    variants = getattr(module, "VARIANTS", None)
-    return f"{name} {options.variant or variants[0]}" if variants else name
-
-
 def _own_place(module: ModuleType, options: DataOptions) -> Path:
     """The user's file or folder."""
     if options.path is None:
@@ -183,12 +158,13 @@ def _own_place(module: ModuleType, options: DataOptions) -> Path:
 
 
 def _rendering(module: ModuleType, options: DataOptions) -> Conversion:
-    total = module.SPACE.num_combinations
-    rows = _RENDERED * max(1, 2**15 // options.image_size**2)
+    total, size = module.SPACE.num_combinations, options.image_size
+    assert size is not None  # what is rendered has a size
+    rows = _RENDERED * max(1, 2**15 // size**2)
     parts = (np.arange(start, min(start + rows, total)) for start in range(0, total, rows))
     return Conversion(
         num_images=total,
-        images=(module.render(part, image_size=options.image_size) for part in parts),
+        images=(module.render(part, image_size=size) for part in parts),
         channels=module.CHANNELS[0],
         source="rendered",
         space=module.SPACE,
@@ -217,11 +193,15 @@ def _write(
     cache: Path, found: Conversion, options: DataOptions, on_progress: OnProgress | None
 ) -> None:
     size, channels = options.image_size, options.channels or found.channels
-    shape = (found.num_images, size, size, channels)
-    rows = (found.num_images, -(-size * size * channels // 8)) if found.packed else shape
+    images = (fit_all(chunk, size, channels) for chunk in found.images)
     with written_whole(cache) as beside:
-        chunks = _scaled(found, size, channels)
-        checksums = write_images(beside, rows, chunks, on_progress)
+        if (first := next(images, None)) is None:
+            raise ValueError("`data` must have at least one image; got none. Add images.")
+        shape = (found.num_images, *first.shape[1:])  # the images may keep a size of their own
+        chunks: Iterator[np.ndarray] = chain([first], images)
+        if found.packed:
+            chunks = (np.packbits(chunk.reshape(len(chunk), -1), axis=1) for chunk in chunks)
+        checksums = write_images(beside, _stored_shape(shape, found.packed), chunks, on_progress)
         space = found.space and dict(zip(found.space.names, found.space.sizes, strict=True))
         facts: dict[str, Any] = {"source": found.source, "factors": space, "shape": shape}
         facts |= {"packed": found.packed, "names": found.names, "notes": found.notes}
@@ -235,26 +215,20 @@ def _write(
             )
 
 
-def _scaled(found: Conversion, size: int, channels: int) -> Iterator[UInt8[np.ndarray, "..."]]:
-    for chunk in found.images:
-        images = fit_all(chunk, size, channels)
-        yield np.packbits(images.reshape(len(images), -1), axis=1) if found.packed else images
+def _stored_shape(shape: tuple[int, ...], packed: bool) -> tuple[int, ...]:
+    """Shape of the stored table: a row an image, or its bits."""
+    return (shape[0], -(-math.prod(shape[1:]) // 8)) if packed else shape
 
 
 def open_prepared(cache: Path, name: str) -> FactorDataset:
-    """The data set in a cache file; what it left out is said, as a warning.
-
-    Raises:
-        ValueError: If a file is damaged.
-    """
+    """The data set in a cache file; what it left out is said, as a warning."""
     way_out = "Delete it to have the data prepared again."
     with reading(_facts(cache), "description of prepared data", way_out):
         arrays = {key: array.read() for key, array in open_arrays(_facts(cache)).items()}
         facts: dict[str, Any] = json.loads(arrays.pop("facts").tobytes())
         checksums, factors = arrays.pop("checksums"), arrays.pop("factors", None)
         shape, sizes, names = tuple(facts["shape"]), facts["factors"], facts["names"]
-    rows = (shape[0], -(-int(np.prod(shape[1:])) // 8)) if facts["packed"] else shape
-    table = open_map(cache, rows)
+    table = open_map(cache, _stored_shape(shape, facts["packed"]))
     space = FactorSpace(tuple(sizes), tuple(sizes.values())) if sizes is not None else None
     values = space.factors if space is not None else None
     for note in facts["notes"]:

@@ -22,11 +22,8 @@ _COPIED = 1 << 26  # bytes that are copied to a device at once
 class StoredImages:
     """Images in one array: called with indices, it gives uint8 images 0..255.
 
-    Args:
-        table: A row an image: its pixels, or, packed, its bits.
-        image_shape: (height, width, channels).
-        packed: Whether a row has one bit a pixel, the first pixel in the highest bit.
-        checksums: CRC-32 of each row, compared when the row is first read; None compares none.
+    A row of `table` is an image: its pixels or, `packed`, a bit for each, the first pixel in the
+    highest. `checksums`, the CRC-32 of each row, are compared when a row is first read.
     """
 
     table: UInt8[np.ndarray, "..."]
@@ -49,11 +46,7 @@ class StoredImages:
         return rows.reshape(-1, *self.image_shape)
 
     def _check(self, index: Index, rows: UInt8[np.ndarray, "..."]) -> None:
-        """Compare rows with their checksums, each row once in a process.
-
-        Raises:
-            ValueError: If one differs; the message names the file.
-        """
+        """Compare rows with their checksums, each row once in a process."""
         new = np.flatnonzero(~self._checked[index])
         if self.checksums is None or not len(new):
             return
@@ -67,11 +60,7 @@ class StoredImages:
         self._checked[index] = True
 
     def read_ahead(self, index: Index) -> None:
-        """Ask the system to bring images of a memory map into memory soon; it is not waited for.
-
-        Reading a page that is not there takes the disk's time, one after the other; asked for
-        ahead, many are read at once.
-        """
+        """Ask the system to bring images of a memory map into memory soon, many at once."""
         table, advice = self.table, getattr(mmap, "MADV_WILLNEED", None)
         if advice is None or not isinstance(table, np.memmap):
             return
@@ -80,14 +69,14 @@ class StoredImages:
             return  # a part of a map
         start = table.offset % mmap.ALLOCATIONGRANULARITY
         for i in index.tolist():
-            file.madvise(advice, *whole_pages(start + i * row, row))
+            first = start + i * row
+            page = first - first % mmap.PAGESIZE
+            file.madvise(advice, page, first + row - page)
 
     def on_device(self, device: torch.device) -> Callable[[Tensor], Tensor]:
-        """Copy the table to a device; the same images from indices that are there.
+        """Copy the table to a device; a function from indices there to the same images.
 
-        Returns:
-            Function from int64 indices, shape (batch,), to uint8 images (batch, height, width,
-            channels); no index is checked, since that would stop the device.
+        No index is checked, since that would stop the device.
         """
         table = torch.empty(self.table.shape, dtype=torch.uint8, device=device)
         rows = max(1, _COPIED * len(self.table) // self.table.nbytes)
@@ -106,29 +95,13 @@ class StoredImages:
         return read
 
 
-def whole_pages(first: int, length: int) -> tuple[int, int]:
-    """Where the page of a first byte begins, and the length from there to the end.
-
-    Example:
-        >>> whole_pages(mmap.PAGESIZE + 100, 12) == (mmap.PAGESIZE, 112)
-        True
-    """
-    page = first - first % mmap.PAGESIZE
-    return page, first + length - page
-
-
 def from_array(images: UInt8[np.ndarray, "images height width channels"]) -> StoredImages:
     """Images held in memory or in a memory map, 0..255."""
-    height, width, channels = images.shape[1:]
-    return StoredImages(table=images, image_shape=(height, width, channels), packed=False)
+    return StoredImages(table=images, image_shape=images.shape[1:], packed=False)
 
 
 def open_map(path: Path, shape: tuple[int, ...]) -> UInt8[np.ndarray, "..."]:
-    """Memory map of a prepared .npy file, read only.
-
-    Raises:
-        ValueError: If the file is damaged or of another shape.
-    """
+    """Memory map of a prepared .npy file, read only."""
     with reading(path, "prepared data file", "Delete it to have the data prepared again."):
         array = np.load(path, mmap_mode="r", allow_pickle=False)
         if array.dtype != np.uint8 or array.shape != shape:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from autobeta.data._core.dataset import FactorDataset, Images, Index
-from autobeta.data._files.npy import open_arrays
-from autobeta.data._files.stored import StoredArray
+from autobeta.data._files.arrays import grey_levels
+from autobeta.data._files.stored import StoredArray, open_arrays
 from autobeta.errors import MissingDataError
 
 _CHUNK = 1024
@@ -16,12 +16,7 @@ _CHUNK = 1024
 
 @dataclass(frozen=True)
 class VerifyResult:
-    """Outcome of a comparison.
-
-    Args:
-        num_images: Images compared.
-        num_identical: Images the same in every pixel.
-        num_pixels_different: Pixels that differ, over all images.
+    """Outcome of a comparison: images, those the same in every pixel, and pixels that differ.
 
     Example:
         >>> print(VerifyResult(20_000, 19_997, 3))
@@ -68,16 +63,11 @@ def verify(dataset: FactorDataset, against: Path) -> VerifyResult:
             f"`{against}` must say where each image is; got {len(index)} positions for "
             f"{images.shape[0]} images."
         )
-    return _compare(dataset, index, _grey_levels(images, shape))
+    return _compare(dataset, index, grey_levels(images))
 
 
 def check(dataset: FactorDataset, *, num_images: int = 2000, seed: int = 0) -> VerifyResult:
-    """Compare a random sample of the prepared images with a fresh rendering.
-
-    Args:
-        dataset: A data set that we can render; opening it has checked the size of its file.
-        num_images: Size of the sample, at most the data set.
-        seed: Seed of the sample.
+    """Compare a random sample of the prepared images, at most all, with a fresh rendering.
 
     Raises:
         ValueError: If the images come from files alone.
@@ -89,7 +79,8 @@ def check(dataset: FactorDataset, *, num_images: int = 2000, seed: int = 0) -> V
         )
     size = min(num_images, len(dataset))
     index = np.sort(np.random.default_rng(seed).choice(len(dataset), size, replace=False))
-    return _compare(dataset, index, map(dataset.render, _parts(index)))
+    parts = np.array_split(index, size // _CHUNK + 1)
+    return _compare(dataset, index, map(dataset.render, parts))
 
 
 def _positions(dataset: FactorDataset, arrays: dict[str, StoredArray], against: Path) -> Index:
@@ -104,20 +95,10 @@ def _positions(dataset: FactorDataset, arrays: dict[str, StoredArray], against: 
     )
 
 
-def _grey_levels(images: StoredArray, shape: tuple[int, int, int]) -> Iterator[Images]:
-    for chunk in images.chunks(_CHUNK):
-        white = 255 if chunk.max() <= 1 else 1
-        yield (chunk * np.uint8(white)).reshape(-1, *shape)
-
-
-def _parts(index: Index) -> Iterator[Index]:
-    for start in range(0, len(index), _CHUNK):
-        yield index[start : start + _CHUNK]
-
-
 def _compare(dataset: FactorDataset, index: Index, known: Iterator[Images]) -> VerifyResult:
-    identical = different = 0
-    for part, images in zip(_parts(index), known, strict=True):
+    identical = different = done = 0
+    for images in known:
+        part, done = index[done : done + len(images)], done + len(images)
         pixels = (dataset.images(part) != images).any(axis=3).sum(axis=(1, 2))
         identical += int((pixels == 0).sum())
         different += int(pixels.sum())

@@ -55,11 +55,7 @@ class Archive:
 
 
 def open_archive(place: Path) -> Archive:
-    """A folder, a .zip, or a .tar with or without compression.
-
-    Raises:
-        ValueError: If it is none of these, or damaged.
-    """
+    """A folder, a .zip, or a .tar with or without compression."""
     if place.is_dir():
         files = sorted(path for path in place.rglob("*") if path.is_file())
         names = tuple(path.relative_to(place).as_posix() for path in files)

@@ -22,16 +22,11 @@ _TO_UNIT = (
     "images = (images - images.min()) / (images.max() - images.min())"
 )
 
-
 Arrays = Mapping[str, StoredArray]
 
 
 def convert_arrays(path: Path, arrays: Arrays) -> Conversion:
-    """Images of a file of arrays, and its factors if it has them.
-
-    Raises:
-        ValueError: If the images can't be told, or an array breaks a rule.
-    """
+    """Images of a file of arrays, and its factors if it has them."""
     name = _image_name(arrays, path)
     images = arrays[name]
     check_images(images)
@@ -50,11 +45,7 @@ def convert_arrays(path: Path, arrays: Arrays) -> Conversion:
 
 
 def check_images(images: StoredArray) -> None:
-    """Refuse an array whose shape or type is not that of images; the message says what to do.
-
-    Raises:
-        ValueError: If it is not.
-    """
+    """Refuse an array whose shape or type is not that of images; the message says what to do."""
     shape, dtype = images.shape, images.dtype
     narrow = len(shape) == 3 and shape[2] <= 4
     channels = shape[3] if len(shape) == 4 else 1
@@ -79,16 +70,12 @@ def grey_levels(
 
     `white` is what a 1 of uint8 becomes: left out, 255 where nothing is above 1, and else 1.
     `first` is the position of the first image, for messages.
-
-    Raises:
-        ValueError: If a float is outside [0, 1].
     """
-    rows = max(1, CHUNK // (math.prod(images.shape[1:]) * images.dtype.itemsize))
     if images.dtype == np.bool_:
         white = 255
     elif images.dtype == np.uint8 and white is None:
-        white = 255 if all(part.max() <= 1 for part in images.chunks(rows)) else 1
-    for part in images.chunks(rows):
+        white = 255 if all(part.max() <= 1 for part in _parts(images)) else 1
+    for part in _parts(images):
         part = part if part.ndim == 4 else part[..., None]
         if images.dtype.kind == "f":
             _check_range(part, first)
@@ -96,6 +83,10 @@ def grey_levels(
         else:
             yield part if white == 1 else part.astype(np.uint8) * np.uint8(white or 1)
         first += len(part)
+
+
+def _parts(images: StoredArray) -> Iterator[np.ndarray]:
+    return images.chunks(max(1, CHUNK // (math.prod(images.shape[1:]) * images.dtype.itemsize)))
 
 
 def _image_name(arrays: Arrays, path: Path) -> str:
@@ -132,8 +123,7 @@ def _type_advice(images: StoredArray) -> str:
         return "Save real numbers."
     if images.dtype == np.uint16:
         return "Divide by 257 first: (images // 257).astype(numpy.uint8)."
-    rows = max(1, CHUNK // (math.prod(images.shape[1:]) * images.dtype.itemsize))
-    ends = [(part.min(), part.max()) for part in images.chunks(rows)]
+    ends = [(part.min(), part.max()) for part in _parts(images)]
     if min(low for low, _ in ends) >= 0 and max(high for _, high in ends) <= 255:
         return "All are in 0..255: save images.astype(numpy.uint8)."
     return f"Bring them to [0, 1]: {_TO_UNIT}."

@@ -18,11 +18,8 @@ from autobeta.errors import MissingDataError
 class OfficialFile:
     """One published file of a data set.
 
-    Args:
-        name: Its name.
-        url: Where it is published; "" where it can't be fetched without a browser.
-        checksum: "sha256:..." or "md5:..." where one is known, else "".
-        size: Bytes, where known, else 0.
+    `url` is "" where it can't be fetched without a browser; `checksum`, "sha256:..." or "md5:...",
+    is "" and `size`, in bytes, 0 where none is known.
     """
 
     name: str
@@ -32,11 +29,7 @@ class OfficialFile:
 
 
 def fetch(folder: Path, files: Iterable[OfficialFile], by_hand: str = "") -> None:
-    """Download files into a folder, checked against what was published; whole or not at all.
-
-    Raises:
-        MissingDataError: If one can't be had; the message says what to fetch by hand.
-    """
+    """Download files into a folder, checked against what was published; whole or not at all."""
     for file in files:
         if (folder / file.name).exists():
             continue
@@ -82,11 +75,7 @@ class _Bar:
 
 
 def check_file(path: Path, file: OfficialFile) -> None:
-    """Compare a file's size and checksum with what was published.
-
-    Raises:
-        ValueError: If it differs.
-    """
+    """Compare a file's size and checksum with what was published."""
     way_out = "Fetch it again, or take it as it is with --unofficial."
     if file.size and path.stat().st_size != file.size:
         raise ValueError(

@@ -9,8 +9,10 @@ from jaxtyping import Int
 
 from autobeta.data._core.dataset import Images
 from autobeta.data._core.labels import Labels
-from autobeta.data._core.pixels import decode, is_grey
+from autobeta.data._core.pixels import Pixels, crop, decode, is_grey, of_one_size
 from autobeta.data._core.prepare import Conversion
+from autobeta.data._files.archives import Archive
+from autobeta.settings import DataOptions
 
 Source = Callable[[int], tuple[Path, bytes | None]]
 
@@ -22,7 +24,7 @@ def convert_images(
     names: Sequence[str],
     source: Source,
     *,
-    skip_broken: bool,
+    options: DataOptions,
     where: str,
     labels: Labels,
     splits: Sequence[str | None],
@@ -33,15 +35,12 @@ def convert_images(
 
     `source` gives the path of an image by its position, and its bytes if they are not there;
     `names` say in messages which it is, `where` where all come from.
-
-    Raises:
-        ValueError: If images are broken, all of them named, or none is left.
     """
     grey, broken = _tried(range(len(names)), source, is_grey)
-    if broken or skip_broken:
+    if broken or options.skip_broken:
         broken |= _tried(grey, source, _whole)[1]
     kept = np.array([i for i in grey if i not in broken], np.int64)
-    if not skip_broken or not len(kept):
+    if not options.skip_broken or not len(kept):
         _refuse(broken)
     found = splits_of([splits[i] for i in kept])
     skipped = ", ".join(names[i] for i in sorted(broken))
@@ -50,7 +49,7 @@ def convert_images(
     more += [f"{where}: {outside} images are in none of the splits."] * bool(outside)
     return Conversion(
         num_images=len(kept),
-        images=_decoded(kept, source),
+        images=parts(_decoded(kept, names, source), options),
         channels=1 if all(grey[i] for i in kept) else 3,
         source=f"{len(kept)} images of {where}",
         space=labels.space,
@@ -69,13 +68,30 @@ def splits_of(splits: Sequence[str | None]) -> dict[str, Int[np.ndarray, " _"]] 
     return {split: np.flatnonzero([s == split for s in splits]) for split in found}
 
 
-def _decoded(kept: Int[np.ndarray, " kept"], source: Source) -> Iterator[Images]:
-    """Images one by one; after a broken one the others are tried, to name all in one error."""
+def parts(images: Iterable[tuple[str, Pixels]], options: DataOptions) -> Iterator[Images]:
+    """Images of a name each as the parts of a conversion; of one size, if they are to keep it."""
+    return (pixels[None] for pixels in of_one_size(images, options.image_size))
+
+
+def parts_of(
+    archive: Archive, names: Iterable[str], options: DataOptions, *, cut: int | None = None
+) -> Iterator[Images]:
+    """Images of an archive; the centre of `cut` pixels, unless they are to keep their size."""
+    files = ((name, decode(archive.place / name, data)) for name, data in archive.read_all(names))
+    if cut is not None and options.image_size is not None:
+        files = ((name, crop(pixels, cut)) for name, pixels in files)
+    return parts(files, options)
+
+
+def _decoded(
+    kept: Int[np.ndarray, " kept"], names: Sequence[str], source: Source
+) -> Iterator[tuple[str, Pixels]]:
+    """Names and images; after a broken one the others are tried, to name all in one error."""
     for k, i in enumerate(kept.tolist()):
         found, broken = _tried([i], source, decode)
         if broken:
             _refuse(broken | _tried(kept[k + 1 :].tolist(), source, _whole)[1])
-        yield found[i][None]
+        yield names[i], found[i]
 
 
 def _tried(

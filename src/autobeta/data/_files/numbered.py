@@ -8,9 +8,9 @@ import numpy as np
 from jaxtyping import Int
 
 from autobeta.data._core.factors import FactorSpace
-from autobeta.data._core.pixels import decode
 from autobeta.data._core.prepare import Conversion
 from autobeta.data._files.archives import Archive, open_archive
+from autobeta.data._files.images import parts_of
 from autobeta.data._files.reading import reading
 from autobeta.settings import DataOptions
 
@@ -20,10 +20,9 @@ _NAME = re.compile(r"(\d{6})\.png")
 def convert_numbered(
     place: Path, space: FactorSpace, options: DataOptions, *, labels: str
 ) -> Conversion:
-    """Images of an archive or folder, in the order of the grid.
+    """Images of a zip archive, their folder or one above it, in the order of the grid.
 
-    `place` is a zip archive, the folder of images, or a folder above it; `labels` the name of the
-    table of labels beside them, which is compared if it is there.
+    The table called `labels` beside them is compared if it is there.
     """
     archive = open_archive(place)
     names = [(m, name) for name in archive.names if (m := _NAME.fullmatch(name.split("/")[-1]))]
@@ -43,10 +42,9 @@ def convert_numbered(
             f"{len(positions):,}. Get all of them, or take a part with --unofficial."
         )
     _compare_labels(archive, labels, positions, space)
-    files = archive.read_all(by_position.values())
     return Conversion(
         num_images=len(positions),
-        images=(decode(place / name, data)[None] for name, data in files),
+        images=parts_of(archive, by_position.values(), options),
         channels=3,
         source=f"{place.name}, {'all' if complete else len(positions)} images",
         space=space,

@@ -22,11 +22,7 @@ class Found:
     files: list[OfficialFile]
 
     def convert(self, module: ModuleType, options: DataOptions) -> Any:  # noqa: ANN401
-        """The module's conversion, after the files were compared with what was published.
-
-        Raises:
-            ValueError: If a file is not as published.
-        """
+        """The module's conversion, after the files were compared with what was published."""
         for path, file in zip(self.paths, self.files, strict=True):
             # an unpacked form can't be compared
             if path.suffix == Path(file.name).suffix and not options.unofficial:
@@ -36,15 +32,12 @@ class Found:
 
 def official_files(module: ModuleType, options: DataOptions) -> list[OfficialFile]:
     """The published files of a data set: its `FILES`, of several variants the one asked for."""
-    base, by_hand = getattr(module, "URL", ""), getattr(module, "NO_ADDRESS", ())
+    base, published = getattr(module, "URL", ""), getattr(module, "FILES", {})
+    by_hand = getattr(module, "NO_ADDRESS", ()) if base else published
+    urls = {name: f"{base}{name}" for name in published if name not in by_hand}
     files = [
-        OfficialFile(
-            name=name,
-            url="" if not base or name in by_hand else f"{base}{name}",
-            checksum=checksum,
-            size=size,
-        )
-        for name, (checksum, size) in getattr(module, "FILES", {}).items()
+        OfficialFile(name=name, url=urls.get(name, ""), checksum=checksum, size=size)
+        for name, (checksum, size) in published.items()
     ]
     if variants := getattr(module, "VARIANTS", None):
         return [files[variants.index(options.variant or variants[0])]]
@@ -54,11 +47,7 @@ def official_files(module: ModuleType, options: DataOptions) -> list[OfficialFil
 def find_files(module: ModuleType, name: str, options: DataOptions, folder: Path) -> Found | None:
     """The published files in `options.path`, or in the data set's cache folder.
 
-    Returns:
-        They; None if none is there and `path` was not given.
-
-    Raises:
-        MissingDataError: If `path` lacks one, or the cache folder has some of them.
+    None if there is none and `path` was not given; one that lacks some is refused.
     """
     files = official_files(module, options)
     given = options.path and options.path.expanduser()
@@ -87,7 +76,7 @@ def find_files(module: ModuleType, name: str, options: DataOptions, folder: Path
 def cache_stem(module: ModuleType, options: DataOptions) -> str:
     """What the name of a cache file says about the options, before the key of the files."""
     variant = options.variant or next(iter(getattr(module, "VARIANTS", ())), None)
-    parts = [variant, options.image_size, options.channels]
+    parts = [variant, options.image_size or "own", options.channels]
     parts += ["unofficial"] if options.unofficial else []
     return "-".join(str(part) for part in parts if part is not None)
 
@@ -96,10 +85,9 @@ def how_to_get(module: ModuleType, name: str, options: DataOptions, folder: Path
     """What to fetch and where to put it, in sentences."""
     files, by_hand = official_files(module, options), getattr(module, "BY_HAND", "")
     places = [file.url or file.name for file in files]
-    where = f" from {by_hand}" if by_hand and not all(file.url for file in files) else ""
-    fetched = "Fetch"
-    if all(file.url for file in files):
-        fetched = f"Run `autobeta data prepare {name} --download`, or fetch"
+    whole = all(file.url for file in files)
+    where = f" from {by_hand}" if by_hand and not whole else ""
+    fetched = f"Run `autobeta data prepare {name} --download`, or fetch" if whole else "Fetch"
     instead = " Or leave `path` out to have the images rendered." * hasattr(module, "render")
     return (
         f"{fetched} {', '.join(places)}{where} and place it in `{shown(folder)}`, or run "

@@ -41,11 +41,7 @@ def shown(path: Path | str) -> str:
 
 
 def check_unpacked(stored: int, unpacked: int) -> None:
-    """Refuse data that would fill a disk from a file of next to nothing.
-
-    Raises:
-        ValueError: If that is more than any set of images grows.
-    """
+    """Refuse data that would fill a disk from a file of next to nothing."""
     if unpacked > max(LARGE, _RATIO * stored):
         raise ValueError(
             f"{stored:,} bytes that unpack to {unpacked:,}, as only empty images do; if they are "

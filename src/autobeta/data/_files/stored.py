@@ -1,9 +1,23 @@
-"""An array that is read in parts, from whatever container."""
+"""Arrays that are read in parts, without holding them: from .npy, .npz and HDF5 files."""
 
+import math
+import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
+from io import BufferedIOBase
+from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
+
+from autobeta.data._files.reading import check_unpacked, reading
+
+_KIND = "whole .npy or .npz file of plain arrays"
+_HDF5 = "whole HDF5 file"
+
+Opener = Callable[[], AbstractContextManager[BufferedIOBase]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,9 +39,97 @@ class StoredArray:
 
 def held(array: np.ndarray) -> StoredArray:
     """An array in memory."""
+    return StoredArray(shape=array.shape, dtype=array.dtype, chunks=partial(_parts, array))
+
+
+def open_arrays(path: Path) -> dict[str, StoredArray]:
+    """Arrays of an .npz file by name, or the one of an .npy file under the name "".
+
+    Only headers are read. Arrays that only a pickle can give are left out.
+    """
+    found = {}
+    with reading(path, _KIND):
+        if path.suffix.lower() == ".npy":
+            found[""] = _array(path, "", lambda: path.open("rb"), path.stat().st_size)
+        else:
+            with zipfile.ZipFile(path) as archive:
+                members = [info for info in archive.infolist() if info.filename.endswith(".npy")]
+            for info in members:
+                name = info.filename.removesuffix(".npy")
+                check_unpacked(info.compress_size, info.file_size)
+                opener = partial(_member, path, info.filename)
+                found[name] = _array(path, name, opener, info.file_size)
+    return {name: array for name, array in found.items() if array is not None}
+
+
+def open_hdf5(path: Path) -> dict[str, StoredArray]:
+    """Arrays of an HDF5 file by name, those in groups as "group/name".
+
+    Arrays whose values lie in other files are left out.
+    """
+    import h5py
+
+    found: dict[str, StoredArray] = {}
+
+    def visit(name: str, item: object) -> None:
+        if not isinstance(item, h5py.Dataset) or item.is_virtual or item.external:
+            return
+        if item.shape:
+            check_unpacked(item.id.get_storage_size(), math.prod(item.shape) * item.dtype.itemsize)
+            chunks = partial(_hdf5_parts, path, name)
+            found[name] = StoredArray(shape=item.shape, dtype=item.dtype, chunks=chunks)
+
+    with reading(path, _HDF5), h5py.File(path) as file:
+        file.visititems(visit)
+    return found
+
+
+def _parts(array: Any, rows: int) -> Iterator[np.ndarray]:  # noqa: ANN401 - NumPy's or h5py's
+    for start in range(0, len(array), rows):
+        yield array[start : start + rows]
+
+
+def _hdf5_parts(path: Path, name: str, rows: int) -> Iterator[np.ndarray]:
+    import h5py
+
+    with reading(path, _HDF5), h5py.File(path) as file:
+        yield from _parts(file[name], rows)
+
+
+@contextmanager
+def _member(path: Path, name: str) -> Iterator[BufferedIOBase]:
+    with zipfile.ZipFile(path) as archive, archive.open(name) as stream:
+        yield cast(BufferedIOBase, stream)
+
+
+def _array(path: Path, name: str, opener: Opener, size: int) -> StoredArray | None:
+    """An array whose stream, header included, has `size` bytes; None if it is pickled."""
+    with opener() as stream:
+        npy: Any = np.lib.format
+        first = npy.read_magic(stream) == (1, 0)
+        read = npy.read_array_header_1_0 if first else npy.read_array_header_2_0
+        shape, fortran_order, dtype = read(stream)
+        start = stream.tell()
+    if dtype.hasobject:
+        return None
+    if fortran_order and len(shape) > 1:
+        raise ValueError(f"{name or 'the array'} in Fortran order; save a C-ordered copy of it")
+    claimed = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or claimed != size - start:
+        raise ValueError(
+            f"{size - start:,} bytes for {name or 'the array'} of {dtype} and shape {shape}, "
+            f"which takes {claimed:,}"
+        )
 
     def chunks(rows: int) -> Iterator[np.ndarray]:
-        for start in range(0, len(array), rows):
-            yield array[start : start + rows]
+        row_bytes = math.prod(shape[1:]) * dtype.itemsize
+        with reading(path, _KIND), opener() as stream:
+            stream.read(start)
+            for first in range(0, shape[0], rows):
+                count = min(rows, shape[0] - first)
+                data = stream.read(count * row_bytes)
+                if len(data) != count * row_bytes:
+                    raise EOFError(f"an end in row {first + len(data) // max(row_bytes, 1)}")
+                yield np.frombuffer(data, dtype).reshape(count, *shape[1:])
 
-    return StoredArray(shape=array.shape, dtype=array.dtype, chunks=chunks)
+    return StoredArray(shape=shape, dtype=dtype, chunks=chunks)

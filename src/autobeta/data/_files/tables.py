@@ -18,13 +18,7 @@ def columns_for(table: Path, names: Sequence[str]) -> dict[str, Sequence[Any]] |
 
     A row belongs to a file that it names by its path below the folder, or else by its name alone,
     with its ending or without, where only one file has it. Columns are separated by commas,
-    semicolons or tabs.
-
-    Returns:
-        Values by column; None if no row belongs to a file.
-
-    Raises:
-        ValueError: If it is no table, or has rows for some of the files only.
+    semicolons or tabs. None if no row belongs to a file; rows for some only are refused.
     """
     with reading(table, "table with a row for each image", "Correct the table."):
         text = table.read_text("utf-8-sig", errors="surrogateescape")
