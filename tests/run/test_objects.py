@@ -1,15 +1,18 @@
 """Objects in place of names: a run made with them is a run like any other."""
 
 import runpy
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 from torch.utils.data import Dataset
 
 from autobeta import (
+    DataOptions,
     EvaluationConfig,
     ModelConfig,
     RunConfig,
@@ -109,6 +112,21 @@ def test_config_names_the_objects_and_what_they_are_known_by(array, tmp_path):
     )
     assert stored["data"]["name"] == "object"
     assert len(stored["data"]["fingerprint"]) >= 12
+
+
+def test_images_that_are_not_square_train_encode_and_traverse(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (40, 20, 24, 3), dtype=np.uint8)
+    settings = replace(config(), data_options=DataOptions(image_size=None))
+    run = train(settings, tmp_path / "run", data=images, network=network, evaluation=FEW)
+    assert run.image_shape == (20, 24, 3)
+    assert encode(run, images[:5]).codes.shape == (5, 3)
+    with pytest.raises(ValueError, match=r"must have images of shape \(20, 24, 3\)"):
+        encode(run, images[:, :, :20])
+    Image.fromarray(images[0]).save(tmp_path / "a.png")
+    assert draw_traversals(run, tmp_path, images=[tmp_path / "a.png"], num_values=2)
+    Image.fromarray(images[0, :, :20]).save(tmp_path / "b.png")
+    with pytest.raises(ValueError, match=r"`image` must have the shape \(20, 24, 3\)"):
+        draw_traversals(run, tmp_path, images=[tmp_path / "b.png"])
 
 
 def test_other_objects_are_refused(array, tmp_path):

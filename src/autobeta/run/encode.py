@@ -48,8 +48,7 @@ def dataset_for(run: Run, data: Images | Path | str) -> FactorDataset:
     Raises:
         ValueError: If they have another shape.
     """
-    height, _, channels = run.image_shape
-    options = DataOptions(image_size=height, channels=channels)
+    options = DataOptions(image_size=run.image_size, channels=run.image_shape[2])
     if isinstance(data, Path | str):
         data = str(data)
         own = run.config.data

@@ -55,6 +55,12 @@ class Run:
         return f"step {self.step}" + ("" if self.step == steps else f" of {steps}, not finished")
 
     @property
+    def image_size(self) -> int | None:
+        """Height and width of the images that it takes; None if these are not square."""
+        height, width, _ = self.image_shape
+        return height if height == width else None
+
+    @property
     def dataset(self) -> FactorDataset:
         """What it was trained on, opened anew; encoding other images does not need it."""
         return self.open()

@@ -105,10 +105,14 @@ def draw_traversals(
     if not 0 < span < 1000:
         raise ValueError(f"`span` must be in (0, 1000); got {span}. 2 is usual.")
     sample = _sample(run, data)
-    height, _, channels = run.image_shape
     bases: dict[str, np.ndarray | None] = {}
     for i, path in enumerate(images):
-        pixels = read_image(path, height, channels)
+        pixels = read_image(path, run.image_size, run.image_shape[2])
+        if pixels.shape != run.image_shape:
+            raise ValueError(
+                f"`image` must have the shape {run.image_shape}, as in the training; got "
+                f"{pixels.shape} in {path}. Scale it."
+            )
         bases[f"traversal-{i}-{path.stem}"] = _code(run, pixels)
     written: list[Path] = []
     for name, base in (bases or {"traversal": None}).items():
