@@ -35,7 +35,7 @@ _PAPER = {"schedule": "paper", "architecture": "burgess", "likelihood": "bernoul
 PRESETS: dict[str, dict[str, object]] = {
     "paper": {**_PAPER},
     # 1Konny/Beta-VAE, run_dsprites_B_gamma100_z10.sh
-    "dsprites": {**_PAPER, "gamma": 100.0, "capacity": 20.0, "lr": 5e-4, "batch_size": 64},
+    "dsprites": {"gamma": 100.0, "capacity": 20.0, **_PAPER, "lr": 5e-4, "batch_size": 64},
 }
 
 

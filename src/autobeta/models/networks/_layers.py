@@ -53,7 +53,8 @@ class UpsamplingConv(nn.ConvTranspose2d):
         kernel = kernel.contiguous(memory_format=torch.channels_last)
         maps = F.conv2d(input, kernel, padding=1)  # (B, 4 c_out, H + 1, W + 1)
         cropped = F.pixel_shuffle(maps, 2)[:, :, 1:-1, 1:-1]  # (B, c_out, 2 H, 2 W)
-        return cropped if self.bias is None else cropped + self.bias.view(1, -1, 1, 1)
+        bias = self.bias  # a local name, since TorchScript narrows no attribute
+        return cropped if bias is None else cropped + bias.view(1, -1, 1, 1)
 
 
 def halvings_to_four(image_shape: ImageShape) -> int:
