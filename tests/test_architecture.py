@@ -11,14 +11,13 @@ import autobeta
 PACKAGE = Path(autobeta.__file__).parent
 
 EVERYWHERE = {"jaxtyping"}
-RULES = {"settings", "rules"}
 PARTS = {"data", "metrics", "control", "models", "objectives", "weighting", "methods", "training"}
 MAY_IMPORT = {
     "types": (set(), {"torch", "numpy"}),
     "errors": (set(), set()),
     "registry": (set(), set()),
-    "settings": ({"errors", "registry"}, set()),
-    "rules": ({"settings"}, set()),
+    "rules": (set(), set()),
+    "settings": ({"errors", "registry", "rules"}, set()),
     "data": (
         {"errors", "registry", "settings"},
         {
@@ -38,11 +37,11 @@ MAY_IMPORT = {
         {"registry"},
         {"numpy", "scipy", "sklearn", "joblib", "threadpoolctl", "lightgbm", "skimage"},
     ),
-    "control": ({"types", *RULES}, {"numpy", "scipy"}),
-    "models": ({"types", "registry", *RULES}, {"torch"}),
-    "weighting": ({"types", "registry", *RULES}, {"torch"}),
-    "objectives": ({"types", "models", *RULES}, {"torch"}),
-    "methods": ({"types", "registry", "models", "objectives", "weighting", *RULES}, {"torch"}),
+    "control": ({"types", "rules"}, {"numpy", "scipy"}),
+    "models": ({"types", "registry", "rules"}, {"torch"}),
+    "weighting": ({"types", "registry", "rules"}, {"torch"}),
+    "objectives": ({"types", "models", "rules"}, {"torch"}),
+    "methods": ({"types", "registry", "models", "objectives", "weighting", "rules"}, {"torch"}),
     "training": (
         {"types", "errors", "settings", "data", "models", "objectives", "weighting", "run.folder"},
         {"torch", "safetensors", "rich"},
@@ -71,7 +70,9 @@ MAY_IMPORT = {
     ),
     "__init__": (set(), set()),
 }
-TORCH_FREE = {"settings", "control", "metrics", "reports", "run.folder", "registry", "errors"}
+TORCH_FREE = {
+    *("rules", "settings", "control", "metrics", "reports", "run.folder", "registry", "errors"),
+}
 LONGEST = 300  # lines of a file
 MEDIAN = 110
 

@@ -16,12 +16,7 @@ class DiskFullError(OSError):
 
 
 class InterruptedRunError(Exception):
-    """A run stopped on a signal after writing its checkpoint.
-
-    Args:
-        step: Updates done.
-        signal_number: The signal, 2 for Ctrl-C and 15 for SIGTERM.
-    """
+    """A run stopped on a signal, 2 for Ctrl-C and 15 for SIGTERM, after writing its checkpoint."""
 
     def __init__(self, step: int, signal_number: int) -> None:
         super().__init__(f"stopped at step {step} by {signal.Signals(signal_number).name}")

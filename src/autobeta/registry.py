@@ -18,25 +18,24 @@ _PACKAGE = Path(__file__).parent
 
 
 def available(folder: str) -> tuple[str, ...]:
-    """Names of the public modules in a folder of the package, and of those outside; sorted.
-
-    Args:
-        folder: Folder below the package, such as "methods" or "models/networks".
+    """Names of the modules in a folder such as "models/networks", and of those outside; sorted.
 
     Example:
         >>> "vae" in available("methods")
         True
     """
-    own = {path.stem for path in (_PACKAGE / folder).glob("[!_]*.py")}
-    return tuple(sorted(own | set(_outside(folder))))
+    return tuple(sorted(_own(folder) | set(_outside(folder))))
+
+
+def _own(folder: str) -> set[str]:
+    return {path.stem for path in (_PACKAGE / folder).glob("[!_]*.py")}
 
 
 @functools.cache
 def _outside(folder: str) -> dict[str, EntryPoint]:
     """Entry points of other packages by name; a name of our own is never taken by them."""
-    group = f"autobeta.{folder.rpartition('/')[2]}"
-    own = {path.stem for path in (_PACKAGE / folder).glob("[!_]*.py")}
-    return {entry.name: entry for entry in entry_points(group=group) if entry.name not in own}
+    entries = entry_points(group=f"autobeta.{folder.rpartition('/')[2]}")
+    return {entry.name: entry for entry in entries if entry.name not in _own(folder)}
 
 
 def check_name(folder: str, name: str) -> str:
@@ -61,10 +60,9 @@ def load(folder: str, name: str) -> ModuleType:
         ValueError: If the folder has no such module.
         ImportError: If it is of another package, and that can't be imported.
     """
-    check_name(folder, name)
-    if (entry := _outside(folder).get(name)) is not None:
-        return importlib.import_module(entry.value)
-    return importlib.import_module(f"autobeta.{folder.replace('/', '.')}.{name}")
+    entry = _outside(folder).get(check_name(folder, name))
+    own = f"autobeta.{folder.replace('/', '.')}.{name}"
+    return importlib.import_module(own if entry is None else entry.value)
 
 
 def describe(folder: str, name: str) -> dict[str, object]:

@@ -1,21 +1,110 @@
-"""Rules of arguments, written in their annotations as those of settings are."""
+"""Rules of numbers and choices: they stand in annotations, `steps: Count`, and are read there.
+
+`Settings` checks the fields of a dataclass, `checked` the arguments of a function.
+"""
 
 import functools
 import inspect
-from collections.abc import Callable
-from typing import Annotated, ParamSpec, TypeVar, get_args, get_origin, get_type_hints
-
-from autobeta.settings import Range
+import math
+import typing
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Range:
+    """What a number must be: finite, and between two ends."""
+
+    low: int | float = -math.inf
+    high: int | float = math.inf
+    above: bool = False
+    """Whether the lower end itself is left out."""
+    below: bool = False
+    """Whether the upper end itself is left out."""
+
+    def __contains__(self, value: int | float) -> bool:
+        low = value > self.low if self.above else value >= self.low
+        high = value < self.high if self.below else value <= self.high
+        return low and high and -math.inf < value < math.inf
+
+    def __str__(self) -> str:
+        if math.isinf(self.low):
+            return "finite"
+        if math.isinf(self.high):
+            if self.low == 0 and self.above:
+                return "positive and finite"
+            return f"{'above' if self.above else 'at least'} {self.low:g}"
+        ends = ("(" if self.above else "[") + f"{self.low:g}, {self.high:g}"
+        return f"in {ends}{')' if self.below else ']'}"
+
+
+Count = Annotated[int, Range(1)]
+Index = Annotated[int, Range(0)]
+Seed = Annotated[int, Range(0, 2**63, below=True)]
+Window = Annotated[int, Range(1, 10_000)]
+Finite = Annotated[float, Range()]
+Positive = Annotated[float, Range(0, above=True)]
+NonNegative = Annotated[float, Range(0)]
+Fraction = Annotated[float, Range(0, 1)]
+Share = Annotated[float, Range(0, 1, above=True)]
+BelowOne = Annotated[float, Range(0, 1, below=True)]
+LearningRate = Fraction
+# float32 has to hold what a weight or a number of nats is multiplied with
+Weight = Annotated[float, Range(0, 1e9)]
+PositiveWeight = Annotated[float, Range(1e-9, 1e9)]
+IntegralGain = Annotated[float, Range(-1e9, 0)]
+Rise = Annotated[float, Range(1e-3, 1e9)]
+
+
+class Settings:
+    """Base of a dataclass of settings: a field that breaks its annotation's rule is refused."""
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+
+
+def check_settings(settings: Any) -> None:  # noqa: ANN401 - any dataclass of settings
+    """Refuse a field that breaks the rule in its annotation.
+
+    Raises:
+        ValueError: If one does; the message names it, the rule and the default.
+    """
+    hints = typing.get_type_hints(type(settings), include_extras=True)
+    for item in fields(settings):
+        value = getattr(settings, item.name)
+        if (rule := _broken_rule(hints[item.name], value)) is not None:
+            raise ValueError(f"`{item.name}` must be {rule}; got {value!r}.{_hint(item.default)}")
+
+
+def from_stored(kind: type, stored: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """A dataclass of settings from its JSON, checked before it is made.
+
+    Raises:
+        ValueError: If a setting is unknown, or breaks its rule.
+    """
+    hints = typing.get_type_hints(kind, include_extras=True)
+    given: dict[str, Any] = {}
+    for key, value in stored.items():
+        if key not in hints:
+            raise ValueError(
+                f"`config` must hold settings of this version; got {key} = {value!r} for "
+                f"{kind.__module__}. Use the version that wrote it, or train again."
+            )
+        given[key] = tuple(value) if isinstance(value, list) else value
+        if (rule := _broken_rule(hints[key], given[key])) is not None:
+            raise ValueError(f"`{key}` must be {rule}; got {value!r}. Correct the configuration.")
+    return kind(**given)
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
     """Refuse numbers that break the rule in their annotation, such as `kp: NonNegative`.
 
     Example:
-        >>> from autobeta.settings import NonNegative
         >>> @checked
         ... def half(x: NonNegative) -> float:
         ...     return x / 2
@@ -24,20 +113,50 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         ValueError: `x` must be at least 0; got -1.0.
     """
     signature = inspect.signature(function)
-    rules = {
-        name: next(rule for rule in get_args(hint)[1:] if isinstance(rule, Range))
-        for name, hint in get_type_hints(function, include_extras=True).items()
-        if get_origin(hint) is Annotated
-    }
+    hints = typing.get_type_hints(function, include_extras=True)
+    rules = {name: rule for name, hint in hints.items() for rule in _ranges(hint)}
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        given = signature.bind(*args, **kwargs).arguments
-        for name, value in given.items():
+        for name, value in signature.bind(*args, **kwargs).arguments.items():
             if name in rules and value not in rules[name]:
-                default = signature.parameters[name].default
-                hint = "" if default is inspect.Parameter.empty else f" The default is {default}."
+                hint = _hint(signature.parameters[name].default)
                 raise ValueError(f"`{name}` must be {rules[name]}; got {value}.{hint}")
         return function(*args, **kwargs)
 
     return call
+
+
+def _ranges(hint: Any) -> list[Range]:  # noqa: ANN401
+    return [rule for rule in getattr(hint, "__metadata__", ()) if isinstance(rule, Range)]
+
+
+def _hint(default: object) -> str:
+    return "" if default in (MISSING, inspect.Parameter.empty) else f" The default is {default}."
+
+
+def _broken_rule(hint: Any, value: Any) -> str | None:  # noqa: ANN401
+    """The rule that a value breaks, in words; None if it keeps it."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        ranges = _ranges(hint)
+        word = _broken_rule(args[0], value)
+        if word is not None:
+            return f"{word} {ranges[0]}" if ranges else word
+        outside = [rule for rule in ranges if value not in rule]
+        return str(outside[0]) if outside else None
+    if origin is Literal:
+        return None if value in args else f"one of {', '.join(map(str, args))}"
+    if origin in (Union, UnionType):
+        rules = [_broken_rule(arg, value) for arg in args if arg is not NoneType]
+        left_out = value is None and NoneType in args
+        return None if left_out or None in rules else " or ".join(filter(None, rules))
+    if origin is tuple:
+        fits = isinstance(value, tuple) and all(_broken_rule(args[0], v) is None for v in value)
+        return None if fits else "several names"
+    words = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+    if hint not in words:
+        return None if hint is Any or isinstance(value, hint) else f"a {hint.__name__}"
+    kinds = (int, float) if hint is float else hint
+    fits = isinstance(value, kinds) and (hint is bool or not isinstance(value, bool))
+    return None if fits else words[hint]

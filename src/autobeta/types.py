@@ -8,6 +8,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 Scalar = Float[Tensor, ""]
+Images = Float[Tensor, "batch channel height width"]
 ACTIVE_VARIANCE = 0.01
 
 # Named costs of one batch in nats per image; a term is a scalar, or a vector over latents where

@@ -10,15 +10,14 @@ so what counts is the ratio of the two terms.
 from dataclasses import dataclass
 from typing import Literal
 
-from autobeta.rules import checked
-from autobeta.settings import Count, NonNegative, Positive, check_settings
+from autobeta.rules import Count, NonNegative, Positive, Settings, checked
 
 Distortion = Literal["bce", "half_squared_error", "squared_error", "gaussian"]
 Reduction = Literal["sum", "mean"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Convention:
+class Convention(Settings):
     """How a loss distortion + beta * KL counts its terms.
 
     Args:
@@ -38,7 +37,7 @@ class Convention:
     sigma: Positive = 1.0
 
     def __post_init__(self) -> None:
-        check_settings(self)
+        super().__post_init__()
         if self.sigma != 1 and self.distortion != "gaussian":
             raise ValueError(
                 f"`sigma` must be left out unless `distortion` is gaussian; got {self.sigma} and "
@@ -58,14 +57,9 @@ def convert_beta(
     num_values: Count,
     num_latents: Count,
 ) -> float:
-    """The beta that makes the target's loss a multiple of the origin's.
+    """The beta that makes the target's loss a multiple of the origin's, which has `beta`.
 
-    Args:
-        beta: Weight of the KL where it comes from, at least 0.
-        origin: Convention that it was stated in.
-        target: Convention that it is wanted in; left out, ours.
-        num_values: Pixels times channels of an image.
-        num_latents: Number of latents.
+    `num_values` is the number of pixels times channels of an image.
 
     Raises:
         ValueError: If one convention has the cross-entropy and the other a squared error, which
@@ -89,12 +83,8 @@ def convert_beta(
 
 def _ratio(convention: Convention, num_values: int, num_latents: int) -> float:
     """Beta of the summed loss (bce, or half the squared error) for each unit of this one."""
-    distortion = {
-        "bce": 1.0,
-        "half_squared_error": 1.0,
-        "squared_error": 2.0,
-        "gaussian": convention.sigma**-2,
-    }[convention.distortion]
+    kinds = {"squared_error": 2.0, "gaussian": convention.sigma**-2}
+    distortion = kinds.get(convention.distortion, 1.0)
     if convention.pixels == "mean":
         distortion /= num_values
     kl = 1 / num_latents if convention.latents == "mean" else 1.0

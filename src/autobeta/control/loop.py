@@ -22,14 +22,13 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Complex, Float
 
-from autobeta.rules import checked
-from autobeta.settings import Count, NonNegative, Positive, check_settings
+from autobeta.rules import Count, NonNegative, Positive, Settings, checked
 
 _LARGEST = 1e9  # a margin above this is called infinite
 
 
 @dataclass(frozen=True, kw_only=True)
-class Loop:
+class Loop(Settings):
     """Plant and controller near an operating point.
 
     Args:
@@ -52,9 +51,6 @@ class Loop:
     ki: Positive
     window: Count = 1
 
-    def __post_init__(self) -> None:
-        check_settings(self)
-
     @property
     def follow(self) -> float:
         """a, the share of the distance to equilibrium that the plant covers in a step."""
@@ -73,9 +69,6 @@ def suggest_gains(gain: Positive, lag: Positive, *, settling: Positive) -> tuple
         lag: Of the plant, steps.
         settling: Time constant that is wanted of the loop, steps; not much below the lag, or the
             noise of the batches moves beta more than the set point does.
-
-    Returns:
-        kp and ki, both positive.
 
     Example:
         >>> kp, ki = suggest_gains(7.0, 50.0, settling=50.0)
@@ -139,13 +132,9 @@ def damping(loop: Loop) -> float:
 
 
 def step_response(loop: Loop, num_steps: int) -> Float[np.ndarray, " steps"]:
-    """KL over the steps after its set point rose from 0 to 1, by the linear loop.
-
-    The loop is in equilibrium before.
-    """
+    """KL of a loop in equilibrium over the steps after its set point rose from 0 to 1."""
     y, u, last = 0.0, 0.0, 0.0
-    recent = np.zeros(loop.window)
-    found = np.empty(num_steps)
+    recent, found = np.zeros(loop.window), np.empty(num_steps)
     for k in range(num_steps):
         found[k] = y
         recent[k % loop.window] = y
@@ -159,13 +148,12 @@ def step_response(loop: Loop, num_steps: int) -> Float[np.ndarray, " steps"]:
 def overshoot(loop: Loop, num_steps: int | None = None) -> float:
     """Largest excess over the set point after a step of it, as a fraction of the step.
 
+    It is 0 if KL never exceeds the set point; infinite if the loop is unstable.
+
     Args:
         loop: In equilibrium before the step.
         num_steps: Steps to look at; left out, as many as the slowest pole needs to die out, at
             most 20,000.
-
-    Returns:
-        0 if KL never exceeds the set point; infinite if the loop is unstable.
     """
     if not is_stable(loop):
         return math.inf
@@ -180,10 +168,8 @@ def _characteristic(loop: Loop) -> Float[np.ndarray, " coefficients"]:
     a = loop.follow
     plant = np.convolve([1.0, -1.0], [1.0, a - 1.0])
     controller = a * loop.gain * np.array([0.0, loop.kp + loop.ki, -loop.kp])
-    feedback = np.convolve(controller, np.full(loop.window, 1 / loop.window))
-    total = np.zeros(max(len(plant), len(feedback)))
+    total = np.convolve(controller, np.full(loop.window, 1 / loop.window))  # longer, or as long
     total[: len(plant)] += plant
-    total[: len(feedback)] += feedback
     return total
 
 

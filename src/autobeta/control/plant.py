@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+Rows = Sequence[Mapping[str, Any]]
+
 LAGS = np.geomspace(2, 400, 40)  # steps
 LONGEST = 600  # steps after a rise that are looked at
 _BEFORE = 3  # log lines before a rise that are taken with it
@@ -14,31 +16,26 @@ _HELD = 8  # log lines that a set point must be held after a rise
 
 
 class Plant(NamedTuple):
-    """How KL answers log beta.
-
-    Args:
-        gain: Nats of KL lost for each e-fold of beta.
-        lag: Time constant of the answer, steps.
-        explained: Fraction of the KL's variance about a line in each piece that this explains.
-        num_rises: Rises of the set point that it was found from.
-    """
+    """How KL answers log beta."""
 
     gain: float
+    """Nats of KL lost for each e-fold of beta."""
     lag: float
+    """Time constant of the answer, steps."""
     explained: float
+    """Fraction of the KL's variance about a line in each piece that this explains."""
     num_rises: int
+    """Rises of the set point that it was found from."""
 
 
-def identify(log: Sequence[Mapping[str, Any]]) -> Plant:
+def identify(log: Rows) -> Plant:
     """Fit gain and lag to what KL and beta did after each rise of the set point.
 
     A piece of the log from shortly before a rise to the next, at most 600 steps, is described by
     the plant of `control.loop` with log beta as it was, an equilibrium that drifts along a line,
     and a start of its own; gain and lag are the same for all pieces. For each of a row of lags the
-    others follow by linear least squares.
-
-    Args:
-        log: Lines with `step`, `kl_average`, `target` and `beta`, evenly spaced.
+    others follow by linear least squares. The lines have `step`, `kl_average`, `target` and
+    `beta`, and are evenly spaced.
 
     Raises:
         ValueError: If the set point does not rise and hold often enough, or KL does not fall as
@@ -68,7 +65,7 @@ def identify(log: Sequence[Mapping[str, Any]]) -> Plant:
     return Plant(gain=gain, lag=float(lag), explained=1 - unexplained, num_rises=len(pieces))
 
 
-def _pieces(log: Sequence[Mapping[str, Any]]) -> list[Sequence[Mapping[str, Any]]]:
+def _pieces(log: Rows) -> list[Rows]:
     """Pieces of the log, each with one rise of the set point and what follows it."""
     target = np.array([math.nan if r.get("target") is None else r["target"] for r in log], float)
     moves = np.flatnonzero(np.diff(target)) + 1
@@ -76,17 +73,13 @@ def _pieces(log: Sequence[Mapping[str, Any]]) -> list[Sequence[Mapping[str, Any]
     found = []
     for begin, end in zip(begins, [*begins[1:], len(log)], strict=False):
         rises = int(np.sum((moves >= begin) & (moves < end)))
-        first = begin - _BEFORE
-        if first < 1 or end - begin - rises < _HELD:
-            continue
-        every = log[begin]["step"] - log[begin - 1]["step"]
-        found.append(log[first : min(end, begin + LONGEST // every)])
+        if begin > _BEFORE and end - begin - rises >= _HELD:
+            every = log[begin]["step"] - log[begin - 1]["step"]
+            found.append(log[begin - _BEFORE : min(end, begin + LONGEST // every)])
     return found
 
 
-def _fit(
-    pieces: Sequence[Sequence[Mapping[str, Any]]], every: int, lag: float
-) -> tuple[float, float]:
+def _fit(pieces: Sequence[Rows], every: int, lag: float) -> tuple[float, float]:
     """Fraction of the variance left, and the gain, for one lag."""
     from scipy.signal import lfilter
 

@@ -13,16 +13,7 @@ _SLOPE = 4  # kp of IncrementalPI and PositionalPI over that of their linear for
 
 
 class LoopReport(NamedTuple):
-    """What a run's loop does, by the linear analysis, and gains that would suit its network.
-
-    Args:
-        plant: Gain and lag that were found.
-        margin: See `gain_margin`.
-        damping: See `damping`.
-        overshoot: See `overshoot`.
-        kp: Proportional gain that would suit, as the controller takes it.
-        ki: Integral gain that would suit, as the controller takes it: negative.
-    """
+    """What a run's loop does, by the linear analysis, and gains that would suit its network."""
 
     plant: Plant
     margin: float
@@ -30,6 +21,7 @@ class LoopReport(NamedTuple):
     overshoot: float
     kp: float
     ki: float
+    """Gains that would suit, as the controller takes them: ki is negative."""
 
 
 def analyse(

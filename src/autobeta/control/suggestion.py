@@ -28,89 +28,68 @@ _SLOPES = (1.0, 2.0, 4.0, 8.0)
 
 
 class PilotLog(NamedTuple):
-    """Columns of a pilot's log, each of shape (lines,).
-
-    Args:
-        step: Updates done.
-        beta: Weight of the KL.
-        kl: Mean since the line before, nats per image.
-        reconstruction: Of the line's batch, nats per image.
-        rising: Whether beta has begun to rise.
-    """
+    """Columns of a pilot's log, each of shape (lines,)."""
 
     step: np.ndarray
     beta: np.ndarray
     kl: np.ndarray
+    """Mean since the line before, nats per image."""
     reconstruction: np.ndarray
+    """Of the line's batch, nats per image."""
     rising: np.ndarray
+    """Whether beta has begun to rise."""
 
 
 def read_pilot(log: Sequence[Mapping[str, Any]]) -> PilotLog:
-    """Columns of a pilot's log.
-
-    Args:
-        log: Lines with `step`, `kl_average`, `beta` and `terms`.
-    """
-    step, beta, kl = (
-        np.array([row[name] for row in log], float) for name in ("step", "beta", "kl_average")
-    )
+    """Columns of a pilot's log, whose lines have `step`, `kl_average`, `beta` and `terms`."""
+    names = ("step", "beta", "kl_average")
+    step, beta, kl = (np.array([row[name] for row in log], float) for name in names)
     reconstruction = np.array([row["terms"]["reconstruction"] for row in log], float)
     return PilotLog(step, beta, kl, reconstruction, rising=beta > 1.001 * beta[0])
 
 
 class Point(NamedTuple):
-    """A point of the rate-distortion curve.
-
-    Args:
-        beta: Weight of the KL, the slope by theory.
-        kl: Nats per image.
-        reconstruction: Nats per image.
-        slope: -dR/dKL as measured around it, nats per nat.
-        error: Standard error of the slope, from the batches' noise.
-    """
+    """A point of the rate-distortion curve; KL and reconstruction are nats per image."""
 
     beta: float
+    """Weight of the KL, the slope by theory."""
     kl: float
     reconstruction: float
     slope: float
+    """-dR/dKL as measured around it, nats per nat."""
     error: float
+    """Standard error of the slope, from the batches' noise."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suggestion:
-    """What a pilot says about a data set.
-
-    Args:
-        target: Set point, nats: KL where the slope is 1, so that a nat of KL buys a nat of
-            reconstruction, as the ELBO has it.
-        slope: Measured slope there; far from 1, by its standard error, the pilot did not follow
-            its own curve.
-        error: Standard error of the slope.
-        target_start: First set point, 5 % of the last.
-        beta_initial: beta at the first set point.
-        beta_hold: beta at which the pilot had 40 % more KL than the set point; while a run has
-            less than that the network can't use the nats yet, and the set point is to be held.
-        beta_min: Lower bound of beta, 0.4 of `beta_hold`.
-        gamma: Weight of AnnealedVAE's distance, twice the largest slope that it must hold against.
-        learned: Steps after which the pilot had gone nine tenths of the way from the
-            reconstruction without KL to that at the set point.
-        rise: Steps for the set point's rise, 15 times as many.
-        curve: Points of the curve, the largest KL first.
-        choices: The curve at the slopes 1, 2, 4 and 8: smaller set points, and what they cost.
-    """
+    """What a pilot says about a data set."""
 
     target: float
+    """Set point, nats: KL where the slope is 1, so that a nat of KL buys one of reconstruction."""
     slope: float
+    """Measured slope there; far from 1, by its `error`, the pilot did not follow its own curve."""
     error: float
+    """Standard error of the slope."""
     target_start: float
+    """First set point, 5 % of the last."""
     beta_initial: float
+    """beta at the first set point."""
     beta_hold: float
+    """beta at which the pilot had 40 % more KL than the set point: with less than that a network
+    can't use the nats yet, and the set point is to be held."""
     beta_min: float
+    """Lower bound of beta, 0.4 of `beta_hold`."""
     gamma: float
+    """Weight of AnnealedVAE's distance, twice the largest slope that it must hold against."""
     learned: int
+    """Steps until reconstruction was nine tenths of the way from no KL to the set point."""
     rise: int
+    """Steps for the set point's rise, 15 times as many."""
     curve: tuple[Point, ...]
+    """The largest KL first."""
     choices: tuple[Point, ...]
+    """The curve at the slopes 1, 2, 4 and 8: smaller set points, and what they cost."""
 
     @property
     def caution(self) -> str:
@@ -130,10 +109,7 @@ class Suggestion:
         return ""
 
     def rising(self, num_steps: int) -> float:
-        """Fraction of a run of `num_steps` steps in which the set point rises, at most 0.3.
-
-        Afterwards the network learns at its set point.
-        """
+        """Fraction of a run of `num_steps` steps in which the set point rises, at most 0.3."""
         return round(min(LONGEST, self.rise / num_steps), 3)
 
     def settings(self, num_steps: int) -> dict[str, dict[str, float]]:
@@ -149,11 +125,9 @@ class Suggestion:
 
 
 def suggest(log: Sequence[Mapping[str, Any]]) -> Suggestion:
-    """Read a set point, a schedule and bounds from a pilot's log.
+    """Read a set point, a schedule and bounds from a pilot's log, as `read_pilot` takes it.
 
-    Args:
-        log: Lines with `step`, `kl_average`, `beta` and `terms`; at least 8 for each 1.2 e-folds
-            of beta.
+    It needs at least 8 lines for each 1.2 e-folds of beta.
 
     Raises:
         ValueError: If the log is too short, or passes neither the slope 1 nor a KL near 0, or
@@ -210,10 +184,8 @@ def _curve(u: Lines, kl: Lines, reconstruction: Lines) -> tuple[Point, ...]:
     if len(found) < 10 or found[0].beta > 1 or found[-1].kl > 0.1 * found[0].kl:
         reached = f"{len(found)} points"
         if found:
-            one, last = found[0], found[-1]
-            reached += (
-                f", beta {one.beta:.2g} to {last.beta:.2g}, KL {one.kl:.2f} to {last.kl:.2f}"
-            )
+            a, b = found[0], found[-1]
+            reached += f", beta {a.beta:.2g} to {b.beta:.2g}, KL {a.kl:.2f} to {b.kl:.2f}"
         raise ValueError(
             "`log` must be that of a pilot whose beta rises from below 1 until KL is nearly 0, "
             f"with {_FEWEST} lines for each {2 * _WINDOW:g} e-folds; got {reached}. Log more "

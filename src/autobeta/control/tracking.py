@@ -23,32 +23,30 @@ class Tracking(NamedTuple):
 
     Each value is of the log's means over the steps between two lines, so that swings shorter than
     that are not seen; log more often to see them.
-
-    Args:
-        near: Fraction of the lines within 0.5 nats of the set point.
-        error: Root mean square distance, nats.
-        excess: Largest KL above the set point, nats.
-        lack: Largest KL below it, nats.
-        overshoot: Largest KL over the largest set point, less 1; at least 0.
-        settling: Median steps after a rise of the set point until KL is within 0.25 nats for
-            five lines, or for as long as the set point is held; None where it is never held for
-            three lines after a rise, infinite where KL does not settle.
-        at_bound: Fraction of the lines with beta at a bound.
-        at_max: Fraction of them with beta at the upper bound.
-        period: Steps of a swing; None if the error has none.
-        swing: Standard deviation of the error about its own moving average, nats.
     """
 
     near: float
+    """Fraction of the lines within 0.5 nats of the set point."""
     error: float
+    """Root mean square distance, nats."""
     excess: float
+    """Largest KL above the set point, nats."""
     lack: float
+    """Largest KL below it, nats."""
     overshoot: float
+    """Largest KL over the largest set point, less 1; at least 0."""
     settling: float | None
+    """Median steps after a rise of the set point until KL is within 0.25 nats for five lines, or
+    for as long as the set point is held; None where it is never held for three lines after a rise,
+    infinite where KL does not settle."""
     at_bound: float
+    """Fraction of the lines with beta at a bound."""
     at_max: float
+    """Fraction of them with beta at the upper bound."""
     period: float | None
+    """Steps of a swing; None if the error has none."""
     swing: float
+    """Standard deviation of the error about its own moving average, nats."""
 
 
 def tracking(
@@ -58,8 +56,7 @@ def tracking(
 
     Args:
         log: Lines with `step`, `kl_average`, `target` and `beta`.
-        beta_min: The controller's lower bound; left out where nothing bounds beta, as in a
-            weighting with a capacity.
+        beta_min: The controller's lower bound, left out where nothing bounds beta.
         beta_max: Its upper bound.
 
     Example:
@@ -74,10 +71,8 @@ def tracking(
     rows = [row for row in log if row["step"] > WARMUP * log[-1]["step"]]
     if len(rows) < 4 or any(row.get("target") is None for row in rows):
         return None
-    step, kl, target, beta = (
-        np.array([row[name] for row in rows], float)
-        for name in ("step", "kl_average", "target", "beta")
-    )
+    names = ("step", "kl_average", "target", "beta")
+    step, kl, target, beta = (np.array([row[name] for row in rows], float) for name in names)
     error = kl - target
     at_max = beta >= 0.999 * beta_max
     ripple = error - _moving_average(error)
@@ -97,11 +92,7 @@ def tracking(
 
 
 def bounds_of(config: Mapping[str, Any]) -> tuple[float, float]:
-    """Bounds of beta of a run's controller, infinite where nothing bounds it.
-
-    Args:
-        config: Contents of the run's `config.json`.
-    """
+    """Bounds of beta by a run's `config.json`, infinite where nothing bounds it."""
     settings = config.get("method_config") or {}
     if config.get("method") not in ("controlvae", "dynamicvae"):
         return -np.inf, np.inf
@@ -112,10 +103,7 @@ def bounds_of(config: Mapping[str, Any]) -> tuple[float, float]:
 def advice(found: Tracking, *, beta_min: float, beta_max: float = np.inf) -> list[str]:
     """What to try where a run tracked badly, a sentence each; none if it tracked well.
 
-    Args:
-        found: From `tracking`, with the same bounds.
-        beta_min: The controller's lower bound, named in the sentence about it.
-        beta_max: Its upper bound, likewise.
+    The bounds are those that `tracking` had.
     """
     said: list[str] = []
     if found.near >= 0.9 and found.overshoot < 0.1 and found.at_bound < _SATURATED:
@@ -153,8 +141,7 @@ def advice(found: Tracking, *, beta_min: float, beta_max: float = np.inf) -> lis
 
 def _moving_average(values: Lines) -> Lines:
     """Mean over the lines around each, fewer at the ends."""
-    width = min(_SMOOTH, len(values))
-    ones = np.ones(width)
+    ones = np.ones(min(_SMOOTH, len(values)))
     counts = np.convolve(np.ones(len(values)), ones, "same")
     return np.convolve(values, ones, "same") / counts
 

@@ -1,82 +1,53 @@
 """Recipe: the objects of a method, and what a method module must define.
 
 A method module holds, in this order: a docstring, `SOURCE`, `CITATION` (BibTeX), `ADAPTS` (what
-sets the weights), a frozen keyword-only dataclass `Config(Settings)`, `PRESETS`, and
-`build(config, facts) -> Recipe`. A preset is a dictionary of settings published together: fields
-of `Config`, and of the run's model and training.
+sets the weights), `PRESETS` (settings published together: fields of `Config`, and of the run's
+model and training), a frozen keyword-only dataclass `Config(Settings)`, and
+`build(config, facts) -> Recipe`.
 """
 
+import bisect
+import sys
 import warnings
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 from autobeta.models import AbstractLikelihood
 from autobeta.objectives import AbstractObjective
-from autobeta.settings import Range, check_settings
 from autobeta.weighting import AbstractWeighting, schedules
 from autobeta.weighting.schedules import Schedule
-
-# Rules of settings. float32 has to hold what a weight or a number of nats is multiplied with.
-Weight = Annotated[float, Range(0, 1e9)]
-PositiveWeight = Annotated[float, Range(1e-9, 1e9)]
-IntegralGain = Annotated[float, Range(-1e9, 0)]
-Rise = Annotated[float, Range(1e-3, 1e9)]
-LearningRate = Annotated[float, Range(0, 1)]
-Share = Annotated[float, Range(0, 1, above=True)]
-Window = Annotated[int, Range(1, 10_000)]
-
-
-class Settings:
-    """Base of a method's `Config`: a number that breaks the rule in its annotation is refused."""
-
-    def __post_init__(self) -> None:
-        check_settings(self)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What a method may know about its run.
-
-    Args:
-        num_latents: Number of latents.
-        num_train: Number of training images.
-        image_shape: (height, width, channels).
-        num_steps: Length of the run.
-        likelihood: p(x|z) that the run has, unless the recipe brings its own.
-    """
+    """What a method may know about its run."""
 
     num_latents: int
     num_train: int
+    """Number of training images."""
     image_shape: tuple[int, int, int]
+    """(height, width, channels)."""
     num_steps: int
     likelihood: AbstractLikelihood
+    """p(x|z) that the run has, unless the recipe brings its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """The objects that make a method.
-
-    Args:
-        objective: Counts the terms.
-        weighting: Turns them into a loss.
-        weighting_lr: Learning rate of the weighting's own parameters; None takes the network's.
-        likelihood: p(x|z) where the method brings its own; None takes the run's.
-    """
+    """The objects that make a method."""
 
     objective: AbstractObjective
+    """Counts the terms."""
     weighting: AbstractWeighting
+    """Turns them into a loss."""
     weighting_lr: float | None = None
+    """Learning rate of the weighting's own parameters; None takes the network's."""
     likelihood: AbstractLikelihood | None = None
+    """p(x|z) where the method brings its own; None takes the run's."""
 
 
 def set_point(config: Any, facts: Facts, *, ramp: int | None = None) -> Schedule:  # noqa: ANN401
-    """The schedule that the settings of ControlVAE or DynamicVAE ask for.
-
-    Args:
-        config: Of either method.
-        facts: About the run.
-        ramp: Steps of a published rise, for DynamicVAE.
-    """
+    """The schedule that the settings of ControlVAE or DynamicVAE (with a `ramp`) ask for."""
     start, end = config.target_start, config.target
     if config.schedule == "constant":
         return schedules.constant(end)
@@ -92,25 +63,14 @@ def set_point(config: Any, facts: Facts, *, ramp: int | None = None) -> Schedule
 
 
 def warn_unfinished(schedule: Schedule, end: float, facts: Facts) -> None:
-    """Warn of a published schedule that a run is too short for: its numbers, and the way out.
-
-    Args:
-        schedule: In nats, rising to `end`.
-        end: What it is meant to reach.
-        facts: About the run.
-    """
+    """Warn of a published schedule, rising to `end` nats, that a run is too short for."""
     last = schedule(facts.num_steps - 1)
     if last >= 0.95 * end:
         return
-    low, high = facts.num_steps, 2 * facts.num_steps
-    while schedule(high) < end:
-        low, high = high, 2 * high
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if schedule(middle) >= end else (middle, high)
+    needed = bisect.bisect_left(range(sys.maxsize), end, key=schedule) + 1
     warnings.warn(
         f"`schedule` paper reaches {last:.3g} of {end:g} nats in a run of {facts.num_steps:,} "
-        f"steps; it needs {high + 1:,}. Train so long, or take --method.schedule fitted, which "
+        f"steps; it needs {needed:,}. Train so long, or take --method.schedule fitted, which "
         "has the same shape within the run.",
         stacklevel=2,
     )

@@ -13,17 +13,9 @@ Deviations:
 from dataclasses import dataclass
 from typing import Literal
 
-from autobeta.methods._base import (
-    Facts,
-    PositiveWeight,
-    Recipe,
-    Settings,
-    Share,
-    Weight,
-    warn_unfinished,
-)
+from autobeta.methods._base import Facts, Recipe, warn_unfinished
 from autobeta.objectives import Elbo
-from autobeta.settings import Count
+from autobeta.rules import Count, PositiveWeight, Settings, Share, Weight
 from autobeta.weighting import CapacityKL, schedules
 
 SOURCE = (
@@ -38,6 +30,13 @@ CITATION = """@article{burgess2018understanding,
   year = {2018}
 }"""
 ADAPTS = "nothing: the capacity of the KL is scheduled"
+
+_PAPER = {"schedule": "paper", "architecture": "burgess", "likelihood": "bernoulli"}
+PRESETS: dict[str, dict[str, object]] = {
+    "paper": {**_PAPER},
+    # 1Konny/Beta-VAE, run_dsprites_B_gamma100_z10.sh
+    "dsprites": {"gamma": 100.0, "capacity": 20.0, **_PAPER, "lr": 5e-4, "batch_size": 64},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,21 +53,6 @@ class Config(Settings):
     """Fraction of the run after which the fitted schedule reaches `capacity`."""
     period: Count = 100_000
     """Steps after which the published schedule reaches `capacity`."""
-
-
-PRESETS: dict[str, dict[str, object]] = {
-    "paper": {"schedule": "paper", "architecture": "burgess", "likelihood": "bernoulli"},
-    # 1Konny/Beta-VAE, run_dsprites_B_gamma100_z10.sh
-    "dsprites": {
-        "gamma": 100.0,
-        "capacity": 20.0,
-        "schedule": "paper",
-        "architecture": "burgess",
-        "likelihood": "bernoulli",
-        "lr": 5e-4,
-        "batch_size": 64,
-    },
-}
 
 
 def build(config: Config, facts: Facts) -> Recipe:

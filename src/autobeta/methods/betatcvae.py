@@ -14,8 +14,9 @@ Deviations:
 from dataclasses import dataclass
 from typing import Literal
 
-from autobeta.methods._base import Facts, Recipe, Settings, Weight
+from autobeta.methods._base import Facts, Recipe
 from autobeta.objectives import SplitKL
+from autobeta.rules import Settings, Weight
 from autobeta.weighting import ScheduledWeights
 
 SOURCE = (
@@ -30,6 +31,16 @@ CITATION = """@inproceedings{chen2018isolating,
 }"""
 ADAPTS = "nothing: the weight of the total correlation is fixed"
 
+# Hsu et al., Disentanglement via Latent Quantization, 2023 (their repository); the loss is ours
+# over the number of values in an image, and the latents are twice as many as the factors
+_TUNED = {"estimator": "weighted", "likelihood": "bernoulli", "lr": 1e-3, "batch_size": 128}
+PRESETS: dict[str, dict[str, object]] = {
+    "shapes3d": {"beta": 3.0, "num_latents": 12, **_TUNED},
+    "mpi3d": {"beta": 0.3, "num_latents": 14, **_TUNED},
+    "falcor3d": {"beta": 3.0, "num_latents": 14, **_TUNED},
+    "isaac3d": {"beta": 1.0, "num_latents": 18, **_TUNED},
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config(Settings):
@@ -43,18 +54,6 @@ class Config(Settings):
     """Weight of the dimension-wise KL."""
     estimator: Literal["stratified", "weighted", "strided"] = "stratified"
     """Of the mixture of posteriors: minibatch stratified or weighted sampling, or the authors'."""
-
-
-# Hsu et al., Disentanglement via Latent Quantization, 2023 (their repository); the loss is ours
-# over the number of values in an image, and the latents are twice as many as the factors
-_TUNED = {"estimator": "weighted", "likelihood": "bernoulli", "lr": 1e-3, "batch_size": 128}
-
-PRESETS: dict[str, dict[str, object]] = {
-    "shapes3d": {"beta": 3.0, "num_latents": 12, **_TUNED},
-    "mpi3d": {"beta": 0.3, "num_latents": 14, **_TUNED},
-    "falcor3d": {"beta": 3.0, "num_latents": 14, **_TUNED},
-    "isaac3d": {"beta": 1.0, "num_latents": 18, **_TUNED},
-}
 
 
 def build(config: Config, facts: Facts) -> Recipe:

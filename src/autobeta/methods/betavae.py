@@ -8,8 +8,9 @@ Deviations:
 
 from dataclasses import dataclass
 
-from autobeta.methods._base import Facts, Recipe, Settings, Weight
+from autobeta.methods._base import Facts, Recipe
 from autobeta.objectives import Elbo
+from autobeta.rules import Settings, Weight
 from autobeta.weighting import ScheduledWeights
 
 SOURCE = "Higgins et al., beta-VAE, ICLR 2017, https://openreview.net/forum?id=Sy2fzU9gl"
@@ -22,19 +23,9 @@ CITATION = """@inproceedings{higgins2017beta,
 }"""
 ADAPTS = "nothing: beta is fixed"
 
-
-@dataclass(frozen=True, kw_only=True)
-class Config(Settings):
-    """Settings of beta-VAE."""
-
-    beta: Weight = 4.0
-    """Weight of the KL; the settings of disentanglement_lib's study are 1, 2, 4, 6, 8 and 16."""
-
-
 # Hsu et al., Disentanglement via Latent Quantization, 2023 (their repository); the loss is ours
 # over the number of values in an image, and the latents are twice as many as the factors
 _TUNED = {"likelihood": "bernoulli", "lr": 1e-3, "batch_size": 128}
-
 PRESETS: dict[str, dict[str, object]] = {
     # 1Konny/Beta-VAE; it takes the whole squared error, ours is half of it, hence half their beta
     "chairs3d": {"beta": 2.0, "likelihood": "gaussian", "lr": 1e-4, "batch_size": 64},
@@ -44,6 +35,14 @@ PRESETS: dict[str, dict[str, object]] = {
     "falcor3d": {"beta": 10.0, "num_latents": 14, **_TUNED},
     "isaac3d": {"beta": 0.3, "num_latents": 18, **_TUNED},
 }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(Settings):
+    """Settings of beta-VAE."""
+
+    beta: Weight = 4.0
+    """Weight of the KL; the settings of disentanglement_lib's study are 1, 2, 4, 6, 8 and 16."""
 
 
 def build(config: Config, facts: Facts) -> Recipe:

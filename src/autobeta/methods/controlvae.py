@@ -14,18 +14,9 @@ Deviations:
 from dataclasses import dataclass
 from typing import Literal
 
-from autobeta.methods._base import (
-    Facts,
-    IntegralGain,
-    Recipe,
-    Rise,
-    Settings,
-    Share,
-    Weight,
-    set_point,
-)
+from autobeta.methods._base import Facts, Recipe, set_point
 from autobeta.objectives import Elbo
-from autobeta.settings import Count
+from autobeta.rules import Count, IntegralGain, Rise, Settings, Share, Weight
 from autobeta.weighting import ControlledKL, PositionalPI
 
 SOURCE = "Shao et al., ControlVAE, ICML 2020, https://arxiv.org/abs/2004.05988"
@@ -37,6 +28,11 @@ CITATION = """@inproceedings{shao2020controlvae,
   year = {2020}
 }"""
 ADAPTS = "beta, controlled so that KL follows a set point"
+
+_TRAINING = {"likelihood": "bernoulli", "lr": 1e-4, "batch_size": 64}
+PRESETS: dict[str, dict[str, object]] = {
+    "paper": {"schedule": "paper", "antiwindup": "authors", **_TRAINING}
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,17 +59,6 @@ class Config(Settings):
     """Rise of the published schedule, nats."""
     period: Count = 5000
     """Steps between two rises of the published schedule."""
-
-
-PRESETS: dict[str, dict[str, object]] = {
-    "paper": {
-        "schedule": "paper",
-        "antiwindup": "authors",
-        "likelihood": "bernoulli",
-        "lr": 1e-4,
-        "batch_size": 64,
-    },
-}
 
 
 def build(config: Config, facts: Facts) -> Recipe:

@@ -11,9 +11,9 @@ Deviations:
 
 from dataclasses import dataclass
 
-from autobeta.methods._base import Facts, Recipe, Settings, Share, Weight
+from autobeta.methods._base import Facts, Recipe
 from autobeta.objectives import Elbo
-from autobeta.settings import Count
+from autobeta.rules import Count, Settings, Share, Weight
 from autobeta.weighting import ScheduledWeights, schedules
 
 SOURCE = "Fu et al., Cyclical Annealing Schedule, NAACL 2019, https://arxiv.org/abs/1903.10145"
@@ -26,6 +26,7 @@ CITATION = """@inproceedings{fu2019cyclical,
   year = {2019}
 }"""
 ADAPTS = "nothing: beta is scheduled, in cycles"
+PRESETS: dict[str, dict[str, object]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,15 +41,8 @@ class Config(Settings):
     """Fraction of a cycle in which beta rises."""
 
 
-PRESETS: dict[str, dict[str, object]] = {}
-
-
 def build(config: Config, facts: Facts) -> Recipe:
-    """Objects of a VAE with cyclical annealing.
-
-    Raises:
-        ValueError: If there are more cycles than steps.
-    """
+    """Objects of cyclical annealing; a ValueError if there are more cycles than steps."""
     if config.cycles > facts.num_steps:
         raise ValueError(
             f"`cycles` must be at most the run's {facts.num_steps} steps; got {config.cycles}. "

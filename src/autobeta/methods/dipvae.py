@@ -14,8 +14,9 @@ Deviations:
 from dataclasses import dataclass
 from typing import Literal
 
-from autobeta.methods._base import Facts, Recipe, Settings, Weight
+from autobeta.methods._base import Facts, Recipe
 from autobeta.objectives import CovariancePenalty
+from autobeta.rules import Settings, Weight
 from autobeta.weighting import ScheduledWeights
 
 SOURCE = "Kumar et al., DIP-VAE, ICLR 2018, https://arxiv.org/abs/1711.00848"
@@ -26,6 +27,7 @@ CITATION = """@inproceedings{kumar2018variational,
   year = {2018}
 }"""
 ADAPTS = "nothing: the weights of the covariances are fixed"
+PRESETS: dict[str, dict[str, object]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +40,6 @@ class Config(Settings):
     """Weight of the covariances between latents; disentanglement_lib's study has 1 to 50."""
     lambda_d: Weight | None = None
     """Weight of the variances less 1; None for 10 `lambda_od` (i) or `lambda_od` (ii)."""
-
-
-PRESETS: dict[str, dict[str, object]] = {}
 
 
 def build(config: Config, facts: Facts) -> Recipe:

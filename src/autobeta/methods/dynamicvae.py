@@ -19,20 +19,18 @@ Deviations:
 from dataclasses import dataclass
 from typing import Literal
 
-from autobeta.methods._base import (
-    Facts,
+from autobeta.methods._base import Facts, Recipe, set_point
+from autobeta.objectives import Elbo
+from autobeta.rules import (
+    Count,
     IntegralGain,
     PositiveWeight,
-    Recipe,
     Rise,
     Settings,
     Share,
     Weight,
     Window,
-    set_point,
 )
-from autobeta.objectives import Elbo
-from autobeta.settings import Count
 from autobeta.weighting import AbstractController, ControlledKL, IncrementalPI, LogPI
 
 SOURCE = (
@@ -48,6 +46,26 @@ CITATION = """@inproceedings{shao2022rethinking,
   year = {2022}
 }"""
 ADAPTS = "beta, controlled so that a mean KL follows a set point"
+
+_PI = {"controller": "incremental", "schedule": "paper", "antiwindup": "authors", "lr": 1e-4}
+_BINARY = {**_PI, "likelihood": "bernoulli", "batch_size": 128}
+PRESETS: dict[str, dict[str, object]] = {
+    "paper": _BINARY,
+    "paper-mnist": {**_BINARY, "beta_initial": 100.0},
+    # the authors take the whole squared error, ours is half of it: half of their beta and gains
+    "paper-smallnorb": {
+        **_PI,
+        "beta_initial": 45.0,
+        "beta_min": 0.05,
+        "kp": 0.005,
+        "ki": -0.0025,
+        "window": 10,
+        "target_start": 0.1,
+        "target": 25.0,
+        "likelihood": "gaussian",
+        "batch_size": 64,
+    },
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,47 +108,13 @@ class Config(Settings):
     """Steps that a rise of the published schedule takes."""
 
 
-_PUBLISHED = {
-    "controller": "incremental",
-    "schedule": "paper",
-    "antiwindup": "authors",
-    "lr": 1e-4,
-}
-_BINARY = {**_PUBLISHED, "likelihood": "bernoulli", "batch_size": 128}
-
-PRESETS: dict[str, dict[str, object]] = {
-    "paper": _BINARY,
-    "paper-mnist": {**_BINARY, "beta_initial": 100.0},
-    # the authors take the whole squared error, ours is half of it: half of their beta and gains
-    "paper-smallnorb": {
-        **_PUBLISHED,
-        "beta_initial": 45.0,
-        "beta_min": 0.05,
-        "kp": 0.005,
-        "ki": -0.0025,
-        "window": 10,
-        "target_start": 0.1,
-        "target": 25.0,
-        "likelihood": "gaussian",
-        "batch_size": 64,
-    },
-}
-
-
 def make_controller(config: Config) -> AbstractController:
     """The controller that the settings ask for."""
-    first, floor, window = config.beta_initial, config.beta_min, config.window
+    bounds = {"beta_initial": config.beta_initial, "beta_min": config.beta_min}
     if config.controller == "log":
-        kp, ki = config.log_kp, config.log_ki
-        return LogPI(kp=kp, ki=ki, beta_initial=first, beta_min=floor, window=window)
-    return IncrementalPI(
-        kp=config.kp,
-        ki=config.ki,
-        beta_initial=first,
-        beta_min=floor,
-        window=window,
-        antiwindup=config.antiwindup,
-    )
+        return LogPI(kp=config.log_kp, ki=config.log_ki, window=config.window, **bounds)
+    gains = {"kp": config.kp, "ki": config.ki}
+    return IncrementalPI(**gains, **bounds, window=config.window, antiwindup=config.antiwindup)
 
 
 def build(config: Config, facts: Facts) -> Recipe:

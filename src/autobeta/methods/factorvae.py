@@ -11,8 +11,9 @@ Deviations:
 
 from dataclasses import dataclass
 
-from autobeta.methods._base import Facts, LearningRate, Recipe, Settings, Weight
+from autobeta.methods._base import Facts, Recipe
 from autobeta.objectives import DensityRatio
+from autobeta.rules import LearningRate, Settings, Weight
 from autobeta.weighting import ScheduledWeights
 
 SOURCE = "Kim & Mnih, Disentangling by Factorising, ICML 2018, https://arxiv.org/abs/1802.05983"
@@ -24,6 +25,14 @@ CITATION = """@inproceedings{kim2018disentangling,
 }"""
 ADAPTS = "nothing: the weight of the total correlation is fixed"
 
+# 1Konny/FactorVAE, whose scripts for dSprites have had 6.4, 10 and 35
+_PUBLIC = {"likelihood": "bernoulli", "lr": 1e-4, "batch_size": 64}
+PRESETS: dict[str, dict[str, object]] = {
+    "dsprites": {"gamma": 6.4, "discriminator_lr": 1e-4, **_PUBLIC},
+    "chairs3d": {"gamma": 3.2, "discriminator_lr": 1e-5, **_PUBLIC},
+    "celeba": {"gamma": 6.4, "discriminator_lr": 1e-5, **_PUBLIC},
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Config(Settings):
@@ -33,16 +42,6 @@ class Config(Settings):
     """Weight of the total correlation; disentanglement_lib's study has 10 to 100."""
     discriminator_lr: LearningRate = 1e-4
     """Learning rate of the discriminator."""
-
-
-# 1Konny/FactorVAE, whose scripts for dSprites have had 6.4, 10 and 35
-_PUBLIC = {"likelihood": "bernoulli", "lr": 1e-4, "batch_size": 64}
-
-PRESETS: dict[str, dict[str, object]] = {
-    "dsprites": {"gamma": 6.4, "discriminator_lr": 1e-4, **_PUBLIC},
-    "chairs3d": {"gamma": 3.2, "discriminator_lr": 1e-5, **_PUBLIC},
-    "celeba": {"gamma": 6.4, "discriminator_lr": 1e-5, **_PUBLIC},
-}
 
 
 def build(config: Config, facts: Facts) -> Recipe:

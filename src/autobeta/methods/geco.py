@@ -16,9 +16,9 @@ import warnings
 from dataclasses import dataclass
 from typing import Annotated
 
-from autobeta.methods._base import Facts, PositiveWeight, Recipe, Settings
+from autobeta.methods._base import Facts, Recipe
 from autobeta.objectives import Elbo
-from autobeta.settings import Range
+from autobeta.rules import BelowOne, PositiveWeight, Range, Settings
 from autobeta.weighting import ReconstructionConstraint
 
 SOURCE = "Rezende & Viola, Taming VAEs, 2018, https://arxiv.org/abs/1810.00597"
@@ -29,6 +29,7 @@ CITATION = """@article{rezende2018taming,
   year = {2018}
 }"""
 ADAPTS = "beta, controlled so that the reconstruction reaches a target"
+PRESETS: dict[str, dict[str, object]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,7 @@ class Config(Settings):
 
     target: Annotated[float, Range(-1e9, 1e9)] = 60.0
     """Reconstruction to hold, nats per image."""
-    decay: Annotated[float, Range(0, 1, below=True)] = 0.99
+    decay: BelowOne = 0.99
     """Of the moving average of the constraint."""
     rate: PositiveWeight = 1e-4
     """Change of log lambda per nat and step."""
@@ -45,14 +46,9 @@ class Config(Settings):
     """Largest change of log lambda in a step."""
 
 
-PRESETS: dict[str, dict[str, object]] = {}
-
-
 def build(config: Config, facts: Facts) -> Recipe:
     """Objects of GECO."""
-    weighting = ReconstructionConstraint(
-        config.target, decay=config.decay, rate=config.rate, max_change=config.max_change
-    )
+    weighting = ReconstructionConstraint(**vars(config))
     farthest = math.exp(min(config.max_change * facts.num_steps, 700))
     if farthest < 2:
         warnings.warn(

@@ -14,9 +14,9 @@ Deviations:
 from dataclasses import dataclass
 from typing import Annotated
 
-from autobeta.methods._base import Facts, PositiveWeight, Recipe, Settings, Weight
+from autobeta.methods._base import Facts, Recipe
 from autobeta.objectives import MaximumMeanDiscrepancy
-from autobeta.settings import Range
+from autobeta.rules import PositiveWeight, Range, Settings, Weight
 from autobeta.weighting import ScheduledWeights
 
 SOURCE = "Zhao et al., InfoVAE, AAAI 2019, https://arxiv.org/abs/1706.02262"
@@ -27,6 +27,7 @@ CITATION = """@inproceedings{zhao2019infovae,
   year = {2019}
 }"""
 ADAPTS = "nothing: the weights of KL and kernel distance are fixed"
+PRESETS: dict[str, dict[str, object]] = {"mmd-vae": {"alpha": 1.0}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,17 +42,8 @@ class Config(Settings):
     """Squared width of the kernel; None for half the squared number of latents."""
 
 
-PRESETS: dict[str, dict[str, object]] = {
-    "mmd-vae": {"alpha": 1.0},
-}
-
-
 def build(config: Config, facts: Facts) -> Recipe:
-    """Objects of InfoVAE.
-
-    Raises:
-        ValueError: If the weight of the distance would be negative.
-    """
+    """Objects of InfoVAE; a ValueError if the weight of the distance would be negative."""
     weight = config.alpha + config.mmd_weight - 1
     if weight < 0:
         raise ValueError(

@@ -16,13 +16,14 @@ Deviations:
 
 import math
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from autobeta.methods._base import Facts, LearningRate, Recipe, Settings, Weight
+from autobeta.methods._base import Facts, Recipe
 from autobeta.models import Bernoulli, LearnedSigmaGaussian, OptimalSigmaGaussian
 from autobeta.objectives import Elbo
-from autobeta.settings import Index
+from autobeta.rules import Index, LearningRate, Settings, Weight
 from autobeta.weighting import LearnedWeights
 
 SOURCE = (
@@ -36,6 +37,7 @@ CITATION = """@article{mogultay2025lvae,
   year = {2025}
 }"""
 ADAPTS = "the weights of reconstruction and KL, learned"
+PRESETS: dict[str, dict[str, object]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,16 +58,31 @@ class Config(Settings):
     """Adam's learning rate of the log-variances."""
 
 
-PRESETS: dict[str, dict[str, object]] = {}
-
-
-def check_run(warmup: int, facts: Facts) -> None:
-    """Refuse a run that never learns its weights; warn of one that hardly does.
-
-    Warn, too, of likelihoods whose value has a part that no network can lower.
+def make_recipe(config: Any, facts: Facts, *, kl_per_latent: bool) -> Recipe:  # noqa: ANN401
+    """Objects of L-VAE or mdL-VAE, whose settings are alike.
 
     Raises:
         ValueError: If the warm-up is not shorter than the run.
+    """
+    for caution in _cautions(config.warmup, facts):
+        warnings.warn(caution, stacklevel=3)
+    unit = float(math.prod(facts.image_shape)) if config.unit == "pixel" else 1.0
+    weighting = LearnedWeights(
+        {"reconstruction": 1, "kl": facts.num_latents if kl_per_latent else 1},
+        regulariser=config.regulariser,
+        units={"reconstruction": unit},
+        floors={"kl": config.kl_floor},
+        warmup=config.warmup,
+        start=config.start,
+    )
+    objective = Elbo(kl_per_latent=kl_per_latent)
+    return Recipe(objective=objective, weighting=weighting, weighting_lr=config.weight_lr)
+
+
+def _cautions(warmup: int, facts: Facts) -> Iterator[str]:
+    """Refuse a run that never learns its weights; warn of one that hardly does.
+
+    Warn, too, of likelihoods whose value has a part that no network can lower.
     """
     if warmup >= facts.num_steps:
         raise ValueError(
@@ -73,51 +90,23 @@ def check_run(warmup: int, facts: Facts) -> None:
             "Train longer, or shorten it."
         )
     if 2 * warmup > facts.num_steps:
-        warnings.warn(
+        yield (
             f"`warmup` takes {warmup:,} of the run's {facts.num_steps:,} steps, so that the "
-            f"weights are learned in {facts.num_steps - warmup:,}. Train longer, or shorten it.",
-            stacklevel=3,
+            f"weights are learned in {facts.num_steps - warmup:,}. Train longer, or shorten it."
         )
     if isinstance(facts.likelihood, LearnedSigmaGaussian | OptimalSigmaGaussian):
-        warnings.warn(
+        yield (
             "`likelihood` is a density with its constants, which the learned weights see: it may "
-            "fall below 0, where its weight goes to its limit. Use --likelihood gaussian.",
-            stacklevel=3,
+            "fall below 0, where its weight goes to its limit. Use --likelihood gaussian."
         )
     if isinstance(facts.likelihood, Bernoulli) and facts.image_shape[2] == 3:
-        warnings.warn(
+        yield (
             "`likelihood` bernoulli on colours counts the images' own entropy, thousands of nats "
             "that no network can lower, and the learned weights see it: the KL's becomes too "
-            "large. Use --likelihood gaussian.",
-            stacklevel=3,
+            "large. Use --likelihood gaussian."
         )
-
-
-def make_weighting(config: Any, facts: Facts, *, num_weights: int) -> LearnedWeights:  # noqa: ANN401
-    """The weighting of L-VAE and mdL-VAE, whose settings are alike.
-
-    Args:
-        config: Of either method.
-        facts: About the run.
-        num_weights: Of the KL.
-    """
-    unit = float(math.prod(facts.image_shape)) if config.unit == "pixel" else 1.0
-    return LearnedWeights(
-        {"reconstruction": 1, "kl": num_weights},
-        regulariser=config.regulariser,
-        units={"reconstruction": unit},
-        floors={"kl": config.kl_floor},
-        warmup=config.warmup,
-        start=config.start,
-    )
 
 
 def build(config: Config, facts: Facts) -> Recipe:
-    """Objects of L-VAE.
-
-    Raises:
-        ValueError: If the warm-up is not shorter than the run.
-    """
-    check_run(config.warmup, facts)
-    weighting = make_weighting(config, facts, num_weights=1)
-    return Recipe(objective=Elbo(), weighting=weighting, weighting_lr=config.weight_lr)
+    """Objects of L-VAE."""
+    return make_recipe(config, facts, kl_per_latent=False)

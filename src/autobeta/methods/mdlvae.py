@@ -11,10 +11,9 @@ Deviations:
 from dataclasses import dataclass
 from typing import Literal
 
-from autobeta.methods._base import Facts, LearningRate, Recipe, Settings, Weight
-from autobeta.methods.lvae import check_run, make_weighting
-from autobeta.objectives import Elbo
-from autobeta.settings import Index
+from autobeta.methods._base import Facts, Recipe
+from autobeta.methods.lvae import make_recipe
+from autobeta.rules import Index, LearningRate, Settings, Weight
 
 SOURCE = (
     "Mogultay Ozcan, On Disentangled Representation Learning, PhD thesis, METU, 2024, "
@@ -27,6 +26,7 @@ CITATION = """@phdthesis{mogultay2024disentangled,
   year = {2024}
 }"""
 ADAPTS = "the weights of reconstruction and of each latent's KL, learned"
+PRESETS: dict[str, dict[str, object]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,17 +47,6 @@ class Config(Settings):
     """Adam's learning rate of the log-variances."""
 
 
-PRESETS: dict[str, dict[str, object]] = {}
-
-
 def build(config: Config, facts: Facts) -> Recipe:
-    """Objects of mdL-VAE.
-
-    Raises:
-        ValueError: If the warm-up is not shorter than the run.
-    """
-    check_run(config.warmup, facts)
-    weighting = make_weighting(config, facts, num_weights=facts.num_latents)
-    return Recipe(
-        objective=Elbo(kl_per_latent=True), weighting=weighting, weighting_lr=config.weight_lr
-    )
+    """Objects of mdL-VAE."""
+    return make_recipe(config, facts, kl_per_latent=True)

@@ -12,11 +12,10 @@ Deviations:
 """
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from autobeta.methods._base import Facts, PositiveWeight, Recipe, Settings
+from autobeta.methods._base import Facts, Recipe
 from autobeta.objectives import Elbo
-from autobeta.settings import Range
+from autobeta.rules import BelowOne, PositiveWeight, Settings
 from autobeta.weighting import ScheduledWeights, schedules
 
 SOURCE = "Ours: autobeta, docs/suggest.md"
@@ -25,6 +24,7 @@ CITATION = """@software{autobeta,
   note = {Method pilot}
 }"""
 ADAPTS = "nothing: beta is scheduled, low and then rising"
+PRESETS: dict[str, dict[str, object]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,19 +35,12 @@ class Config(Settings):
     """beta of the first part."""
     beta_high: PositiveWeight = 1000.0
     """beta at the end."""
-    learning: Annotated[float, Range(0, 1, below=True)] = 0.5
+    learning: BelowOne = 0.5
     """Fraction of the run with `beta_low`."""
 
 
-PRESETS: dict[str, dict[str, object]] = {}
-
-
 def build(config: Config, facts: Facts) -> Recipe:
-    """Objects of a pilot.
-
-    Raises:
-        ValueError: If `beta_low` is not below `beta_high`.
-    """
+    """Objects of a pilot; a ValueError if `beta_low` is not below `beta_high`."""
     if not config.beta_low < config.beta_high:
         raise ValueError(
             f"`beta_low` must be below `beta_high`, {config.beta_high}; got {config.beta_low}. "

@@ -27,18 +27,19 @@ from typing import Annotated
 
 from torch import Tensor
 
-from autobeta.methods._base import (
-    Facts,
+from autobeta.methods._base import Facts, Recipe
+from autobeta.objectives import Elbo
+from autobeta.rules import (
+    Fraction,
     IntegralGain,
+    Positive,
     PositiveWeight,
-    Recipe,
+    Range,
     Settings,
     Weight,
     Window,
+    checked,
 )
-from autobeta.objectives import Elbo
-from autobeta.rules import checked
-from autobeta.settings import Fraction, Positive, Range
 from autobeta.types import Scalar, Terms
 from autobeta.weighting import AbstractWeighting, LogPI, check_terms, schedules, weighted_sum
 
@@ -48,6 +49,7 @@ CITATION = """@software{autobeta,
   note = {Method rateanneal}
 }"""
 ADAPTS = "beta, controlled so that KL grows at a set rate, then returned to 1"
+PRESETS: dict[str, dict[str, object]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,17 +79,14 @@ class Config(Settings):
     """Batches in the moving average of the KL."""
 
 
-PRESETS: dict[str, dict[str, object]] = {}
-
-
 class PacedKL(AbstractWeighting):
     """loss = reconstruction + beta * kl, with beta such that KL grows at a set rate.
 
     Args:
         controller: Moves log beta; its lower bound is set in every step.
         floor: Schedule of beta's lower bound, positive.
-        rate: Nats per step, positive.
-        lead: Nats that the pacemaker may be ahead of the mean KL, positive.
+        rate: Nats per step.
+        lead: Nats that the pacemaker may be ahead of the mean KL.
 
     Example:
         >>> import torch
@@ -120,23 +119,14 @@ class PacedKL(AbstractWeighting):
 
 
 def build(config: Config, facts: Facts) -> Recipe:
-    """Objects of rate annealing.
-
-    Raises:
-        ValueError: If the fractions exceed the run.
-    """
+    """Objects of rate annealing; a ValueError if the fractions exceed the run."""
     if config.growing + config.returning > 1:
         raise ValueError(
             "`growing` + `returning` must be at most 1, the whole run; got "
             f"{config.growing} and {config.returning}. Lower one of them."
         )
-    controller = LogPI(
-        kp=config.kp,
-        ki=config.ki,
-        beta_initial=config.beta_initial,
-        beta_min=config.beta_low,
-        window=config.window,
-    )
+    bounds = {"beta_initial": config.beta_initial, "beta_min": config.beta_low}
+    controller = LogPI(kp=config.kp, ki=config.ki, window=config.window, **bounds)
     begin = round(config.growing * facts.num_steps)
     end = max(begin + 1, round((config.growing + config.returning) * facts.num_steps))
     floor = schedules.exponential(config.beta_low, config.beta_end, begin=begin, end_step=end)

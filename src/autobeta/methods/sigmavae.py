@@ -12,10 +12,10 @@ Deviations:
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from autobeta.methods._base import Facts, Recipe, Settings
+from autobeta.methods._base import Facts, Recipe
 from autobeta.models import LearnedSigmaGaussian, OptimalSigmaGaussian
 from autobeta.objectives import Elbo
-from autobeta.settings import Range
+from autobeta.rules import Range, Settings
 from autobeta.weighting import ScheduledWeights
 
 SOURCE = (
@@ -29,6 +29,7 @@ CITATION = """@inproceedings{rybkin2021simple,
   year = {2021}
 }"""
 ADAPTS = "sigma of the likelihood: learned, or optimal for each batch"
+PRESETS: dict[str, dict[str, object]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,9 +40,6 @@ class Config(Settings):
     """optimal: the root mean squared error of each batch; learned: a parameter."""
     log_sigma_min: Annotated[float, Range(-20, 5)] = -6.0
     """Soft lower bound of log sigma, as in the authors' code."""
-
-
-PRESETS: dict[str, dict[str, object]] = {}
 
 
 def build(config: Config, facts: Facts) -> Recipe:

@@ -20,14 +20,12 @@ CITATION = """@article{kingma2013auto,
   year = {2013}
 }"""
 ADAPTS = "nothing: beta is 1"
+PRESETS: dict[str, dict[str, object]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config:
     """Settings of the VAE."""
-
-
-PRESETS: dict[str, dict[str, object]] = {}
 
 
 def build(config: Config, facts: Facts) -> Recipe:

@@ -35,8 +35,7 @@ class DiagonalGaussian:
         """KL divergence to the standard normal prior, per image and latent, in nats.
 
         Source:
-            Kingma & Welling, Auto-Encoding Variational Bayes, 2013, appendix B,
-            https://arxiv.org/abs/1312.6114
+            Kingma & Welling, 2013, appendix B, https://arxiv.org/abs/1312.6114
         """
         return 0.5 * (self.mean.square() + self.logvar.exp() - 1 - self.logvar)
 

@@ -8,22 +8,17 @@ from torch import Tensor, nn
 
 from autobeta.models.likelihoods._base import AbstractLikelihood
 from autobeta.models.posterior import DiagonalGaussian
+from autobeta.types import Images
 
 
 @dataclass(frozen=True)
 class VAEOutput:
-    """What one forward pass gives an objective.
-
-    Args:
-        posterior: q(z|x) of each image.
-        z: One sample of it each, shape (batch, num_latents).
-        outputs: The likelihood's parameters, shape of the images.
-        likelihood: Reads `outputs`.
-    """
+    """What one forward pass gives an objective: q(z|x) and a sample of it, for each image."""
 
     posterior: DiagonalGaussian
     z: Float[Tensor, "batch latent"]
-    outputs: Float[Tensor, "batch channel height width"]
+    outputs: Images
+    """The likelihood's parameters."""
     likelihood: AbstractLikelihood
 
 
@@ -48,11 +43,9 @@ class VAE(nn.Module):
         self, encoder: nn.Module, decoder: nn.Module, likelihood: AbstractLikelihood
     ) -> None:
         super().__init__()
-        self.encoder = encoder
-        self.decoder = decoder
-        self.likelihood = likelihood
+        self.encoder, self.decoder, self.likelihood = encoder, decoder, likelihood
 
-    def forward(self, x: Float[Tensor, "batch channel height width"]) -> VAEOutput:
+    def forward(self, x: Images) -> VAEOutput:
         """Encode, sample, decode.
 
         Raises:
@@ -69,15 +62,13 @@ class VAE(nn.Module):
             )
         return VAEOutput(posterior, z, outputs.float(), self.likelihood)
 
-    def encode(self, x: Float[Tensor, "batch channel height width"]) -> DiagonalGaussian:
+    def encode(self, x: Images) -> DiagonalGaussian:
         """Posterior of each image, in float32 also under mixed precision."""
         if not getattr(self.encoder, "channels_last", False):
             x = x.contiguous().view(x.shape)  # the view clears the strides of a single channel
         return _posterior(self.encoder(x), tuple(x.shape))
 
-    def decode(
-        self, z: Float[Tensor, "batch latent"]
-    ) -> Float[Tensor, "batch channel height width"]:
+    def decode(self, z: Float[Tensor, "batch latent"]) -> Images:
         """Mean image of each latent vector, values in (0, 1)."""
         return self.likelihood.mean_image(self.decoder(z).float())
 

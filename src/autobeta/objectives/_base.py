@@ -3,11 +3,10 @@
 from abc import abstractmethod
 
 import torch
-from jaxtyping import Float
-from torch import Tensor, nn
+from torch import nn
 
 from autobeta.models import VAEOutput
-from autobeta.types import Scalar, Terms
+from autobeta.types import Images, Scalar, Terms
 
 
 class AbstractObjective(nn.Module):
@@ -21,7 +20,7 @@ class AbstractObjective(nn.Module):
     """Images that a batch must have at least."""
 
     @abstractmethod
-    def forward(self, x: Float[Tensor, "batch channel height width"], output: VAEOutput) -> Terms:
+    def forward(self, x: Images, output: VAEOutput) -> Terms:
         """Terms of one batch: summed over pixels and latents, averaged over the batch."""
 
 

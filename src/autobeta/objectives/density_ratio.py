@@ -8,13 +8,12 @@ from torch import Tensor
 from autobeta.models import Discriminator, VAEOutput
 from autobeta.objectives._base import AbstractAdversarialObjective
 from autobeta.objectives.elbo import elbo_terms
-from autobeta.types import Scalar, Terms
+from autobeta.types import Images, Scalar, Terms
 
 
 def shuffled(z: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch latent"]:
     """Each latent permuted over the batch on its own: samples of the product of the marginals."""
-    order = torch.rand(z.shape, device=z.device).argsort(dim=0)
-    return z.gather(0, order)
+    return z.gather(0, torch.rand(z.shape, device=z.device).argsort(dim=0))
 
 
 class DensityRatio(AbstractAdversarialObjective):
@@ -24,10 +23,6 @@ class DensityRatio(AbstractAdversarialObjective):
 
     The discriminator D learns from the first half of a batch, whose codes it is to call 0, and
     from the second half with its latents shuffled, which it is to call 1.
-
-    Args:
-        num_latents: Number of latents.
-        lr: Learning rate of the discriminator.
 
     Source:
         Kim & Mnih, Disentangling by Factorising, 2018, eq. 3 and algorithm 2,
@@ -47,13 +42,10 @@ class DensityRatio(AbstractAdversarialObjective):
         self._lr = lr
         self.register_buffer("discriminator_loss", torch.zeros(()))
 
-    def forward(self, x: Float[Tensor, "batch channel height width"], output: VAEOutput) -> Terms:
+    def forward(self, x: Images, output: VAEOutput) -> Terms:
         """Terms of one batch; an estimate of total correlation may be negative."""
         logits = self.discriminator(output.z)
-        return {
-            **elbo_terms(x, output),
-            "total_correlation": (logits[:, 0] - logits[:, 1]).mean(),
-        }
+        return {**elbo_terms(x, output), "total_correlation": (logits[:, 0] - logits[:, 1]).mean()}
 
     def adversary_optimizer(self) -> torch.optim.Optimizer:
         """Adam with betas (0.5, 0.9), as published."""

@@ -1,13 +1,10 @@
 """The two terms of the evidence lower bound: reconstruction and kl."""
 
-from jaxtyping import Float
 from torch import Tensor
 
 from autobeta.models import VAEOutput
 from autobeta.objectives._base import AbstractObjective
-from autobeta.types import Terms
-
-Images = Float[Tensor, "batch channel height width"]
+from autobeta.types import Images, Terms
 
 
 def elbo_terms(x: Images, output: VAEOutput) -> dict[str, Tensor]:
@@ -33,7 +30,7 @@ class Elbo(AbstractObjective):
         super().__init__()
         self.kl_per_latent = kl_per_latent
 
-    def forward(self, x: Float[Tensor, "batch channel height width"], output: VAEOutput) -> Terms:
+    def forward(self, x: Images, output: VAEOutput) -> Terms:
         """Terms {"reconstruction", "kl"} of one batch."""
         reconstruction = output.likelihood.nll(output.outputs, x).mean()
         kl = output.posterior.kl().mean(dim=0)

@@ -7,9 +7,8 @@ from torch import Tensor
 from autobeta.models import VAEOutput
 from autobeta.objectives._base import AbstractObjective
 from autobeta.objectives.elbo import elbo_terms
-from autobeta.rules import checked
-from autobeta.settings import Positive
-from autobeta.types import Scalar, Terms
+from autobeta.rules import Positive, checked
+from autobeta.types import Images, Scalar, Terms
 
 
 def squared_mmd(z: Float[Tensor, "batch latent"], width: float) -> Scalar:
@@ -19,15 +18,11 @@ def squared_mmd(z: Float[Tensor, "batch latent"], width: float) -> Scalar:
 
     The expectations over the prior are in closed form, so that no samples of it are drawn.
 
+    It is about 0 if q(z) is the prior, and then as often below as above it; at most 2.
+
     Args:
-        z: Samples of q(z), at least two.
+        z: Samples of q(z); a ValueError if there are fewer than two.
         width: Squared width of the kernel, in squared units of the latents.
-
-    Returns:
-        About 0 if q(z) is the prior, and then as often below as above it; at most 2.
-
-    Raises:
-        ValueError: If there are fewer than two samples.
 
     Source:
         Zhao et al., InfoVAE, 2017, section 4 (MMD), https://arxiv.org/abs/1706.02262; the
@@ -61,9 +56,6 @@ class MaximumMeanDiscrepancy(AbstractObjective):
         super().__init__()
         self._width = width
 
-    def forward(self, x: Float[Tensor, "batch channel height width"], output: VAEOutput) -> Terms:
+    def forward(self, x: Images, output: VAEOutput) -> Terms:
         """Terms of one batch."""
-        return {
-            **elbo_terms(x, output),
-            "mmd": squared_mmd(output.z, self._width),
-        }
+        return {**elbo_terms(x, output), "mmd": squared_mmd(output.z, self._width)}

@@ -9,7 +9,7 @@ from torch import Tensor
 from autobeta.models import DiagonalGaussian, VAEOutput
 from autobeta.objectives._base import AbstractObjective
 from autobeta.objectives.elbo import elbo_terms
-from autobeta.types import Terms
+from autobeta.types import Images, Terms
 
 Matrix = Float[Tensor, "latent latent"]
 
@@ -45,7 +45,7 @@ class CovariancePenalty(AbstractObjective):
         super().__init__()
         self._kind = kind
 
-    def forward(self, x: Float[Tensor, "batch channel height width"], output: VAEOutput) -> Terms:
+    def forward(self, x: Images, output: VAEOutput) -> Terms:
         """Terms of one batch."""
         matrix = covariance(output.posterior, self._kind)
         diagonal = torch.diagonal(matrix)

@@ -16,23 +16,20 @@ from torch import Tensor
 from autobeta.models import DiagonalGaussian, VAEOutput, log_normal
 from autobeta.objectives._base import AbstractObjective
 from autobeta.objectives.elbo import elbo_terms
-from autobeta.types import Terms
+from autobeta.types import Images, Scalar, Terms
 
 ESTIMATORS = ("weighted", "stratified", "strided")
 
 
 class Parts(NamedTuple):
-    """Parts of the KL of one batch, nats per image; estimates may be negative.
+    """Parts of the KL of one batch, nats per image; estimates may be negative."""
 
-    Args:
-        mutual_information: Between an image's index and its latents.
-        total_correlation: Dependence between the latents.
-        dimension_kl: Of each latent's marginal to the prior, summed.
-    """
-
-    mutual_information: Float[Tensor, ""]
-    total_correlation: Float[Tensor, ""]
-    dimension_kl: Float[Tensor, ""]
+    mutual_information: Scalar
+    """Between an image's index and its latents."""
+    total_correlation: Scalar
+    """Dependence between the latents."""
+    dimension_kl: Scalar
+    """Of each latent's marginal to the prior, summed."""
 
 
 def log_weights(batch: int, num_train: int, estimator: str) -> Float[Tensor, "batch batch"]:
@@ -46,13 +43,9 @@ def log_weights(batch: int, num_train: int, estimator: str) -> Float[Tensor, "ba
       was meant as "stratified", but its strides fill the first two columns in place of the
       diagonal, so that the samples' own posteriors are weighed as others.
 
-    Args:
-        batch: M, the number of images in the batch.
-        num_train: N, the number of training images.
-        estimator: One of these names.
-
     Raises:
-        ValueError: If there is no such estimator, or a batch can't be a part of the training set.
+        ValueError: If there is no such estimator, or a batch of M = `batch` images can't be a part
+            of the N = `num_train` for training.
 
     Source:
         Chen et al., Isolating Sources of Disentanglement in VAEs, 2018, appendix C.1 and C.2,
@@ -94,13 +87,8 @@ def split_kl(
 ) -> Parts:
     """Estimate the parts of the KL from one sample of each posterior of a batch.
 
-    They add up to the mean of log q(z|x) - log p(z), whatever the estimator of the mixture.
-
-    Args:
-        posterior: Of the batch.
-        z: One sample of it each.
-        num_train: Number of training images.
-        estimator: See `log_weights`.
+    They add up to the mean of log q(z|x) - log p(z), whatever the estimator of the mixture
+    (`log_weights`).
 
     Source:
         Chen et al. 2018, eq. 2 and appendix C.
@@ -122,13 +110,7 @@ def _parts(posterior: DiagonalGaussian, z: Tensor, logs: Tensor) -> Parts:
 
 
 class SplitKL(AbstractObjective):
-    """Terms reconstruction, kl (in closed form), and the parts of it that a method weighs.
-
-    Args:
-        num_train: Number of training images.
-        estimator: See `log_weights`.
-        parts: Names of the parts that become terms.
-    """
+    """Terms reconstruction, kl (in closed form), and those of its `parts` that a method weighs."""
 
     _logs: Tensor
     min_batch = 2
@@ -144,12 +126,9 @@ class SplitKL(AbstractObjective):
         # they depend on the batch's size alone, so they are copied to the device once
         self.register_buffer("_logs", log_weights(2, max(num_train, 2), estimator), False)
 
-    def forward(self, x: Float[Tensor, "batch channel height width"], output: VAEOutput) -> Terms:
+    def forward(self, x: Images, output: VAEOutput) -> Terms:
         """Terms of one batch."""
         if len(self._logs) != len(x):
             self._logs = log_weights(len(x), self._num_train, self._estimator).to(output.z)
         found = _parts(output.posterior, output.z, self._logs)
-        return {
-            **elbo_terms(x, output),
-            **{name: getattr(found, name) for name in self._parts},
-        }
+        return {**elbo_terms(x, output), **{name: getattr(found, name) for name in self._parts}}

@@ -25,16 +25,12 @@ class WideState(nn.Module):
 
     @torch.no_grad()
     def _write(self, new: Mapping[str, Tensor], *inputs: Tensor) -> None:
-        """Set buffers to new values; none of them where a value or an input is not finite.
-
-        So a bad batch leaves the state as it was. Nothing is read on the host.
-        """
+        """Set buffers to new values; none of them where a value or an input is not finite."""
         every = [*new.values(), *inputs]
         total = sum(value if value.ndim == 0 else value.sum() for value in every)
-        finite = torch.isfinite(torch.as_tensor(total))
+        finite = torch.isfinite(torch.as_tensor(total))  # not read on the host
         for name, value in new.items():
-            buffer = self._buffers[name]
-            assert buffer is not None
+            buffer = self.get_buffer(name)
             torch.where(finite, value, buffer, out=buffer)
 
 
@@ -80,10 +76,6 @@ def check_terms(terms: Terms, *needed: str) -> None:
 def effective_weights(loss: Scalar, terms: Terms) -> dict[str, Tensor]:
     """D loss / d term for each term: one definition of a weight for every kind of weighting.
 
-    Args:
-        loss: Return value of a weighting, with its graph.
-        terms: The terms it was computed from.
-
     Returns:
         A detached tensor for each term, of the term's shape; zero where the loss ignores it.
 
@@ -92,13 +84,11 @@ def effective_weights(loss: Scalar, terms: Terms) -> dict[str, Tensor]:
         >>> effective_weights(4 * kl, {"kl": kl})
         {'kl': tensor(4.)}
     """
+    inputs = list(terms.values())
     gradients = torch.autograd.grad(
-        loss, list(terms.values()), retain_graph=True, allow_unused=True
+        loss, inputs, retain_graph=True, allow_unused=True, materialize_grads=True
     )
-    return {
-        name: torch.zeros_like(term) if gradient is None else gradient.detach()
-        for (name, term), gradient in zip(terms.items(), gradients, strict=True)
-    }
+    return {name: gradient.detach() for name, gradient in zip(terms, gradients, strict=True)}
 
 
 def weighted_sum(terms: Terms, weights: Mapping[str, float | Tensor]) -> Scalar:

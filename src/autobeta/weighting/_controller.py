@@ -12,21 +12,15 @@ from autobeta.weighting._base import WideState
 
 
 class Gains(NamedTuple):
-    """A controller near its target, where it is linear.
-
-        u_t = u_(t-1) + kp (e_(t-1) - e_t) - ki e_t
-
-    Args:
-        kp: Proportional gain per nat.
-        ki: Integral gain per nat and step, at least 0.
-        window: KLs in the mean that e is taken from.
-        logarithmic: Whether u is log beta, not beta.
-    """
+    """A controller near its target, linear: u_t = u_(t-1) + kp (e_(t-1) - e_t) - ki e_t."""
 
     kp: float
     ki: float
+    """Per nat and step, at least 0."""
     window: int
+    """KLs in the mean that e is taken from."""
     logarithmic: bool
+    """Whether u is log beta, not beta."""
 
 
 class AbstractController(WideState):
@@ -37,13 +31,10 @@ class AbstractController(WideState):
 
     Args:
         beta: First beta.
-        beta_min: Lower bound of beta.
+        beta_min: Lower bound of beta, below `beta_max`.
         beta_max: Upper bound of beta; infinite for none.
         kp: Proportional gain, for a PI controller.
         ki: Its integral gain, at most 0.
-
-    Raises:
-        ValueError: If `ki` is positive, or `beta_min` not below `beta_max`.
     """
 
     beta: Tensor
@@ -68,8 +59,7 @@ class AbstractController(WideState):
             raise ValueError(
                 f"`beta_min` must be in [0, `beta_max`); got {beta_min} and {beta_max}."
             )
-        self.kp, self.ki = kp, ki
-        self.beta_min, self.beta_max = beta_min, beta_max
+        self.kp, self.ki, self.beta_min, self.beta_max = kp, ki, beta_min, beta_max
         self.register_buffer("beta", torch.tensor(float(beta)))
         self.register_buffer("target", torch.zeros(()))
 
@@ -79,14 +69,8 @@ class AbstractController(WideState):
 
         Args:
             kl: KL of the batch, summed over latents, nats per image: a number, or a tensor or
-                array that holds one.
+                array that holds one; a ValueError if it holds several, or none.
             target: Set point, nats, likewise.
-
-        Returns:
-            beta, a 0-d tensor without a graph.
-
-        Raises:
-            ValueError: If `kl` or `target` holds several numbers, or none.
         """
         if self.training:
             measured, wanted = self._number("kl", kl), self._number("target", target)

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor
 
-from autobeta.rules import checked
-from autobeta.settings import NonNegative
+from autobeta.rules import NonNegative, checked
 from autobeta.types import Scalar, Terms
 from autobeta.weighting._base import AbstractWeighting, check_terms
 from autobeta.weighting.schedules import Schedule, value_at
@@ -14,11 +13,7 @@ class CapacityKL(AbstractWeighting):
     """loss = reconstruction + gamma * |kl - C(step)|.
 
     The KL of the batch's mean is compared, not that of each image. Its effective weight is gamma
-    above the capacity, -gamma below it.
-
-    Args:
-        gamma: Weight of the distance, at least 0.
-        capacity: Schedule of C, nats.
+    above the capacity, a schedule in nats, and -gamma below it.
 
     Source:
         Burgess et al., Understanding disentangling in beta-VAE, 2018, eq. 8,

@@ -5,8 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from autobeta.rules import checked
-from autobeta.settings import NonNegative
+from autobeta.rules import NonNegative, checked
 from autobeta.types import Scalar, Terms
 from autobeta.weighting._base import AbstractWeighting, check_terms, weighted_sum
 from autobeta.weighting._controller import AbstractController

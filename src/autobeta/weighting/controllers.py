@@ -9,8 +9,7 @@ import math
 import torch
 from torch import Tensor
 
-from autobeta.rules import checked
-from autobeta.settings import Count, NonNegative, Positive
+from autobeta.rules import Count, NonNegative, Positive, checked
 from autobeta.types import Scalar
 from autobeta.weighting._controller import AbstractController, Gains
 
@@ -49,7 +48,7 @@ class IncrementalPI(AbstractController):
         ki: Integral gain per nat and step, at most 0.
         beta_initial: w_0.
         beta_min: Lower bound of beta.
-        beta_max: Upper bound of beta; the authors have none.
+        beta_max: Upper bound of beta.
         window: Number of KLs in the moving average.
         antiwindup: "conditional" leaves the integral increment out only where it would push w
             further out of bounds; "authors" leaves it out wherever w < beta_min, in either
@@ -109,14 +108,9 @@ class PositionalPI(AbstractController):
         I_t    = I_(t-1) + ki e_t
         beta_t = kp / (1 + exp(e_t)) + I_t + beta_min, bounded by beta_min and beta_max
 
-    Args:
-        kp: Proportional gain.
-        ki: Integral gain per nat and step, at most 0.
-        beta_min: Lower bound of beta, and its first value.
-        beta_max: Upper bound of beta; the authors have none for disentangling.
-        antiwindup: As in IncrementalPI. With "authors" and a set point well above the KL the
-            unclipped weight falls below beta_min at the first step and the integral is frozen for
-            ever.
+    Arguments are those of IncrementalPI, but that beta starts at `beta_min`. With `antiwindup`
+    "authors" and a set point well above the KL the unclipped weight falls below beta_min at the
+    first step and the integral is frozen for ever.
 
     Source:
         Shao et al., ControlVAE, 2020, https://arxiv.org/abs/2004.05988; checked step by step
@@ -169,13 +163,8 @@ class LogPI(AbstractController):
     of gain b and lag tau, kp / |ki| = tau makes the closed loop first order with the time
     constant 1 / (b |ki|) steps.
 
-    Args:
-        kp: Proportional gain per nat.
-        ki: Integral gain per nat and step, at most 0.
-        beta_initial: First beta.
-        beta_min: Lower bound of beta.
-        beta_max: Upper bound of beta.
-        window: Number of KLs in the moving average; it is short until that many were seen.
+    Arguments are those of IncrementalPI, but that `kp` is per nat, and the moving average short
+    until `window` KLs were seen.
 
     Source:
         Ours; the rule for short runs of `methods/dynamicvae.py`, measured in

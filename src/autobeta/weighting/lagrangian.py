@@ -1,13 +1,11 @@
 """A multiplier that holds the reconstruction at a target: GECO."""
 
 import math
-from typing import Annotated
 
 import torch
 from torch import Tensor
 
-from autobeta.rules import checked
-from autobeta.settings import Finite, Positive, Range
+from autobeta.rules import BelowOne, Finite, Positive, checked
 from autobeta.types import Scalar, Terms
 from autobeta.weighting._base import AbstractWeighting, check_terms
 
@@ -27,11 +25,8 @@ class ReconstructionConstraint(AbstractWeighting):
         decay: Of the moving average, in [0, 1).
         rate: Change of log lambda per nat and step.
         max_change: Largest change of log lambda in a step.
-        beta_min: Lower bound of 1 / lambda.
+        beta_min: Lower bound of 1 / lambda, below `beta_max`.
         beta_max: Upper bound of 1 / lambda.
-
-    Raises:
-        ValueError: If `beta_min` is not below `beta_max`.
 
     Source:
         Rezende & Viola, Taming VAEs, 2018, algorithm 1, https://arxiv.org/abs/1810.00597
@@ -57,7 +52,7 @@ class ReconstructionConstraint(AbstractWeighting):
         self,
         target: Finite,
         *,
-        decay: Annotated[float, Range(0, 1, below=True)] = 0.99,
+        decay: BelowOne = 0.99,
         rate: Positive = 1e-4,
         max_change: Positive = 0.001,
         beta_min: Positive = 1e-4,

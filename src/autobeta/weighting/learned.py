@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from autobeta.settings import Range
+from autobeta.rules import Range
 from autobeta.types import Scalar, Terms
 from autobeta.weighting._base import AbstractWeighting, check_terms, weighted_sum
 
@@ -21,9 +21,7 @@ def fixed_point(loss: Tensor, regulariser: str) -> Tensor:
     log:   loss = s              ->  s = loss
     log1p: 2 s^2 = loss (1 + s)  ->  s = (loss + sqrt(loss^2 + 8 loss)) / 4
 
-    Args:
-        loss: Values, any shape; one below 0 has no fixed point, and counts as 0.
-        regulariser: "log" for 0.5 log s, "log1p" for log(1 + s).
+    A loss may have any shape; values below 0 have no fixed point, and count as 0.
 
     Example:
         >>> fixed_point(torch.tensor(36.0), "log")
@@ -57,10 +55,6 @@ class LearnedWeights(AbstractWeighting):
         warmup: Steps during which every term counts once and no weight is learned.
         start: Weights after the warm-up: "ones" (eta = 0), or "fixed_point", where the mean terms
             of the warm-up's second half would put them.
-
-    Raises:
-        ValueError: If `regulariser` or `start` is unknown, a unit is not positive, a floor is
-            negative, one is of no term, or "fixed_point" has no warm-up to measure.
 
     Source:
         Mogultay Ozcan et al., L-VAE, 2025, https://arxiv.org/abs/2507.02619: two learned weights
@@ -115,10 +109,8 @@ class LearnedWeights(AbstractWeighting):
             self._start_at_fixed_point()
         total = torch.zeros((), device=next(iter(terms.values())).device)
         for name, term in terms.items():
-            if name in self.log_variance:
-                total = total + self._weighed(name, term)
-            else:
-                total = total + term.sum()
+            learned = name in self.log_variance
+            total = total + (self._weighed(name, term) if learned else term.sum())
         return total
 
     def _weighed(self, name: str, term: Tensor) -> Scalar:

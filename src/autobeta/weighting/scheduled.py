@@ -10,9 +10,6 @@ from autobeta.weighting.schedules import Schedule, constant, value_at
 class ScheduledWeights(AbstractWeighting):
     """loss = sum of weight(step) * term; a term without a weight counts once.
 
-    Args:
-        weights: Schedule, or constant, for each term that is weighed; the terms must have it.
-
     Example:
         >>> import torch
         >>> terms = {"reconstruction": torch.tensor(10.0), "kl": torch.tensor(2.0)}
@@ -29,6 +26,5 @@ class ScheduledWeights(AbstractWeighting):
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Weighted sum of the terms."""
-        return weighted_sum(
-            terms, {name: value_at(weight, step) for name, weight in self._schedules.items()}
-        )
+        weights = {name: value_at(weight, step) for name, weight in self._schedules.items()}
+        return weighted_sum(terms, weights)

@@ -4,20 +4,13 @@ import math
 from collections.abc import Callable
 from typing import Annotated
 
-from autobeta.rules import checked
-from autobeta.settings import Count, Finite, Positive, Range
+from autobeta.rules import Count, Finite, Positive, Range, Share, checked
 
 Schedule = Callable[[int], float]
-Rising = Annotated[float, Range(0, 1, above=True)]
-Period = Annotated[float, Range(1)]
 
 
 def value_at(schedule: Schedule, step: int) -> float:
-    """What a schedule says at a step.
-
-    Raises:
-        ValueError: If that is not finite.
-    """
+    """What a schedule says at a step; a ValueError if that is not finite."""
     value = schedule(step)
     if not math.isfinite(value):
         raise ValueError(f"a schedule must return finite numbers; got {value} at step {step}.")
@@ -48,13 +41,7 @@ def linear(start: Finite, end: Finite, *, steps: Count) -> Schedule:
 
 @checked
 def exponential(start: Positive, end: Positive, *, begin: int, end_step: int) -> Schedule:
-    """`start` until step `begin`, then by the same factor in each step to `end`, then held.
-
-    Args:
-        start: First value.
-        end: Last value.
-        begin: Last step with `start`.
-        end_step: First step with `end`.
+    """`start` until step `begin`, then by the same factor in each step to `end` at `end_step`.
 
     Raises:
         ValueError: If `end_step` is not after `begin`.
@@ -74,13 +61,8 @@ def exponential(start: Positive, end: Positive, *, begin: int, end_step: int) ->
 
 
 @checked
-def cyclical(end: Finite, *, period: Period, rising: Rising) -> Schedule:
-    """From 0 to `end` in a straight line over a part of each period, then held to its end.
-
-    Args:
-        end: Value at which each cycle is held.
-        period: Steps of a cycle.
-        rising: Fraction of the period that the rise takes.
+def cyclical(end: Finite, *, period: Annotated[float, Range(1)], rising: Share) -> Schedule:
+    """From 0 to `end` in a straight line over the fraction `rising` of each period, then held.
 
     Source:
         Fu et al., Cyclical Annealing Schedule, 2019, eq. 6 and 7, https://arxiv.org/abs/1903.10145
@@ -112,12 +94,7 @@ def hybrid(
 ) -> Schedule:
     """Hybrid annealing: every `period` steps up by `increment` over `ramp` steps, then held.
 
-    Args:
-        start: Value during the first period.
-        end: Value that is never exceeded.
-        increment: Rise per period.
-        period: Steps from one rise to the next.
-        ramp: Steps that a rise takes, at most `period`.
+    The first period is at `start`; `end` is never exceeded.
 
     Raises:
         ValueError: If the ramp is longer than the period.
@@ -146,7 +123,7 @@ def fitted_hybrid(
     *,
     num_steps: Count,
     rises: Count = 130,
-    rising: Rising = 0.9,
+    rising: Share = 0.9,
     share: Count = 6,
 ) -> Schedule:
     """Hybrid annealing that reaches `end` after the fraction `rising` of a run.

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-Images = Float[Tensor, "batch channel height width"]
+from autobeta.types import Images
+
 PerImage = Float[Tensor, " batch"]
 
 _LOG_2PI = math.log(2 * math.pi)

@@ -3,7 +3,8 @@
 import torch
 import torch.nn.functional as F
 
-from autobeta.models.likelihoods._base import AbstractLikelihood, Images, PerImage
+from autobeta.models.likelihoods._base import AbstractLikelihood, PerImage
+from autobeta.types import Images
 
 SOURCE = "Kingma & Welling, Auto-Encoding Variational Bayes, 2013, https://arxiv.org/abs/1312.6114"
 

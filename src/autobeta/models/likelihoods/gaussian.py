@@ -4,18 +4,17 @@ import math
 
 import torch
 
-from autobeta.models.likelihoods._base import AbstractLikelihood, Images, PerImage, squared_error
-from autobeta.rules import checked
-from autobeta.settings import Positive
+from autobeta.models.likelihoods._base import AbstractLikelihood, PerImage, squared_error
+from autobeta.rules import Positive, checked
+from autobeta.types import Images
 
 SOURCE = "Kingma & Welling, Auto-Encoding Variational Bayes, 2013, https://arxiv.org/abs/1312.6114"
 
 
 class Gaussian(AbstractLikelihood):
-    """Normal with one fixed standard deviation: 0.5 SSE / sigma^2, without its constants.
+    """Normal with one fixed standard deviation: 0.5 SSE / sigma^2.
 
-    The constants would shift the reconstruction term without moving its gradient, but methods
-    that learn weights from its value would see them (see `methods/lvae.py`).
+    Its constants are left out: methods that learn weights from its value would see them.
 
     Args:
         sigma: Standard deviation of a pixel, in units of the pixel range [0, 1].
@@ -24,8 +23,7 @@ class Gaussian(AbstractLikelihood):
     @checked
     def __init__(self, sigma: Positive = 1.0) -> None:
         super().__init__()
-        log_sigma = torch.tensor(math.log(sigma))
-        self.register_buffer("log_sigma", log_sigma, persistent=False)
+        self.register_buffer("log_sigma", torch.tensor(math.log(sigma)), persistent=False)
 
     def nll(self, outputs: Images, x: Images) -> PerImage:
         """Half the squared error over the variance, summed over pixels."""

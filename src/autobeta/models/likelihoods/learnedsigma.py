@@ -6,11 +6,11 @@ from torch import Tensor, nn
 
 from autobeta.models.likelihoods._base import (
     AbstractLikelihood,
-    Images,
     PerImage,
     normal_nll,
     soft_lower_bound,
 )
+from autobeta.types import Images
 
 SOURCE = (
     "Rybkin et al., Simple and Effective VAE Training with Calibrated Decoders, ICML 2021, "

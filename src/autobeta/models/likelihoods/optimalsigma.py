@@ -4,12 +4,12 @@ import torch
 
 from autobeta.models.likelihoods._base import (
     AbstractLikelihood,
-    Images,
     PerImage,
     normal_nll,
     soft_lower_bound,
     squared_error,
 )
+from autobeta.types import Images
 
 SOURCE = (
     "Rybkin et al., Simple and Effective VAE Training with Calibrated Decoders, ICML 2021, "
@@ -18,9 +18,8 @@ SOURCE = (
 
 
 class OptimalSigmaGaussian(AbstractLikelihood):
-    """Normal whose shared standard deviation is the maximum-likelihood one of each batch.
+    """Normal whose sigma^2 is each batch's mean squared error; the gradient flows through it.
 
-    sigma^2 = mean squared error over batch, channels and pixels; the gradient flows through it.
     The buffer `log_sigma` keeps the value of the last training batch; `eval()` uses that one,
     so that scoring an image does not depend on its batch.
 

@@ -11,12 +11,9 @@ SIZES = {32: 3, 64: 4, 128: 5}  # pixels, and how often they are halved to reach
 
 
 class Encoder(nn.Module):
-    """A network whose 2 D outputs are read as D means and D log-variances.
+    """A network from images to 2 D outputs, which are read as D means and D log-variances.
 
     Annotations are plain, so that `torch.jit.script` can read them.
-
-    Args:
-        network: Maps images (batch, channel, height, width) to (batch, 2 * num_latents).
     """
 
     channels_last = True
@@ -38,10 +35,6 @@ class UpsamplingConv(nn.ConvTranspose2d):
     The same weights give the same result as `nn.ConvTranspose2d`: a kernel of 4 at stride 2 is a
     2 x 2 convolution to four maps per channel, one for each parity of the output row and column,
     interleaved. It is quicker on a CPU where the output has few channels (`benchmarks/`).
-
-    Args:
-        in_channels: Channels of the input.
-        out_channels: Channels of the output, which is twice as high and wide.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
@@ -59,9 +52,8 @@ class UpsamplingConv(nn.ConvTranspose2d):
         kernel = taps.permute(1, 3, 5, 0, 2, 4).flip(4, 5).reshape(4 * c_out, c_in, 2, 2)
         kernel = kernel.contiguous(memory_format=torch.channels_last)
         maps = F.conv2d(input, kernel, padding=1)  # (B, 4 c_out, H + 1, W + 1)
-        full = F.pixel_shuffle(maps, 2)  # (B, c_out, 2 H + 2, 2 W + 2)
-        cropped = full[:, :, 1:-1, 1:-1]
-        bias = self.bias
+        cropped = F.pixel_shuffle(maps, 2)[:, :, 1:-1, 1:-1]  # (B, c_out, 2 H, 2 W)
+        bias = self.bias  # a local name, since TorchScript narrows no attribute
         return cropped if bias is None else cropped + bias.view(1, -1, 1, 1)
 
 

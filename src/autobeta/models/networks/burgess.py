@@ -14,11 +14,7 @@ SOURCE = (
 
 
 def encoder(image_shape: _layers.ImageShape, num_latents: int) -> _layers.Encoder:
-    """Images of shape (height, width, channels) to mean and log-variance of the latents.
-
-    Raises:
-        ValueError: If the images are not square, of 32, 64 or 128 pixels.
-    """
+    """Square images of only 32, 64 or 128 pixels to mean and log-variance of the latents."""
     layers = _layers.halvings([image_shape[2], *[32] * _layers.halvings_to_four(image_shape)])
     dense = _layers.dense([512, 256, 256], nn.ReLU)
     network = nn.Sequential(*layers, nn.Flatten(), *dense, nn.Linear(256, 2 * num_latents))

@@ -16,11 +16,7 @@ SOURCE = (
 
 
 def encoder(image_shape: _layers.ImageShape, num_latents: int) -> _layers.Encoder:
-    """Images of shape (height, width, channels) to mean and log-variance of the latents.
-
-    Raises:
-        ValueError: If the images are not square, of 32, 64 or 128 pixels.
-    """
+    """Square images of only 32, 64 or 128 pixels to mean and log-variance of the latents."""
     channels = [image_shape[2], *[32] * (_layers.halvings_to_four(image_shape) - 2), 64, 64]
     layers = _layers.halvings(channels)
     head = [nn.Conv2d(64, 256, 4), nn.ReLU(), nn.Flatten(), nn.Linear(256, 2 * num_latents)]

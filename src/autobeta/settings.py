@@ -11,19 +11,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from autobeta import registry
-from autobeta.settings._rules import (
+from autobeta.rules import (
     Count,
-    Finite,
-    Fraction,
-    Index,
     NonNegative,
     Positive,
     Range,
     Seed,
+    Settings,
     check_settings,
     from_stored,
 )
-from autobeta.settings._stored import FORMAT, OBJECT, check_name, upgraded
 
 __all__ = [
     "FORMAT",
@@ -31,24 +28,24 @@ __all__ = [
     "Count",
     "DataOptions",
     "EvaluationConfig",
-    "Finite",
-    "Fraction",
-    "Index",
     "ModelConfig",
     "NonNegative",
     "Positive",
     "Range",
     "RunConfig",
-    "Seed",
     "TrainConfig",
     "check_settings",
     "identity",
     "upgraded",
 ]
 
+FORMAT = 2
+OBJECT = "object"
+"""In place of a name: the user gave an object; `config.json` has its import path."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class DataOptions:
+class DataOptions(Settings):
     """What a data set may be asked for; each loader says which of these it reads."""
 
     path: Path | None = None
@@ -69,12 +66,9 @@ class DataOptions:
     split_seed: Seed = 0
     """Seed of the held-out part; it does not change with the run's seed."""
 
-    def __post_init__(self) -> None:
-        check_settings(self)
-
 
 @dataclass(frozen=True, kw_only=True)
-class ModelConfig:
+class ModelConfig(Settings):
     """Settings of the network and its likelihood."""
 
     architecture: str = "conv64"
@@ -85,13 +79,14 @@ class ModelConfig:
     """p(x|z); `autobeta list likelihoods` names them. sigmavae brings its own."""
 
     def __post_init__(self) -> None:
-        check_settings(self)
-        check_name("models/networks", self.architecture)
-        check_name("models/likelihoods", self.likelihood)
+        super().__post_init__()
+        for folder, name in (("networks", self.architecture), ("likelihoods", self.likelihood)):
+            if name != OBJECT:
+                registry.check_name(f"models/{folder}", name)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
+class TrainConfig(Settings):
     """Settings of the training."""
 
     steps: Count = 20_000
@@ -116,12 +111,9 @@ class TrainConfig:
     checkpoint_minutes: Positive = 10.0
     """Minutes after which a checkpoint is written even within `checkpoint_every` steps."""
 
-    def __post_init__(self) -> None:
-        check_settings(self)
-
 
 @dataclass(frozen=True, kw_only=True)
-class EvaluationConfig:
+class EvaluationConfig(Settings):
     """Settings of an evaluation."""
 
     num_points: Annotated[int, Range(2)] = 10_000
@@ -135,9 +127,6 @@ class EvaluationConfig:
     num_pictures: Count = 16
     """Reconstructions that are kept as images."""
 
-    def __post_init__(self) -> None:
-        check_settings(self)
-
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig:
@@ -148,7 +137,7 @@ class RunConfig:
         method_config: Its `Config`; None takes the defaults.
         data: Name of a data set, a folder of images, or a file of arrays.
         data_options: What the data set is asked for.
-        model: Settings of the network.
+        model: Settings of the network and its likelihood.
         train: Settings of the training.
 
     Raises:
@@ -207,27 +196,46 @@ class RunConfig:
             ValueError: If a setting is unknown to this version, or breaks its rule.
         """
         stored = upgraded(stored)
-        data = dict(stored["data"])
-        name = data.pop("name")
-        known = {item.name for item in dataclasses.fields(DataOptions)}
-        options = {key: value for key, value in data.items() if key in known}
+        data, method, own = stored["data"], stored["method"], None
+        options = {key: data[key] for key in _defaults(DataOptions) if key in data}
         if isinstance(options.get("path"), str):
             options["path"] = Path(options["path"])
-        method = stored["method"]
-        own = None
         if method != OBJECT:
             own = from_stored(registry.load("methods", method).Config, stored["method_config"])
         return cls(
             method=method,
             method_config=own,
-            data=name,
+            data=data["name"],
             data_options=from_stored(DataOptions, options),
             model=from_stored(ModelConfig, stored["model"]),
             train=from_stored(TrainConfig, stored["train"]),
         )
 
 
-_EXECUTION = {"device", "threads", "log_every", "checkpoint_every", "checkpoint_minutes"}
+def upgraded(stored: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a file holds
+    """A configuration of this or an earlier format in the present one.
+
+    Raises:
+        ValueError: If it is no configuration, or of a later format.
+    """
+    stored = stored if isinstance(stored, Mapping) else {}
+    found = stored.get("format")
+    if found not in (1, FORMAT):
+        raise ValueError(f"a configuration must have format {FORMAT}; got {found!r}.")
+    kinds = {"method": str, "method_config": dict, "data": dict, "model": dict, "train": dict}
+    for key, kind in kinds.items():
+        if not isinstance(stored.get(key), kind):
+            raise ValueError(
+                f"a configuration must have {key!r}, a {kind.__name__}; got {stored.get(key)!r}."
+            )
+    if not isinstance(stored["data"].get("name"), str):
+        raise ValueError("a configuration must have the `name` of its data; found none.")
+    new = {**stored, "format": FORMAT}
+    if found == 1:  # the likelihood was a setting of the methods
+        method = dict(stored["method_config"])
+        likelihood = method.pop("likelihood", "bernoulli")
+        new |= {"method_config": method, "model": {"likelihood": likelihood, **stored["model"]}}
+    return new
 
 
 def identity(stored: Mapping[str, Any]) -> dict[str, Any]:
@@ -243,9 +251,11 @@ def identity(stored: Mapping[str, Any]) -> dict[str, Any]:
         ValueError: If it is no configuration.
     """
     new = upgraded(stored)
+    known = new["method"] in registry.available("methods")  # else a method not at hand
+    defaults = registry.defaults("methods", new["method"]) if known else {}
     parts = {
         "method": {"": new["method"]},
-        "method_config": _method_defaults(new["method"]) | new["method_config"],
+        "method_config": defaults | new["method_config"],
         "data": _defaults(DataOptions) | new["data"],
         "model": _defaults(ModelConfig) | new["model"],
         "train": _defaults(TrainConfig) | new["train"],
@@ -253,7 +263,8 @@ def identity(stored: Mapping[str, Any]) -> dict[str, Any]:
     }
     if parts["data"]["name"] not in registry.available("data"):
         parts["data"]["name"] = OBJECT
-    left_out = {"train": _EXECUTION, "data": {"path", "source"}}
+    execution = {"device", "threads", "log_every", "checkpoint_every", "checkpoint_minutes"}
+    left_out = {"train": execution, "data": {"path", "source"}}
     return {
         f"{part}.{key}".rstrip("."): value
         for part, settings in parts.items()
@@ -264,10 +275,3 @@ def identity(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 def _defaults(kind: type) -> dict[str, Any]:
     return {item.name: item.default for item in dataclasses.fields(kind)}
-
-
-def _method_defaults(method: str) -> dict[str, Any]:
-    """Defaults of a method's settings, read without importing it; none for one not at hand."""
-    if method not in registry.available("methods"):
-        return {}
-    return registry.defaults("methods", method)
