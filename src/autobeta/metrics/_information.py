@@ -2,9 +2,18 @@
 
 import numpy as np
 from jaxtyping import Float, Int, Real
+from numpy.typing import ArrayLike
 
 from autobeta.metrics._factors import Factors
-from autobeta.metrics._validate import Codes
+from autobeta.metrics._validate import Codes, check
+
+
+def binned(
+    codes: ArrayLike, factors: ArrayLike, bins: int
+) -> tuple[Int[np.ndarray, "points latents"], Factors]:
+    """Codes as the numbers of their bins, and numbered factors, both checked."""
+    codes, factors = check(codes, factors)
+    return histogram_bins(codes, bins), factors
 
 
 def histogram_bins(codes: Codes, bins: int) -> Int[np.ndarray, "points latents"]:

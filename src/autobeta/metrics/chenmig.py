@@ -23,12 +23,7 @@ _ENTRIES = 4_000_000  # densities held at once, to bound memory
 
 
 def chenmig(
-    codes: ArrayLike,
-    factors: ArrayLike,
-    *,
-    logvars: ArrayLike,
-    samples: int = 2000,
-    seed: int = 0,
+    codes: ArrayLike, factors: ArrayLike, *, logvars: ArrayLike, samples: int = 2000, seed: int = 0
 ) -> float:
     """Mutual information gap of the stochastic code z ~ q(z | x), as its authors compute it.
 

@@ -11,12 +11,7 @@ import numpy as np
 
 from autobeta import settings
 from autobeta.reports._groups import Named, groups
-from autobeta.reports._read import (
-    READERS,
-    printable,
-    read,
-    read_config,
-)
+from autobeta.reports._read import READERS, printable, read, read_config
 from autobeta.run import folder
 
 MAX_POINTS = 1000
@@ -178,9 +173,7 @@ def missing(run: RunRecord) -> list[str]:
 
 
 def curve(
-    run: RunRecord,
-    value: Callable[[dict[str, Any]], float | int | None],
-    most: int = MAX_POINTS,
+    run: RunRecord, value: Callable[[dict[str, Any]], float | int | None], most: int = MAX_POINTS
 ) -> tuple[np.ndarray, np.ndarray]:
     """Steps and values of one logged quantity, thinned to at most `most` points.
 

@@ -52,10 +52,7 @@ def read_traversals(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-READERS = {
-    folder.RECONSTRUCTIONS: read_reconstructions,
-    folder.TRAVERSALS: read_traversals,
-}
+READERS = {folder.RECONSTRUCTIONS: read_reconstructions, folder.TRAVERSALS: read_traversals}
 
 
 def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:

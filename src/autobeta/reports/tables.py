@@ -167,8 +167,7 @@ def table(rows: Sequence[Row]) -> Table:
     """Rows as text; the columns are those where some row has a value, in order of appearance."""
     keys = [key for key in _in_order(rows) if any(row.get(key) is not None for row in rows)]
     return Table(
-        [_column(key).heading for key in keys],
-        [[_cell(row, key) for key in keys] for row in rows],
+        [_column(key).heading for key in keys], [[_cell(row, key) for key in keys] for row in rows]
     )
 
 
