@@ -20,7 +20,6 @@ INTERVALS_COVER = (
 )
 
 OPTIONS = {"level": (1e-6, 1 - 1e-6), "halves": (2, 10_000)}
-
 Interval = tuple[float, float]
 Intervals = dict[str, Interval | dict[str, Interval]]
 
@@ -50,12 +49,11 @@ def intervals(
     number, nor what other training seeds would give. It takes `halves` times the time.
 
     Arguments are those of `score`; a given `test` is halved too. `level` is the share of such
-    intervals that should hold their target, `halves` their number. `n_jobs` halves are scored at
-    once, in processes.
+    intervals that should hold their target. `n_jobs` processes each score some of the `halves`.
 
     Returns:
-        The scores, and for each name, or part of it, the ends of its interval within the score's
-        range. A score that is not finite has the interval (NaN, NaN).
+        Scores, and by name, or part of it, the ends of the interval within the score's range;
+        (NaN, NaN) for a score that is not finite.
 
     Raises:
         TypeError, ValueError: As `score`; if a metric is undefined for a half of the points.

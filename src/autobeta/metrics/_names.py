@@ -21,10 +21,7 @@ class Asked(NamedTuple):
 
 
 def printed_name(name: str) -> str:
-    """Name of a metric with its variant, as it stands in results.
-
-    Raises:
-        ValueError: As `check_metrics`.
+    """Name of a metric with its variant, as it stands in results; errors as `check_metrics`.
 
     Example:
         >>> printed_name("mig"), printed_name("sap"), printed_name("irs[quantile=1]")
@@ -41,8 +38,8 @@ def check_metrics(
 
     Raises:
         TypeError: If it is not a list of names.
-        ValueError: If there is no metric or variant of a name, the message lists what exists; if
-            an option is out of its range; or if a metric needs what there won't be.
+        ValueError: If there is no metric or variant of a name; if an option is out of its range;
+            or if a metric needs what there won't be.
 
     Example:
         >>> check_metrics(["mig[bins=10]", "dci[rf]"])

@@ -48,7 +48,7 @@ def boost_quickly(x: Codes, y: Column, seed: int) -> Fitted:
     kind = LGBMClassifier if y.dtype.kind == "i" else LGBMRegressor
     size = {"n_estimators": 100, "max_depth": 3, "num_leaves": 8, "min_child_samples": 1}
     steady = {"random_state": seed, "n_jobs": 1, "deterministic": True, "force_col_wise": True}
-    options = {**size, **steady, "importance_type": "gain", "verbose": -1}
+    options: dict[str, Any] = {**size, **steady, "importance_type": "gain", "verbose": -1}
     z = standardised(x)
     alike = np.abs(np.tril(z.T @ z, -1)).max(initial=0) / len(z) > ALIKE
     # of latents that split equally well, LightGBM takes the first: so both ways round

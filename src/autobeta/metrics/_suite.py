@@ -18,6 +18,7 @@ from autobeta.registry import available
 
 Result = dict[str, float | dict[str, float]]
 Inputs = Mapping[str, Any]
+Given = ArrayLike | None
 
 HARDLY = 0.05  # of the widest latent's standard deviation
 
@@ -37,8 +38,7 @@ def score(
     Constant factors are left out of all metrics, with a warning. Without `metrics`, factors with
     too many values are too, metrics that need absent `factors` or `logvars` are skipped, and those
     undefined for the input (such as modularity with one factor) are left out with a warning that
-    gives the reason. A metric asked for by name raises instead. A value that is not finite is
-    returned, with a warning.
+    says why; asked for by name they raise. A value that is not finite is returned, with a warning.
 
     Args:
         codes: Posterior means, shape (num_points, num_latents); 10,000 points are customary.
@@ -70,12 +70,7 @@ def score(
 
 
 def prepare(
-    codes: ArrayLike,
-    factors: ArrayLike | None,
-    logvars: ArrayLike | None,
-    test: Table | None,
-    *,
-    named: bool,
+    codes: ArrayLike, factors: Given, logvars: Given, test: Table | None, *, named: bool
 ) -> Inputs:
     """Checked inputs by name, without factors that no metric can use; absent ones left out."""
     inputs: dict[str, Any] = {"codes": real_table(codes)}

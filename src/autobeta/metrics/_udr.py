@@ -31,9 +31,8 @@ def udr(
         UDR of a run = median over the others
 
     It rests on the finding that runs disentangle alike and entangle each in its own way. So it
-    needs runs that differ in the seed at least, five or more for a steady median, and their codes
-    of the same images. Latents with a mean KL below 0.01 nats take no part; a run without any
-    scores 0.
+    needs runs that differ in the seed at least, five or more for a steady median. Latents with a
+    mean KL below 0.01 nats take no part; a run without any scores 0.
 
     Args:
         runs: Posterior means and log-variances of each run, each of shape (num_points,

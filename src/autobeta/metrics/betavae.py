@@ -91,18 +91,11 @@ def _batches(
     for k, rows in enumerate(groups):
         where = np.flatnonzero(shared == k)
         for part in np.array_split(where, -(-max(len(where), 1) // _CHUNK)):
-            first, second = _pairs(rows, len(part) * batch_size, rng)
-            apart = np.abs(codes[first] - codes[second]).reshape(len(part), batch_size, -1)
-            differences[part] = apart.mean(axis=1, dtype=np.float64)
+            value = rows.draw(len(part) * batch_size, rng)
+            start, size = rows.starts[value], rows.sizes[value]
+            first = rng.integers(size)
+            second = (first + rng.integers(1, size)) % size  # another of the same value
+            apart = np.abs(codes[rows.order[start + first]] - codes[rows.order[start + second]])
+            batches = apart.reshape(len(part), batch_size, -1)
+            differences[part] = batches.mean(axis=1, dtype=np.float64)
     return differences, shared
-
-
-def _pairs(
-    groups: Groups, num: int, rng: np.random.Generator
-) -> tuple[Int[np.ndarray, " num"], Int[np.ndarray, " num"]]:
-    """Rows, and for each another one of the same value."""
-    value = groups.draw(num, rng)
-    start, size = groups.starts[value], groups.sizes[value]
-    first = rng.integers(size)
-    second = (first + rng.integers(1, size)) % size
-    return groups.order[start + first], groups.order[start + second]

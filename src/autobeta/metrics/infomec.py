@@ -1,6 +1,6 @@
 """Modularity, compactness and explicitness from nearest-neighbour information."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -59,7 +59,7 @@ def infomec(
     Codes of few values have no neighbours, only ties: take `infomec_discrete` for those.
 
     Arguments and errors are those of `mig`, with `neighbors` in the estimate of I and at least 2
-    factors. Noise of 1e-10 of the codes' scale breaks ties.
+    factors. Noise from `seed`, 1e-10 of the codes' scale, breaks ties.
 
     Source:
         Hsu et al., Disentanglement via Latent Quantization, 2023, section 4,
@@ -113,9 +113,7 @@ def infomec_discrete(codes: ArrayLike, factors: ArrayLike, *, seed: int = 0) -> 
 
 
 def _infomec(
-    information: Float[np.ndarray, "latents factors"],
-    x: Any,  # noqa: ANN401 - a table, sparse or not
-    factors: Factors,
+    information: Float[np.ndarray, "latents factors"], x: object, factors: Factors
 ) -> InfoMEC:
     """The scores from information of the active latents, and from what the regression is on."""
     table = information / entropies(factors)
@@ -134,7 +132,7 @@ def peakedness(table: Float[np.ndarray, "rows columns"]) -> float:
     return clipped((share.mean() - 1 / columns) / (1 - 1 / columns))
 
 
-def _explicitness(x: Any, column: Int[np.ndarray, " points"]) -> float:  # noqa: ANN401
+def _explicitness(x: object, column: Int[np.ndarray, " points"]) -> float:
     """Share of a guess's log-loss that a logistic regression on its own points takes away."""
     values, index = np.unique(column, return_inverse=True)
     # codes that separate the values have no best weights; the authors too stop at 100

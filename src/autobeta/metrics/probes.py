@@ -41,8 +41,7 @@ def probes(
     accuracy of a guess.
 
     Arguments are those of `sap`, with codes of any scale, and `num_labels`, numbers of labelled
-    points; one above what there is stands for all of them. `n_jobs` predictors are fitted at once;
-    the result does not depend on it.
+    points; one above what there is stands for all of them. `n_jobs` predictors are fitted at once.
 
     Returns:
         "linear/100/0", accuracy in [0, 1] of the linear predictor of factor 0 from 100 labels, and

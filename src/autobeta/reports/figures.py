@@ -6,6 +6,7 @@ figure with nothing to show raises ValueError.
 """
 
 from collections.abc import Sequence
+from operator import methodcaller
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from autobeta.run import folder
 WIDTH = 6.4
 MOST_BARS = 32  # latents of a run
 MOST_POINTS = 20_000  # of all curves of a figure together
+
+_beta = methodcaller("get", "beta")  # of a line of the log
 
 
 def kl_over_steps(runs: Sequence[RunRecord], *, width: float = WIDTH) -> Figure:
@@ -36,12 +39,11 @@ def kl_over_steps(runs: Sequence[RunRecord], *, width: float = WIDTH) -> Figure:
             for run in members:
                 axis.plot(*curve(run, _kl, most), color=look[label].colour, linewidth=1)
             for run in members:
-                steps, target = curve(run, lambda row: row.get("target"), most)
+                steps, target = curve(run, methodcaller("get", "target"), most)
                 if len(steps):
                     axis.plot(steps, target, color=INK, linestyle="--", linewidth=1)
             seeds = f" ({len(members)} seeds)" if len(members) > 1 else ""
-            axis.set_title(short(label, width - 1) + seeds)
-            axis.set_ylabel("KL (nats)")
+            axis.set(title=short(label, width - 1) + seeds, ylabel="KL (nats)")
             axis.set_ylim(bottom=0)
             dashed = [line for line in axis.lines if line.get_linestyle() == "--"]
             if dashed:
@@ -58,21 +60,15 @@ def beta_over_steps(runs: Sequence[RunRecord], *, width: float = WIDTH) -> Figur
     """Effective β over training, logarithmic, and below it the equivalent β where it differs."""
     logged = _need([run for run in runs if len(curve(run, _beta)[0])], "logged `beta`")
     differing = [run for run in logged if any(_beta(r) != _equivalent(r) for r in run.log)]
-    shown = [("effective β", _beta, logged)]
-    if differing:
-        shown.append(("equivalent β", _equivalent, logged))
-    look = looks(runs)
+    shown = {"effective β": _beta} | ({"equivalent β": _equivalent} if differing else {})
+    look, groups, most = looks(runs), _by(logged, "label"), _most(logged)
     with style():
         figure, axes = panels(len(shown), width=width, height=2.2)
-        for axis, (name, value, members) in zip(axes, shown, strict=True):
-            for label, alike in _by(members, "label").items():
-                for number, run in enumerate(alike):
-                    axis.plot(
-                        *curve(run, value, _most(logged)),
-                        color=look[label].colour,
-                        linestyle=look[label].line,
-                        label="" if number else label,
-                    )
+        for axis, (name, value) in zip(axes, shown.items(), strict=True):
+            for label, members in groups.items():
+                lines = {"color": look[label].colour, "linestyle": look[label].line}
+                for number, run in enumerate(members):
+                    axis.plot(*curve(run, value, most), **lines, label="" if number else label)
             axis.set_ylabel(name)
             _log_axis(axis)
             steps_axis(axis)
@@ -93,28 +89,20 @@ def rate_distortion(
         raise ValueError(f"`distortion` must be one of {sorted(names)}; got {distortion!r}.")
     found = [run for run in runs if has_distortion(run, distortion)]
     evaluated = _by(_need(found, f"evaluated `{distortion}`"), "data")
+    dots: dict[str, Any] = {"linestyle": "", "markeredgecolor": "white", "markeredgewidth": 0.6}
+    dots |= {"markersize": 7.5}
     look = looks(runs)
     with style():
         figure, axes = panels(len(evaluated), width=width, height=2.9)
         for axis, (data, members) in zip(axes, evaluated.items(), strict=True):
             split = "test" if all("test" in run.evaluation for run in members) else "train"
             for label, alike in _by(members, "label").items():
-                points = [run.evaluation[split] for run in alike]
-                axis.plot(
-                    [point["kl"] for point in points],
-                    [point[distortion] for point in points],
-                    linestyle="",
-                    color=look[label].colour,
-                    marker=look[label].marker,
-                    markeredgecolor="white",
-                    markeredgewidth=0.6,
-                    markersize=7.5,
-                    label=label,
-                )
+                x, y = ([run.evaluation[split][k] for run in alike] for k in ("kl", distortion))
+                marks = dots | {"color": look[label].colour, "marker": look[label].marker}
+                axis.plot(x, y, label=label, **marks)
             held_out = ", held-out split" if split == "test" else ""
             axis.set_title(short(data, width - 1) + held_out)
-            axis.set_xlabel("rate: KL (nats per image)")
-            axis.set_ylabel(f"distortion: {names[distortion]}")
+            axis.set(xlabel="rate: KL (nats per image)", ylabel=f"distortion: {names[distortion]}")
             _roomy(axis)
             _few_ticks(axis)
         legend(figure, axes, width)
@@ -145,8 +133,7 @@ def latent_kl(
                     axis.text(middle, bar.get_height(), "dead", va="bottom", **small)
             axis.set_xticks(range(len(order)), [str(d) for d in order])
             axis.grid(visible=False, axis="x")
-            axis.set_title(short(run.name, width))
-            axis.set_ylabel("KL (nats)")
+            axis.set(title=short(run.name, width), ylabel="KL (nats)")
             axis.yaxis.set_major_locator(MaxNLocator(4))
         axes[-1].set_xlabel("latent (number)")
     return figure
@@ -175,10 +162,6 @@ def dead_latents(run: RunRecord) -> set[int]:
 def _kl(row: dict[str, Any]) -> float | int | None:
     average = row.get("kl_average")
     return (row.get("terms") or {}).get("kl") if average is None else average
-
-
-def _beta(row: dict[str, Any]) -> float | int | None:
-    return row.get("beta")
 
 
 def _equivalent(row: dict[str, Any]) -> float | int | None:
