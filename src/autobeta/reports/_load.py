@@ -80,9 +80,8 @@ def load_runs(paths: Sequence[Path]) -> list[RunRecord]:
     """
     found, left_out = find_runs(paths)
     for path, error in left_out.items():
-        raise type(error)(
-            f"`{path}` must be a run folder; {error} Make one with `autobeta train`."
-        )
+        text = f"`{path}` must be a run folder; {error} Make one with `autobeta train`."
+        raise type(error)(text)
     return found
 
 
@@ -164,8 +163,7 @@ def curve(
     keep = {0, len(steps) - 1}
     for part in np.array_split(np.arange(len(steps)), most // 2 - 1):
         keep |= {int(part[values[part].argmin()]), int(part[values[part].argmax()])}
-    kept = sorted(keep)
-    return steps[kept], values[kept]
+    return steps[sorted(keep)], values[sorted(keep)]
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

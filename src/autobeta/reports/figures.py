@@ -1,8 +1,7 @@
 """Figures of curves and numbers; each returns a matplotlib Figure fit for a paper.
 
-Each takes runs as `load_runs` reads them, and a width in inches. A method has the same colour in
-every figure made from the same runs. A run that lacks what a figure shows is left out of it; a
-figure with nothing to show raises ValueError.
+Each takes runs as `load_runs` reads them, of which it leaves out those that lack what it shows,
+and a width in inches. With nothing to show it raises ValueError.
 """
 
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from autobeta.reports._load import MAX_POINTS, RunRecord, curve
+from autobeta.reports._read import grouped
 from autobeta.reports._style import GREY, INK, legend, looks, panels, short, steps_axis, style
 from autobeta.run import folder
 
@@ -31,7 +31,7 @@ def kl_over_steps(runs: Sequence[RunRecord], *, width: float = WIDTH) -> Figure:
     The KL drawn is the mean since the previous logged step where that is logged.
     """
     logged = _need([run for run in runs if run.log], "logged step")
-    groups = _by(logged, "label")
+    groups = grouped((run.label, run) for run in logged)
     look, most = looks(runs), _most(logged)
     with style():
         figure, axes = panels(len(groups), width=width, height=1.75)
@@ -61,15 +61,17 @@ def beta_over_steps(runs: Sequence[RunRecord], *, width: float = WIDTH) -> Figur
     logged = _need([run for run in runs if len(curve(run, _beta)[0])], "logged `beta`")
     differing = [run for run in logged if any(_beta(r) != _equivalent(r) for r in run.log)]
     shown = {"effective β": _beta} | ({"equivalent β": _equivalent} if differing else {})
-    look, groups, most = looks(runs), _by(logged, "label"), _most(logged)
+    groups = grouped((run.label, run) for run in logged)
+    look, most = looks(runs), _most(logged)
     with style():
         figure, axes = panels(len(shown), width=width, height=2.2)
-        for axis, (name, value) in zip(axes, shown.items(), strict=True):
+        for axis, (title, value) in zip(axes, shown.items(), strict=True):
             for label, members in groups.items():
-                lines = {"color": look[label].colour, "linestyle": look[label].line}
+                colour, _, dashes = look[label]
                 for number, run in enumerate(members):
-                    axis.plot(*curve(run, value, most), **lines, label="" if number else label)
-            axis.set_ylabel(name)
+                    name = "" if number else label
+                    axis.plot(*curve(run, value, most), c=colour, ls=dashes, label=name)
+            axis.set_ylabel(title)
             _log_axis(axis)
             steps_axis(axis)
         legend(figure, axes, width)
@@ -81,22 +83,20 @@ def rate_distortion(
 ) -> Figure:
     """The rate-distortion plane: KL against the distortion of the mean image, a point per run.
 
-    A panel per data set; the held-out split is taken where all its runs have one. `distortion` is
-    `mse` or `bce`, which all likelihoods have in common.
+    A panel per data set, of the held-out split where all its runs have one; `mse` or `bce`.
     """
     names = {"mse": "MSE (per pixel)", "bce": "BCE (nats per image)"}
     if distortion not in names:
         raise ValueError(f"`distortion` must be one of {sorted(names)}; got {distortion!r}.")
     found = [run for run in runs if has_distortion(run, distortion)]
-    evaluated = _by(_need(found, f"evaluated `{distortion}`"), "data")
-    dots: dict[str, Any] = {"linestyle": "", "markeredgecolor": "white", "markeredgewidth": 0.6}
-    dots |= {"markersize": 7.5}
+    evaluated = grouped((run.data, run) for run in _need(found, f"evaluated `{distortion}`"))
+    dots: dict[str, Any] = {"ls": "", "mec": "white", "mew": 0.6, "ms": 7.5}
     look = looks(runs)
     with style():
         figure, axes = panels(len(evaluated), width=width, height=2.9)
         for axis, (data, members) in zip(axes, evaluated.items(), strict=True):
             split = "test" if all("test" in run.evaluation for run in members) else "train"
-            for label, alike in _by(members, "label").items():
+            for label, alike in grouped((run.label, run) for run in members).items():
                 x, y = ([run.evaluation[split][k] for run in alike] for k in ("kl", distortion))
                 marks = dots | {"color": look[label].colour, "marker": look[label].marker}
                 axis.plot(x, y, label=label, **marks)
@@ -116,8 +116,7 @@ def latent_kl(
 
     Where the runs are some of those in a report, `among` is all of them, so that colours agree.
     """
-    known = [run for run in runs if kl_per_latent(run) is not None]
-    _need(known, "KL per latent")
+    known = _need([run for run in runs if kl_per_latent(run) is not None], "KL per latent")
     look = looks(among or runs)
     small: dict[str, Any] = {"ha": "center", "size": 8, "color": INK}
     with style():
@@ -126,11 +125,10 @@ def latent_kl(
             kl = np.nan_to_num(np.array(kl_per_latent(run), dtype=float))
             order, dead = np.argsort(-kl, kind="stable")[:MOST_BARS], dead_latents(run)
             colours = [GREY if int(d) in dead else look[run.label].colour for d in order]
-            bars = axis.bar(range(len(order)), kl[order], color=colours, width=0.75)
-            for bar, latent in zip(bars, order, strict=True):
+            axis.bar(range(len(order)), kl[order], color=colours, width=0.75)
+            for place, latent in enumerate(order):
                 if int(latent) in dead:
-                    middle = bar.get_x() + bar.get_width() / 2
-                    axis.text(middle, bar.get_height(), "dead", va="bottom", **small)
+                    axis.text(place, kl[latent], "dead", va="bottom", **small)
             axis.set_xticks(range(len(order)), [str(d) for d in order])
             axis.grid(visible=False, axis="x")
             axis.set(title=short(run.name, width), ylabel="KL (nats)")
@@ -166,20 +164,13 @@ def _kl(row: dict[str, Any]) -> float | int | None:
 
 def _equivalent(row: dict[str, Any]) -> float | int | None:
     equivalent = row.get("equivalent_beta")
-    return row.get("beta") if equivalent is None else equivalent
+    return _beta(row) if equivalent is None else equivalent
 
 
 def _need(runs: list[RunRecord], what: str) -> list[RunRecord]:
     if not runs:
         raise ValueError(f"`runs` must hold a run with a {what}; got none. Leave this figure out.")
     return runs
-
-
-def _by(runs: Sequence[RunRecord], attribute: str) -> dict[str, list[RunRecord]]:
-    groups: dict[str, list[RunRecord]] = {}
-    for run in runs:
-        groups.setdefault(getattr(run, attribute), []).append(run)
-    return groups
 
 
 def _most(runs: Sequence[RunRecord]) -> int:
