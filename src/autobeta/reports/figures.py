@@ -81,9 +81,9 @@ def beta_over_steps(runs: Sequence[RunRecord], *, width: float = WIDTH) -> Figur
 def rate_distortion(
     runs: Sequence[RunRecord], *, distortion: str = "mse", width: float = WIDTH
 ) -> Figure:
-    """The rate-distortion plane: KL against the distortion of the mean image, a point per run.
+    """The rate-distortion plane: KL against `mse` or `bce` of the mean image, a point per run.
 
-    A panel per data set, of the held-out split where all its runs have one; `mse` or `bce`.
+    A panel per data set; the held-out split is taken where all its runs have one.
     """
     names = {"mse": "MSE (per pixel)", "bce": "BCE (nats per image)"}
     if distortion not in names:

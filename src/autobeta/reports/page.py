@@ -18,9 +18,9 @@ from autobeta.run import folder
 _WIDTH = 4.6  # inches: type stays readable when a telephone shrinks the figure
 
 _KL = (
-    "The information, in nats, that the code carries about an image while the model trains. The "
-    "dashed line is the target where the method steers towards one: a controller that works "
-    "brings the curve onto it."
+    "The information, in nats, that the code carries about an image while the model trains. "
+    "The dashed line is the target where the method steers towards one: "
+    "a controller that works brings the curve onto it."
 )
 _BETA = (
     "How strongly the loss pulls on the KL compared with the reconstruction, whatever the method. "
@@ -33,8 +33,8 @@ _RATE = (
     "mean image in the same way for every method."
 )
 _LATENT = (
-    "How many nats each latent carries, the most informative first. A dead latent does not react "
-    "to the image."
+    "How many nats each latent carries, the most informative first. "
+    "A dead latent does not react to the image."
 )
 _RECONSTRUCTIONS = "Images from the data, and below each what the model makes of its code."
 _TRAVERSALS = (
@@ -44,9 +44,9 @@ _TRAVERSALS = (
 )
 _SAMPLES = "Images decoded from random codes: what the model makes up on its own."
 _LOSSES = (
-    "Losses of the trained model on a sample of the data; a blank is a value the run lacks. After "
-    "a slash stands the held-out split. ↓: lower is better, ↑: higher. Nats of different "
-    "likelihoods do not compare; MSE, PSNR and BCE of the mean image do."
+    "Losses of the trained model on a sample of the data; a blank is a value the run lacks. "
+    "After a slash stands the held-out split. ↓: lower is better, ↑: higher. "
+    "Nats of different likelihoods do not compare; MSE, PSNR and BCE of the mean image do."
 )
 _SEEDS = (
     "Mean ± standard deviation over n runs that differ only by seed and were evaluated on equally "
@@ -54,8 +54,7 @@ _SEEDS = (
 )
 _CONTROL = (
     "How well KL followed its set point after the first tenth of each run, as means between two "
-    "lines of the log. Settling: steps after a rise of the set point until KL is within 0.25 "
-    "nats."
+    "lines of the log. Settling: steps after a rise of the set point until KL is within 0.25 nats."
 )
 _SCORES = f"Disentanglement scores; ↑: higher is better, ↓: lower. {_SEEDS}"
 

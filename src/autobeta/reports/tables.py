@@ -139,8 +139,8 @@ def tracked(run: RunRecord) -> Tracking | None:
 def bounds(run: RunRecord) -> dict[str, float]:
     """The bounds of beta that the run's controller has; empty where it has no controller."""
     found = {key: run.identity.get(f"method_config.{key}") for key in ("beta_min", "beta_max")}
-    numbers = {key: float(b) for key, b in found.items() if isinstance(b, int | float)}
-    return {key: bound for key, bound in numbers.items() if abs(bound) < LARGEST}
+    known = {key: bound for key, bound in found.items() if isinstance(bound, int | float)}
+    return {key: float(bound) for key, bound in known.items() if abs(bound) < LARGEST}
 
 
 def scores(run: RunRecord) -> dict[str, float | int | None]:
