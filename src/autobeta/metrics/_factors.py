@@ -70,7 +70,7 @@ def _no_number(name: str, got: str) -> TypeError:
     )
 
 
-def _not_finite(value: Any, name: str, k: int) -> ValueError:  # noqa: ANN401 - any number
+def _not_finite(value: object, name: str, k: int) -> ValueError:
     return ValueError(f"`{name}` must be finite; got {value} in column {k}.")
 
 
@@ -85,18 +85,15 @@ def labels(column: Column, k: int) -> Int[np.ndarray, " points"]:
     """The values of a whole column numbered from 0, in their order."""
     if not is_whole(column):
         value = next(v for v in column.tolist() if v != int(v))
-        raise ValueError(
-            f"`factors` must hold integers for this score; got {value} in column {k}. "
-            "Put a continuous factor into numbered bins first."
-        )
+        rule = f"`factors` must hold integers for this score; got {value} in column {k}."
+        raise ValueError(f"{rule} Put a continuous factor into numbered bins first.")
     return np.unique(column, return_inverse=True)[1].astype(np.int64)
 
 
 def numbers(column: Column, k: int) -> Float[np.ndarray, " points"]:
     """A column as floats of size at most 1, for uses where neither shift nor scale matters.
 
-    Large integers are taken from their least, so that none merge; where their range is too wide
-    even for that, they are numbered in their order.
+    Large integers are taken from their least, so that none merge; over too wide a range, numbered.
     """
     del k  # no column is refused
     values, index = np.unique(column, return_inverse=True)

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
 
 from autobeta.metrics._factors import constant_factors, labels, read_column
-from autobeta.metrics._validate import table_of
+from autobeta.metrics._validate import Codes, check_codes, live_latents, table_of
 
 
 class Groups(NamedTuple):
@@ -31,17 +31,18 @@ def group(column: Int[np.ndarray, " points"]) -> Groups:
     return Groups(order, starts, sizes, shared / shared.sum())
 
 
-def varying_factors(
-    factors: ArrayLike, codes: ArrayLike, metric: str
-) -> list[Int[np.ndarray, " points"]]:
-    """Numbered values of the factors that vary, between which a vote decides."""
-    values = table_of(factors, codes)
-    varying = [k for k in range(values.shape[1]) if k not in constant_factors(values)]
+def live_and_groups(
+    codes: ArrayLike, factors: ArrayLike, logvars: ArrayLike | None, fraction: float, metric: str
+) -> tuple[Codes, list[Groups]]:
+    """Codes of the live latents, and the rows grouped by each of the factors that vary."""
+    checked, values = check_codes(codes), table_of(factors, codes)
+    varying = np.setdiff1d(range(values.shape[1]), constant_factors(values))
     if len(varying) < 2:
         raise ValueError(
             f"`factors` must have at least 2 columns for {metric} that vary; got {len(varying)}."
         )
-    return [read_column(values[:, k], k, labels) for k in varying]
+    groups = [group(read_column(values[:, k], k, labels)) for k in varying.tolist()]
+    return checked[:, live_latents(checked, logvars, fraction=fraction)], groups
 
 
 def draw_without_replacement(
@@ -49,9 +50,7 @@ def draw_without_replacement(
 ) -> tuple[Int[np.ndarray, "votes batch"], Bool[np.ndarray, "votes batch"]]:
     """Draw from range(size) without replacement, for many sizes at once (Floyd's algorithm).
 
-    Returns:
-        The numbers drawn, and which of them count: a size below `batch_size` is drawn whole and
-        the rest of its row is 0 and does not count.
+    Also which of the numbers count: a size below `batch_size` is drawn whole, the rest is 0.
     """
     taken = np.minimum(sizes, batch_size)
     valid = np.arange(batch_size) < taken[:, None]

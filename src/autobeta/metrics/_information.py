@@ -2,9 +2,19 @@
 
 import numpy as np
 from jaxtyping import Float, Int, Real
+from numpy.typing import ArrayLike
+from scipy.stats.contingency import crosstab
 
 from autobeta.metrics._factors import Factors
-from autobeta.metrics._validate import Codes
+from autobeta.metrics._validate import Codes, check
+
+
+def binned(
+    codes: ArrayLike, factors: ArrayLike, bins: int
+) -> tuple[Int[np.ndarray, "points latents"], Factors]:
+    """Codes as the numbers of their bins, and numbered factors, both checked."""
+    codes, factors = check(codes, factors)
+    return histogram_bins(codes, bins), factors
 
 
 def histogram_bins(codes: Codes, bins: int) -> Int[np.ndarray, "points latents"]:
@@ -31,10 +41,7 @@ def _binned(column: Float[np.ndarray, " points"], bins: int) -> Int[np.ndarray, 
 
 def counts(a: Int[np.ndarray, " points"], b: Int[np.ndarray, " points"]) -> Int[np.ndarray, "a b"]:
     """Contingency table of two integer variables, over the values that occur."""
-    values_a, index_a = np.unique(a, return_inverse=True)
-    values_b, index_b = np.unique(b, return_inverse=True)
-    joint = np.bincount(index_a * len(values_b) + index_b, minlength=len(values_a) * len(values_b))
-    return joint.reshape(len(values_a), len(values_b))
+    return crosstab(a, b).count
 
 
 def mutual_information(

@@ -19,6 +19,7 @@ INTERVALS_COVER = (
     "not for its value at ever more points, nor for other training seeds."
 )
 
+OPTIONS = {"level": (1e-6, 1 - 1e-6), "halves": (2, 10_000)}
 Interval = tuple[float, float]
 Intervals = dict[str, Interval | dict[str, Interval]]
 
@@ -48,12 +49,11 @@ def intervals(
     number, nor what other training seeds would give. It takes `halves` times the time.
 
     Arguments are those of `score`; a given `test` is halved too. `level` is the share of such
-    intervals that should hold their target, `halves` their number. `n_jobs` halves are scored at
-    once, in processes.
+    intervals that should hold their target. `n_jobs` processes each score some of the `halves`.
 
     Returns:
-        The scores, and for each name, or part of it, the ends of its interval within the score's
-        range. A score that is not finite has the interval (NaN, NaN).
+        Scores, and by name, or part of it, the ends of the interval within the score's range;
+        (NaN, NaN) for a score that is not finite.
 
     Raises:
         TypeError, ValueError: As `score`; if a metric is undefined for a half of the points.
@@ -68,9 +68,7 @@ def intervals(
         >>> scores["factorvae"], ends["factorvae"]
         (1.0, (1.0, 1.0))
     """
-    check_options(
-        {"level": (1e-6, 1 - 1e-6), "halves": (2, 10_000)}, seed, level=level, halves=halves
-    )
+    check_options(OPTIONS, seed, level=level, halves=halves)
     inputs = prepare(codes, factors, logvars, test, named=metrics is not None)
     scores = score_prepared(inputs, metrics, n_jobs, seed)
     rngs = np.random.default_rng(seed).spawn(halves)
@@ -80,12 +78,15 @@ def intervals(
     b = n // 2
     # exact also for odd n: the variance of b of n points without replacement, scaled to n
     factor = student.ppf((1 + level) / 2, halves - 1) * np.sqrt(b / max(1, n - b))
-    return scores, {
-        name: _interval(
-            value, [half[name] for half in found], factor, facts(parse(name).base)["RANGE"]
-        )
-        for name, value in scores.items()
-    }
+    ends: Intervals = {}
+    for name, value in scores.items():
+        bounds, parts = facts(parse(name).base)["RANGE"], [half[name] for half in found]
+        if isinstance(value, Mapping):
+            named = {k: [part[k] for part in parts] for k in value}
+            ends[name] = {k: _ends(v, named[k], factor, bounds) for k, v in value.items()}
+        else:
+            ends[name] = _ends(value, parts, factor, bounds)
+    return scores, ends
 
 
 def _half_scores(inputs: Inputs, names: list[str], rng: np.random.Generator, seed: int) -> Result:
@@ -105,17 +106,8 @@ def _half_scores(inputs: Inputs, names: list[str], rng: np.random.Generator, see
         raise ValueError(f"the points are too few for intervals: {error}") from error
 
 
-def _interval(
-    value: float | dict[str, float], halves: list[Any], factor: float, ends: Interval
-) -> Interval | dict[str, Interval]:
-    """Interval of one score, or of each of its parts."""
-    if isinstance(value, Mapping):
-        return {k: _ends(v, [half[k] for half in halves], factor, ends) for k, v in value.items()}
-    return _ends(value, halves, factor, ends)
-
-
-def _ends(value: float, halves: list[float], factor: float, ends: Interval) -> Interval:
+def _ends(value: float, halves: list[Any], factor: float, bounds: Interval) -> Interval:
     if not np.isfinite([value, *halves]).all():
         return float("nan"), float("nan")
     width = float(factor * np.std(halves, ddof=1))
-    return max(ends[0], value - width), min(ends[1], value + width)
+    return max(bounds[0], value - width), min(bounds[1], value + width)

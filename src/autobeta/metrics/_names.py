@@ -21,10 +21,7 @@ class Asked(NamedTuple):
 
 
 def printed_name(name: str) -> str:
-    """Name of a metric with its variant, as it stands in results.
-
-    Raises:
-        ValueError: As `check_metrics`.
+    """Name of a metric with its variant, as it stands in results; errors as `check_metrics`.
 
     Example:
         >>> printed_name("mig"), printed_name("sap"), printed_name("irs[quantile=1]")
@@ -39,15 +36,10 @@ def check_metrics(
 ) -> None:
     """Refuse, before there are any codes, names of metrics that can't be computed.
 
-    Args:
-        names: Names of metrics or of variants, such as "mig[bins=10]".
-        has_factors: Whether there will be factors.
-        has_logvars: Whether there will be log-variances.
-
     Raises:
         TypeError: If it is not a list of names.
-        ValueError: If there is no metric or variant of a name, the message lists what exists; if
-            an option is out of its range; or if a metric needs what there won't be.
+        ValueError: If there is no metric or variant of a name; if an option is out of its range;
+            or if a metric needs what there won't be.
 
     Example:
         >>> check_metrics(["mig[bins=10]", "dci[rf]"])
@@ -72,15 +64,7 @@ def facts(base: str) -> Mapping[str, Any]:
 
 
 def find(name: str) -> Metric:
-    """The function of a metric, with the options that its variant names.
-
-    Raises:
-        ValueError: As `check_metrics`.
-
-    Example:
-        >>> find("mig[bins=10]").keywords
-        {'bins': 10}
-    """
+    """The function of a metric, with the options that its variant names."""
     asked = parse(name)
     metric = cast(Metric, getattr(load("metrics", asked.base), asked.function))
     return functools.partial(metric, **asked.options) if asked.options else metric
@@ -88,17 +72,11 @@ def find(name: str) -> Metric:
 
 @functools.cache
 def parse(name: str) -> Asked:
-    """What "dci", a variant by its word, "dci[gbt]", or by options, "mig[bins=10]", asks for.
-
-    Raises:
-        ValueError: As `check_metrics`.
-    """
+    """What "dci", a variant by its word, "dci[gbt]", or by options, "mig[bins=10]", asks for."""
     match = re.fullmatch(r"([^\[\]]*)(?:\[([^\[\]]+)\])?", name)
     if match is None:
-        raise ValueError(
-            f"a metric must be a name such as mig, or name[variant], such as mig[bins=10]; "
-            f"got {name!r}."
-        )
+        rule = "a metric must be a name such as mig, or name[variant], such as mig[bins=10]"
+        raise ValueError(f"{rule}; got {name!r}.")
     base, variant = check_name("metrics", match[1]), match[2]
     words: Mapping[str, str] = facts(base).get("VARIANTS", {})
     if variant is None or variant in words:

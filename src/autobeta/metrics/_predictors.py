@@ -17,7 +17,7 @@ from sklearn.linear_model import LassoCV, LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from autobeta.metrics._validate import Codes, standardised
+from autobeta.metrics._validate import Codes, TestCodes, standardised
 
 Column = Real[np.ndarray, " points"]
 TestColumn = Real[np.ndarray, " held"]
@@ -46,35 +46,16 @@ def boost_quickly(x: Codes, y: Column, seed: int) -> Fitted:
             "(libgomp1 on Debian, libomp on macOS), or ask for dci[rf]."
         ) from error
     kind = LGBMClassifier if y.dtype.kind == "i" else LGBMRegressor
-    models = [
-        kind(
-            n_estimators=100,
-            max_depth=3,
-            num_leaves=8,
-            min_child_samples=1,
-            importance_type="gain",
-            random_state=seed,
-            n_jobs=1,
-            deterministic=True,
-            force_col_wise=True,
-            verbose=-1,
-        ).fit(x[:, ::step], y)
-        for step in _steps(x)
-    ]
-    importance = np.mean(
-        [m.feature_importances_[::step] for m, step in zip(models, _steps(x), strict=True)], axis=0
-    )
-    return _fitted(models[0], importance)
-
-
-def _steps(x: Codes) -> tuple[int, ...]:
-    """Orders of the latents to fit in: both ways where two are alike.
-
-    Of latents that split equally well, LightGBM takes the first.
-    """
+    size = {"n_estimators": 100, "max_depth": 3, "num_leaves": 8, "min_child_samples": 1}
+    steady = {"random_state": seed, "n_jobs": 1, "deterministic": True, "force_col_wise": True}
+    options: dict[str, Any] = {**size, **steady, "importance_type": "gain", "verbose": -1}
     z = standardised(x)
-    alike = np.abs(np.tril(z.T @ z, -1)) / len(z)
-    return (1, -1) if alike.max(initial=0) > ALIKE else (1,)
+    alike = np.abs(np.tril(z.T @ z, -1)).max(initial=0) / len(z) > ALIKE
+    # of latents that split equally well, LightGBM takes the first: so both ways round
+    steps = (1, -1) if alike else (1,)
+    models = [kind(**options).fit(x[:, ::step], y) for step in steps]
+    pairs = zip(models, steps, strict=True)
+    return _fitted(models[0], np.mean([m.feature_importances_[::s] for m, s in pairs], axis=0))
 
 
 def boost_exactly(x: Codes, y: Column, seed: int) -> Fitted:
@@ -107,9 +88,8 @@ def fit_quietly(model: Any, x: Any, y: np.ndarray) -> Any:  # noqa: ANN401 - any
 def fit_lasso(x: Codes, y: Column, seed: int) -> Fitted:
     """Lasso of a standardised factor on standardised latents, its penalty by cross-validation.
 
-    Importances are the weights' sizes as they are, of which a factor that is not encoded has
-    little. The folds are drawn from sorted points, so that the order in which these are given
-    plays no part, nor that of latents.
+    Importances are the weights' sizes. The folds are drawn from sorted points, so that the order
+    of points and of latents plays no part.
     """
     size = np.sort(np.abs(standardised(x)).round(9), axis=1)
     order = np.lexsort((*x.T, *size.T, y))[np.random.default_rng(seed).permutation(len(y))]
@@ -133,6 +113,16 @@ def held_out_score(model: Any, x: Codes, y: Column) -> float:  # noqa: ANN401 - 
         return float(np.mean(predicted == y))
     total = float(np.sum((y - y.mean()) ** 2))
     return max(0.0, 1 - float(np.sum((y - predicted) ** 2)) / total) if total > 0 else 0.0
+
+
+def fit_and_score(
+    fit: Fit, x: Codes, y: Column, x_test: TestCodes, y_test: TestColumn, seed: int
+) -> tuple[Float[np.ndarray, " latents"], float]:
+    """Importance of each latent, and the score on held-out points; one value is a guess."""
+    if len(np.unique(y)) == 1:
+        return np.zeros(x.shape[1]), float(np.mean(y_test == y[0])) if y.dtype.kind == "i" else 0.0
+    model, importance = fit(x, y, seed)
+    return importance, held_out_score(model, x_test, y_test)
 
 
 def _fitted(model: Any, importance: np.ndarray) -> Fitted:  # noqa: ANN401 - any estimator

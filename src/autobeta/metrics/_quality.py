@@ -6,8 +6,6 @@ import numpy as np
 from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-Images = Float[np.ndarray, "images height width channels"]
-
 
 class ImageQuality(NamedTuple):
     """Means over images."""
@@ -20,14 +18,11 @@ class ImageQuality(NamedTuple):
 def image_quality(originals: ArrayLike, images: ArrayLike) -> ImageQuality:
     """Mean squared error, peak signal-to-noise ratio and structural similarity.
 
-    SSIM is that of Wang et al.: a Gaussian window of standard deviation 1.5 pixels, mean over
-    channels and pixels. Images of few pixels that are not background, as in dSprites, have a high
-    PSNR and SSIM whatever stands in them; compare on one data set only.
-
-    Args:
-        originals: Shape (num_images, height, width, channels), uint8, or real in [0, 1]; at least
-            11 pixels high and wide.
-        images: Images to compare with them, of the same shape.
+    Both arrays are of shape (num_images, height, width, channels), uint8 or real in [0, 1], at
+    least 11 pixels high and wide. SSIM is that of Wang et al.: a Gaussian window of standard
+    deviation 1.5 pixels, mean over channels and pixels. Images of few pixels that are not
+    background, as in dSprites, have a high PSNR and SSIM whatever stands in them; compare on one
+    data set only.
 
     Raises:
         TypeError: If an array holds neither uint8 nor real numbers.
@@ -55,7 +50,7 @@ def image_quality(originals: ArrayLike, images: ArrayLike) -> ImageQuality:
     return ImageQuality(float(mse.mean()), float(psnr.mean()), float(np.mean(ssim)))
 
 
-def _unit_images(images: ArrayLike, name: str) -> Images:
+def _unit_images(images: ArrayLike, name: str) -> Float[np.ndarray, "image height width channel"]:
     """Images as float64 in [0, 1]."""
     array = np.asarray(images)
     if array.dtype.kind != "f" and array.dtype != np.uint8:

@@ -11,20 +11,14 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from autobeta.metrics._factors import constant_factors, has_too_many
-from autobeta.metrics._names import (
-    check_metrics,
-    facts,
-    find,
-    needed,
-    parse,
-    printed_name,
-)
+from autobeta.metrics._names import check_metrics, facts, find, needed, parse, printed_name
 from autobeta.metrics._options import check_options
 from autobeta.metrics._validate import Table, check_logvars, check_test, real_table, table_of
 from autobeta.registry import available
 
 Result = dict[str, float | dict[str, float]]
 Inputs = Mapping[str, Any]
+Given = ArrayLike | None
 
 HARDLY = 0.05  # of the widest latent's standard deviation
 
@@ -44,19 +38,16 @@ def score(
     Constant factors are left out of all metrics, with a warning. Without `metrics`, factors with
     too many values are too, metrics that need absent `factors` or `logvars` are skipped, and those
     undefined for the input (such as modularity with one factor) are left out with a warning that
-    gives the reason. A metric asked for by name raises instead. A value that is not finite is
-    returned, with a warning.
+    says why; asked for by name they raise. A value that is not finite is returned, with a warning.
 
     Args:
         codes: Posterior means, shape (num_points, num_latents); 10,000 points are customary.
         factors: Factor values, shape (num_points, num_factors): integers; some metrics take
             continuous ones. None leaves the metrics of the codes alone.
-        logvars: Posterior log-variances, shape of `codes`, for metrics of the full posterior, and
-            to tell dead latents.
+        logvars: Posterior log-variances, shape of `codes`.
         test: Held-out (codes, factors) for metrics that fit a predictor; they hold out a third of
             the points themselves without it.
-        metrics: Names of metrics, such as "mig", or of variants, such as "mig[bins=10]" or
-            "dci[gbt]"; the default suite where not given.
+        metrics: Names of metrics or of variants, such as "mig[bins=10]" or "dci[gbt]".
         n_jobs: Processes or threads for metrics that can use several; -1 for all.
         seed: Seed of every metric.
 
@@ -66,8 +57,7 @@ def score(
     Raises:
         TypeError: If an input or option does not hold numbers.
         ValueError: If tables are not finite, of too extreme a scale, or do not fit together; if an
-            option is out of its range; if there is no metric of a name. If metrics are asked for
-            by name: if a factor is not whole, constant or of too many values where it must not be.
+            option is out of range; if there is no metric of a name, or one asked for can't be had.
         ImportError: If one asked for by name needs a library that can't be loaded.
 
     Example:
@@ -80,12 +70,7 @@ def score(
 
 
 def prepare(
-    codes: ArrayLike,
-    factors: ArrayLike | None,
-    logvars: ArrayLike | None,
-    test: Table | None,
-    *,
-    named: bool,
+    codes: ArrayLike, factors: Given, logvars: Given, test: Table | None, *, named: bool
 ) -> Inputs:
     """Checked inputs by name, without factors that no metric can use; absent ones left out."""
     inputs: dict[str, Any] = {"codes": real_table(codes)}
@@ -145,9 +130,8 @@ def _one(name: str, inputs: Inputs, n_jobs: int, seed: int) -> float | dict[str,
     metric = find(name)
     check_metrics([name], has_factors="factors" in inputs, has_logvars="logvars" in inputs)
     taken = inspect.signature(metric).parameters
-    options = {key: inputs[key] for key in ("logvars", "test") if key in taken and key in inputs}
-    if "n_jobs" in taken:
-        options["n_jobs"] = n_jobs
+    given = {"n_jobs": n_jobs, **inputs}
+    options = {k: given[k] for k in ("logvars", "test", "n_jobs") if k in taken and k in given}
     value = metric(inputs["codes"], inputs.get("factors"), seed=seed, **options)
     return value._asdict() if hasattr(value, "_asdict") else value
 

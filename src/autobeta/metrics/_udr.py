@@ -1,5 +1,6 @@
 """Unsupervised disentanglement ranking: how much each of several runs agrees with the others."""
 
+import itertools
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -30,9 +31,8 @@ def udr(
         UDR of a run = median over the others
 
     It rests on the finding that runs disentangle alike and entangle each in its own way. So it
-    needs runs that differ in the seed at least, five or more for a steady median, and their codes
-    of the same images. Latents with a mean KL below 0.01 nats take no part; a run without any
-    scores 0.
+    needs runs that differ in the seed at least, five or more for a steady median. Latents with a
+    mean KL below 0.01 nats take no part; a run without any scores 0.
 
     Args:
         runs: Posterior means and log-variances of each run, each of shape (num_points,
@@ -40,7 +40,7 @@ def udr(
         seed: Seed of the lasso.
 
     Returns:
-        One score per run, in [0, 1], higher is better.
+        A score in [0, 1] per run, higher is better.
 
     Raises:
         TypeError, ValueError: As `score`; if there are fewer than 2 runs, or other points in each.
@@ -71,10 +71,7 @@ def udr(
 
 
 def udr_spearman(runs: Sequence[tuple[ArrayLike, ArrayLike]]) -> Float[np.ndarray, " runs"]:
-    """`udr` with the absolute rank correlation of each pair of latents in place of lasso.
-
-    Arguments, errors and result are those of `udr`.
-    """
+    """`udr` with the absolute rank correlation of each pair of latents in place of lasso."""
 
     def spearman(a: Table, b: Other) -> Likeness:
         a, b = standardised(rankdata(a, axis=0)), standardised(rankdata(b, axis=0))
@@ -88,15 +85,11 @@ def _ranking(
 ) -> Float[np.ndarray, " runs"]:
     """Median agreement of each run with the others."""
     codes = _informative(runs)
-    num_runs = len(codes)
-    strength = np.zeros((num_runs, num_runs))
-    for i, a in enumerate(codes):
-        for j, b in enumerate(codes):
-            if i != j and a.shape[1] and b.shape[1]:
-                strength[i, j] = relative_strength(likeness(a, b))
-    others = ~np.eye(num_runs, dtype=bool)
-    found = [np.median(strength[others[:, j], j]) for j in range(num_runs)]
-    return np.clip(found, 0, 1)  # rounding
+    strength = np.diag(np.full(len(codes), np.nan))  # none with itself
+    for i, j in itertools.permutations(range(len(codes)), 2):
+        if codes[i].shape[1] and codes[j].shape[1]:
+            strength[i, j] = relative_strength(likeness(codes[i], codes[j]))
+    return np.clip(np.nanmedian(strength, axis=0), 0, 1)  # rounding
 
 
 def relative_strength(likeness: Likeness) -> float:

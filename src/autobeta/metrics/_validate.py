@@ -6,16 +6,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 from numpy.typing import ArrayLike
 
-from autobeta.metrics._factors import (
-    Column,
-    Exact,
-    Read,
-    as_array,
-    exact_table,
-    joined,
-    labels,
-    read_column,
-)
+from autobeta.metrics._factors import Read, as_array, exact_table, joined, labels, read_column
 
 Codes = Float[np.ndarray, "points latents"]
 TestCodes = Float[np.ndarray, "held latents"]
@@ -80,7 +71,7 @@ def check(codes: ArrayLike, factors: ArrayLike, read: Read = labels) -> tuple[Co
     return checked, np.stack(columns, axis=1)
 
 
-def table_of(factors: ArrayLike, codes: ArrayLike) -> Exact:
+def table_of(factors: ArrayLike, codes: ArrayLike) -> np.ndarray:
     """Factors of the same points as codes, none of their values rounded."""
     values, shape = exact_table(factors), np.shape(codes)
     if len(values) != shape[0]:
@@ -118,7 +109,7 @@ def check_test(test: Table, codes: Codes, factors: np.ndarray) -> tuple[TestCode
 
 def split(
     codes: ArrayLike, factors: ArrayLike, test: Table | None, seed: int, read: Read
-) -> tuple[Codes, list[Column], TestCodes, list[Column]]:
+) -> tuple[Codes, list[np.ndarray], TestCodes, list[np.ndarray]]:
     """Codes and columns of factors to fit, and to test: `test`, or a third of the points drawn."""
     x, y = check_codes(codes), table_of(factors, codes)
     if test is None:
@@ -145,10 +136,9 @@ def live_latents(
     """Mask of latents that vary more than their own noise.
 
     A latent is dead if it is constant, or if the variance of its posterior means is not above
-    `fraction` of the mean variance of its posteriors. Its scale, and that of others, plays no
-    part; without `logvars` only constant latents are known to be dead. Means of a collapsed
-    latent have a standard deviation near 0.01 beside a posterior's of 1, those of an informative
-    one between 0.3 and 1 beside less.
+    `fraction` of the mean variance of its posteriors, whatever its scale; without `logvars` only
+    constant latents are known to be dead. Means of a collapsed latent have a standard deviation
+    near 0.01 beside a posterior's of 1, those of an informative one 0.3 to 1 beside less.
     """
     means = check_codes(codes)
     varies = np.ptp(means, axis=0) > 0

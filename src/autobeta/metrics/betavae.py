@@ -5,9 +5,9 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from sklearn.linear_model import LogisticRegression
 
-from autobeta.metrics._groups import Groups, group, varying_factors
+from autobeta.metrics._groups import Groups, live_and_groups
 from autobeta.metrics._options import check_options
-from autobeta.metrics._validate import DEAD_FRACTION, Codes, check_codes, live_latents
+from autobeta.metrics._validate import DEAD_FRACTION, Codes
 
 SOURCE = "Higgins et al. 2017, https://openreview.net/forum?id=Sy2fzU9gl"
 RANGE = (0.0, 1.0)
@@ -47,9 +47,8 @@ def betavae(
     A batch draws a factor, then `batch_size` rows, and to each another row with the same value of
     that factor. It asks much less than its name promises: a latent need only vary a little less
     while its factor is shared, so rotated codes score near 1. Chance is one over the number of
-    factors. Only live latents take part: those that are not constant and, where `logvars` are
-    given, vary by more than their noise. Constant factors and values that occur once are never
-    drawn. Codes that are all constant score 0.
+    factors. Constant factors and values that occur once are never drawn. Codes that are all
+    constant score 0.
 
     Arguments, errors and result are those of `factorvae`, with batches of pairs in place of votes.
 
@@ -69,15 +68,12 @@ def betavae(
     """
     check_options(OPTIONS, seed, num_train=num_train, num_eval=num_eval)
     check_options(OPTIONS, seed, batch_size=batch_size, dead_fraction=dead_fraction)
-    codes, columns = check_codes(codes), varying_factors(factors, codes, "betavae")
-    live = live_latents(codes, logvars, fraction=dead_fraction)
-    if not live.any():
+    live, groups = live_and_groups(codes, factors, logvars, dead_fraction, "betavae")
+    if live.shape[1] == 0:
         return 0.0
     rng = np.random.default_rng(seed)
-    groups = [group(column) for column in columns]
-    codes = codes[:, live]
-    train, shared = _batches(codes, groups, num_train, batch_size, rng)
-    test, expected = _batches(codes, groups, num_eval, batch_size, rng)
+    train, shared = _batches(live, groups, num_train, batch_size, rng)
+    test, expected = _batches(live, groups, num_eval, batch_size, rng)
     centre, spread = train.mean(axis=0), train.std(axis=0)
     spread = np.where(spread > 0, spread, 1)
     if len(np.unique(shared)) == 1:
@@ -95,18 +91,11 @@ def _batches(
     for k, rows in enumerate(groups):
         where = np.flatnonzero(shared == k)
         for part in np.array_split(where, -(-max(len(where), 1) // _CHUNK)):
-            first, second = _pairs(rows, len(part) * batch_size, rng)
-            apart = np.abs(codes[first] - codes[second]).reshape(len(part), batch_size, -1)
-            differences[part] = apart.mean(axis=1, dtype=np.float64)
+            value = rows.draw(len(part) * batch_size, rng)
+            start, size = rows.starts[value], rows.sizes[value]
+            first = rng.integers(size)
+            second = (first + rng.integers(1, size)) % size  # another of the same value
+            apart = np.abs(codes[rows.order[start + first]] - codes[rows.order[start + second]])
+            batches = apart.reshape(len(part), batch_size, -1)
+            differences[part] = batches.mean(axis=1, dtype=np.float64)
     return differences, shared
-
-
-def _pairs(
-    groups: Groups, num: int, rng: np.random.Generator
-) -> tuple[Int[np.ndarray, " num"], Int[np.ndarray, " num"]]:
-    """Rows, and for each another one of the same value."""
-    value = groups.draw(num, rng)
-    start, size = groups.starts[value], groups.sizes[value]
-    first = rng.integers(size)
-    second = (first + rng.integers(1, size)) % size
-    return groups.order[start + first], groups.order[start + second]

@@ -23,12 +23,7 @@ _ENTRIES = 4_000_000  # densities held at once, to bound memory
 
 
 def chenmig(
-    codes: ArrayLike,
-    factors: ArrayLike,
-    *,
-    logvars: ArrayLike,
-    samples: int = 2000,
-    seed: int = 0,
+    codes: ArrayLike, factors: ArrayLike, *, logvars: ArrayLike, samples: int = 2000, seed: int = 0
 ) -> float:
     """Mutual information gap of the stochastic code z ~ q(z | x), as its authors compute it.
 
@@ -36,11 +31,10 @@ def chenmig(
         MIG = mean_k (I(z_(1); v_k) - I(z_(2); v_k)) / H(v_k)
 
     n runs over all points of the table, in H(z_i | v_k) over those with the value of the sampled
-    point. So the cost is `samples` times the number of points: a stated sample instead of all
-    pairs. The sampled point itself is among the n, as with the authors. Where posteriors are
-    narrow and points of a value few, it dominates its mean and raises I: give full tables, or
-    compare tables of one size only. I is at least 0. It is invariant to the scale of each latent
-    (with its posterior), and a latent that follows its prior has no information.
+    point, which is among them, as with the authors. So the cost is `samples` times the number of
+    points. Where posteriors are narrow and points of a value few, the sampled point dominates its
+    mean and raises I: give full tables, or compare tables of one size only. I is at least 0, and
+    invariant to the scale of each latent; a latent that follows its prior has none.
 
     Arguments, errors and result are those of `rmig`, but for `samples`: points drawn without
     replacement, one z each, or all points where there are fewer.
@@ -67,11 +61,9 @@ def chenmig(
     mean, logvar = codes.astype(np.float64), spread.astype(np.float64)
     noise = rng.standard_normal((codes.shape[1], len(drawn))).T
     z = mean[drawn] + np.exp(0.5 * logvar[drawn]) * noise
-    table = np.array(
-        [_information(*c, drawn, factors) for c in zip(z.T, mean.T, logvar.T, strict=True)]
-    )
-    gap = top_two_gap(np.maximum(table, 0)) / entropies(factors)
-    return clipped(np.mean(np.minimum(gap, 1)))
+    columns = zip(z.T, mean.T, logvar.T, strict=True)
+    table = np.maximum([_information(*column, drawn, factors) for column in columns], 0)
+    return clipped(np.mean(np.minimum(top_two_gap(table) / entropies(factors), 1)))
 
 
 def _information(

@@ -8,27 +8,10 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 from scipy.special import xlogy
 
+from autobeta.metrics import _predictors as predictors
 from autobeta.metrics._factors import labels_or_numbers, numbers
 from autobeta.metrics._options import check_options
-from autobeta.metrics._predictors import (
-    Column,
-    Fit,
-    TestColumn,
-    boost_exactly,
-    boost_quickly,
-    fit_lasso,
-    grow_forest,
-    held_out_score,
-)
-from autobeta.metrics._validate import (
-    Codes,
-    Table,
-    TestCodes,
-    check_two_factors,
-    clipped,
-    live_latents,
-    split,
-)
+from autobeta.metrics._validate import Table, check_two_factors, clipped, live_latents, split
 
 SOURCE = "Eastwood and Williams 2018, https://openreview.net/forum?id=By-7dz-AZ"
 RANGE = (0.0, 1.0)
@@ -45,6 +28,9 @@ LAWS = {
 }
 TOLERANCE = 0.05  # ties between splits, folds of lasso
 VARIANTS = {"lightgbm": "dci", "gbt": "dci_gbt", "rf": "dci_rf", "lasso": "dci_lasso"}
+
+Fit = predictors.Fit
+Inputs = tuple[ArrayLike, ArrayLike, ArrayLike | None, Table | None]
 
 
 class DCI(NamedTuple):
@@ -76,15 +62,11 @@ def dci(
     importance, as constant ones; they change C alone, whose entropy is to the base of the number
     of latents. Codes without any importance score D = C = 0. One latent has completeness 1.
 
-    Arguments are those of `sap`, with codes of any scale and 2 factors at least; `logvars` are the
-    posterior's log-variances. `n_jobs` factors are fitted at once; the result does not depend on
-    it.
-
-    Returns:
-        The three scores.
+    Arguments and errors are those of `sap`, with codes of any scale and 2 factors at least;
+    `logvars` are the posterior's log-variances. `n_jobs` factors are fitted at once; the result
+    does not depend on it.
 
     Raises:
-        TypeError, ValueError: As `score`; if there is one factor only.
         ImportError: If LightGBM can't be loaded; the other variants do without.
 
     Source:
@@ -105,7 +87,7 @@ def dci(
         >>> dci(v + 0.0, v, test=(v, v)).informativeness
         1.0
     """
-    return _dci(codes, factors, logvars, test, boost_quickly, seed, n_jobs, prefer="threads")
+    return _dci(predictors.boost_quickly, (codes, factors, logvars, test), seed, n_jobs)
 
 
 def dci_gbt(
@@ -117,12 +99,10 @@ def dci_gbt(
     n_jobs: int = 1,
     seed: int = 0,
 ) -> DCI:
-    """`dci` with scikit-learn's gradient boosting, as disentanglement_lib: minutes, not seconds.
-
-    Arguments, errors and result are those of `dci`.
-    """
+    """`dci` with the gradient boosting of disentanglement_lib: minutes instead of seconds."""
     # these trees are grown from Python, so threads would wait for each other
-    return _dci(codes, factors, logvars, test, boost_exactly, seed, n_jobs, prefer="processes")
+    fit = predictors.boost_exactly
+    return _dci(fit, (codes, factors, logvars, test), seed, n_jobs, prefer="processes")
 
 
 def dci_rf(
@@ -138,15 +118,10 @@ def dci_rf(
 ) -> DCI:
     """`dci` with random forests of `num_trees` trees with at least `min_leaf` points in a leaf.
 
-    Further arguments and the result are those of `dci`.
-
-    Raises:
-        ValueError: As `dci`, and if there are fewer points to fit than two leaves.
+    There must be points to fit for two leaves.
     """
-    fit = grow_forest(num_trees, min_leaf)
-    return _dci(
-        codes, factors, logvars, test, fit, seed, n_jobs, least=2 * min_leaf, prefer="threads"
-    )
+    fit = predictors.grow_forest(num_trees, min_leaf)
+    return _dci(fit, (codes, factors, logvars, test), seed, n_jobs, least=2 * min_leaf)
 
 
 def dci_lasso(
@@ -163,26 +138,16 @@ def dci_lasso(
     Each factor counts as a number, also one of classes such as a shape, and only what is linear in
     the code is seen. Importances are the sizes of the weights as they are, as in the paper, so a
     factor that is not encoded hardly counts in D, nor in C (the paper averages C evenly).
-    Arguments, errors and result are those of `dci`.
     """
-    fit = fit_lasso
-    return _dci(codes, factors, logvars, test, fit, seed, n_jobs, least=10, prefer="threads")
+    return _dci(predictors.fit_lasso, (codes, factors, logvars, test), seed, n_jobs, least=10)
 
 
 def _dci(
-    codes: ArrayLike,
-    factors: ArrayLike,
-    logvars: ArrayLike | None,
-    test: Table | None,
-    fit: Fit,
-    seed: int,
-    n_jobs: int,
-    *,
-    prefer: str,
-    least: int = 2,
+    fit: Fit, inputs: Inputs, seed: int, n_jobs: int, prefer: str = "threads", least: int = 2
 ) -> DCI:
     check_options({}, seed)
-    read = numbers if fit is fit_lasso else labels_or_numbers
+    codes, factors, logvars, test = inputs
+    read = numbers if fit is predictors.fit_lasso else labels_or_numbers
     x, columns, x_test, tests = split(codes, factors, test, seed, read)
     check_two_factors(len(columns), "dci")
     if len(x) < least:
@@ -193,30 +158,19 @@ def _dci(
     if logvars is not None:
         live = live_latents(codes, logvars)
         x, x_test = np.where(live, x, 0), np.where(live, x_test, 0)
-    one = delayed(_importance_and_score)
     # factors of many values take longest: first, so that no job is left with them at the end
     order = sorted(range(len(columns)), key=lambda k: -len(np.unique(columns[k])))
+    one = delayed(predictors.fit_and_score)
     found = Parallel(n_jobs=n_jobs, prefer=prefer)(
         one(fit, x, columns[k], x_test, tests[k], seed) for k in order
     )
-    by_factor = dict(zip(order, found, strict=True))
-    importance = np.stack([by_factor[k][0] for k in range(len(columns))], axis=1)
-    informativeness = float(np.mean([score for _, score in found]))
-    return DCI(concentration(importance), concentration(importance.T), clipped(informativeness))
-
-
-def _importance_and_score(
-    fit: Fit, x: Codes, y: Column, x_test: TestCodes, y_test: TestColumn, seed: int
-) -> tuple[Float[np.ndarray, " latents"], float]:
-    model, importance = fit(x, y, seed)
-    return importance, held_out_score(model, x_test, y_test)
+    importances, scores = zip(*found, strict=True)
+    table = np.stack(importances, axis=1)[:, np.argsort(order)]
+    return DCI(concentration(table), concentration(table.T), clipped(np.mean(scores)))
 
 
 def concentration(importance: Float[np.ndarray, "rows columns"]) -> float:
-    """One less the entropy of each row, averaged with the rows' shares of all importance.
-
-    It is disentanglement for rows of latents and completeness for rows of factors.
-    """
+    """Disentanglement of rows of latents, completeness of rows of factors."""
     if importance.sum() == 0:
         return 0.0
     rows = importance[importance.sum(axis=1) > 0]

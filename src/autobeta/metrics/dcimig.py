@@ -3,14 +3,9 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from autobeta.metrics._information import (
-    entropies,
-    histogram_bins,
-    mutual_information,
-    top_two_gap,
-)
+from autobeta.metrics._information import binned, entropies, mutual_information, top_two_gap
 from autobeta.metrics._options import check_options
-from autobeta.metrics._validate import check, clipped
+from autobeta.metrics._validate import clipped
 
 SOURCE = "Sepliarskaia et al. 2019, https://arxiv.org/abs/1910.05587"
 RANGE = (0.0, 1.0)
@@ -45,9 +40,8 @@ def dcimig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 
         1.0
     """
     check_options(OPTIONS, seed, bins=bins)
-    codes, factors = check(codes, factors)
-    information = mutual_information(histogram_bins(codes, bins), factors)
-    gaps = top_two_gap(information.T)
+    codes, factors = binned(codes, factors, bins)
+    information = mutual_information(codes, factors)
     credit = np.zeros(factors.shape[1])
-    np.maximum.at(credit, information.argmax(axis=1), gaps)
+    np.maximum.at(credit, information.argmax(axis=1), top_two_gap(information.T))
     return clipped(credit.sum() / entropies(factors).sum())

@@ -4,16 +4,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy.typing import ArrayLike
 
-from autobeta.metrics._factors import Column
-from autobeta.metrics._groups import draw_without_replacement, group, varying_factors
+from autobeta.metrics._groups import Groups, draw_without_replacement, live_and_groups
 from autobeta.metrics._options import check_options
-from autobeta.metrics._validate import (
-    DEAD_FRACTION,
-    Codes,
-    check_codes,
-    live_latents,
-    standardised,
-)
+from autobeta.metrics._validate import DEAD_FRACTION, Codes, standardised
 
 SOURCE = "Kim and Mnih 2018, https://arxiv.org/abs/1802.05983"
 RANGE = (0.0, 1.0)
@@ -49,27 +42,15 @@ def factorvae(
 
         d* = argmin_d Var(c_d | v_k fixed) / Var(c_d),   score = mean(vote(d*) = k)
 
-    A vote draws a factor with at least two values, then a row of the table whose value of that
-    factor it shares with another row, then `batch_size` rows with this value without replacement,
-    or all of them where there are fewer. Only live latents take part: those that are not constant
-    and, where `logvars` are given, vary by more than their noise. The scale of a latent plays no
-    part. Chance is about one over the number of factors. A constant factor is never drawn. Codes
-    that are all constant score 0. Few points per factor value give noisy variances and a lower
-    score.
+    A vote draws a factor that varies, then a row of the table whose value of that factor it shares
+    with another row, then `batch_size` rows with this value without replacement, or all of them
+    where there are fewer. Only live latents take part: those that are not constant and, where
+    `logvars` are given, vary by more than `dead_fraction` of their posteriors' mean variance.
+    Chance is about one over the number of factors. Codes that are all constant score 0. Few points
+    per factor value give noisy variances and a lower score.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), any real scale.
-        factors: Integer factor values, shape (num_points, num_factors).
-        logvars: Posterior log-variances, shape of `codes`, to tell dead latents.
-        num_train: Number of votes that train the classifier.
-        num_eval: Number of further votes that give the accuracy.
-        batch_size: Largest number of rows per vote.
-        dead_fraction: With `logvars`, latents whose variance is not above this fraction of their
-            posteriors' mean variance are dead.
-        seed: Seed of the votes.
-
-    Returns:
-        Accuracy in [0, 1], higher is better.
+    Arguments and result are those of `mig`, besides `logvars`, the posterior's log-variances of
+    the shape of `codes`; `num_train` votes train the classifier, `num_eval` more score it.
 
     Raises:
         TypeError, ValueError: As `score`; if fewer than 2 factors vary.
@@ -92,31 +73,26 @@ def factorvae(
     """
     check_options(OPTIONS, seed, num_train=num_train, num_eval=num_eval)
     check_options(OPTIONS, seed, batch_size=batch_size, dead_fraction=dead_fraction)
-    codes, columns = check_codes(codes), varying_factors(factors, codes, "factorvae")
-    live = live_latents(codes, logvars, fraction=dead_fraction)
-    if not live.any():
+    live, groups = live_and_groups(codes, factors, logvars, dead_fraction, "factorvae")
+    if live.shape[1] == 0:
         return 0.0
-    kept = standardised(codes[:, live])
-    rng = np.random.default_rng(seed)
-    train = _votes(kept, columns, num_train, batch_size, rng)
-    test = _votes(kept, columns, num_eval, batch_size, rng)
+    z, rng = standardised(live), np.random.default_rng(seed)
+    train, test = (_votes(z, groups, num, batch_size, rng) for num in (num_train, num_eval))
     return float(test[np.arange(len(test)), train.argmax(axis=1)].sum() / num_eval)
 
 
 def _votes(
-    codes: Codes, factors: list[Column], num_votes: int, batch_size: int, rng: np.random.Generator
+    codes: Codes, groups: list[Groups], num_votes: int, batch_size: int, rng: np.random.Generator
 ) -> Int[np.ndarray, "latents factors"]:
     """How often each latent varied least while each factor was fixed."""
-    num_latents, num_factors = codes.shape[1], len(factors)
-    votes = np.zeros((num_latents, num_factors), dtype=np.int64)
-    share = rng.multinomial(num_votes, np.full(num_factors, 1 / num_factors))
-    for k, num in enumerate(share.tolist()):
-        groups = group(factors[k])
-        for part in np.array_split(groups.draw(num, rng), -(-max(num, 1) // _CHUNK)):
-            drawn, valid = draw_without_replacement(groups.sizes[part], batch_size, rng)
-            rows = groups.order[groups.starts[part][:, None] + drawn]
-            winner = _squares(codes[rows], valid).argmin(axis=1)
-            votes[:, k] += np.bincount(winner, minlength=num_latents)
+    votes = np.zeros((codes.shape[1], len(groups)), dtype=np.int64)
+    share = rng.multinomial(num_votes, np.full(len(groups), 1 / len(groups)))
+    for k, (num, rows) in enumerate(zip(share.tolist(), groups, strict=True)):
+        for part in np.array_split(rows.draw(num, rng), -(-max(num, 1) // _CHUNK)):
+            drawn, valid = draw_without_replacement(rows.sizes[part], batch_size, rng)
+            batches = codes[rows.order[rows.starts[part][:, None] + drawn]]
+            winner = _squares(batches, valid).argmin(axis=1)
+            votes[:, k] += np.bincount(winner, minlength=len(votes))
     return votes
 
 

@@ -27,12 +27,7 @@ def gaussian_total_correlation(
     scores 0, and so do entangled codes whose latents happen not to correlate. With N points and D
     independent latents it is too high by about D (D - 1) / (4 N). Constant latents are left out;
     a latent that is a linear function of the others, up to rounding, makes it infinite, as do
-    fewer points than latents.
-
-    Factors and seed are not used.
-
-    Returns:
-        Nats, at least 0, lower is better.
+    fewer points than latents. Factors and seed are not used; lower is better.
 
     Source:
         Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of

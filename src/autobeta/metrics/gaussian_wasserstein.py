@@ -33,13 +33,8 @@ def gaussian_wasserstein(
 
     Like the total correlation it measures linear dependence between latents and knows nothing of
     factors; unlike it, it is finite for copies, and latents of small variance count little. W
-    grows with the variance of the codes; `normalised` is W / tr(S). A constant latent changes
-    nothing.
-
-    Factors and seed are not used.
-
-    Returns:
-        The distance, in squared units of the codes, and its normalised value in [0, 2].
+    grows with the variance of the codes, in squared units of which it is; `normalised` is W /
+    tr(S), in [0, 2]. A constant latent changes nothing. Factors and seed are not used.
 
     Source:
         Xiao and Wang, Disentangled Representation Learning with Wasserstein Total Correlation,

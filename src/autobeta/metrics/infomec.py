@@ -1,9 +1,9 @@
 """Modularity, compactness and explicitness from nearest-neighbour information."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 from sklearn.feature_selection import mutual_info_classif
 from sklearn.linear_model import LogisticRegression
@@ -13,7 +13,7 @@ from autobeta.metrics._factors import MOST_VALUES, Factors, has_too_many
 from autobeta.metrics._information import entropies, mutual_information
 from autobeta.metrics._options import check_options
 from autobeta.metrics._predictors import fit_quietly
-from autobeta.metrics._validate import Codes, check, check_two_factors, clipped, standardised
+from autobeta.metrics._validate import check, check_two_factors, clipped, standardised
 
 SOURCE = "Hsu et al. 2023, https://arxiv.org/abs/2305.18378"
 RANGE = (0.0, 1.0)
@@ -58,17 +58,8 @@ def infomec(
     InfoE is not penalised and is scored on the points it is fitted to, so few points raise it.
     Codes of few values have no neighbours, only ties: take `infomec_discrete` for those.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents).
-        factors: Integer factor values, shape (num_points, num_factors), at least 2 factors.
-        neighbors: Number of nearest neighbours in the estimate of I.
-        seed: Seed of the noise, 1e-10 of the codes' scale, that breaks ties.
-
-    Returns:
-        The three scores. Information is measured in nats.
-
-    Raises:
-        TypeError, ValueError: As `score`; if there is one factor only.
+    Arguments and errors are those of `mig`, with `neighbors` in the estimate of I and at least 2
+    factors. Noise from `seed`, 1e-10 of the codes' scale, breaks ties.
 
     Source:
         Hsu et al., Disentanglement via Latent Quantization, 2023, section 4,
@@ -88,11 +79,13 @@ def infomec(
     check_options(OPTIONS, seed, neighbors=neighbors)
     codes, factors = check(codes, factors)
     check_two_factors(factors.shape[1], "infomec")
-    active = active_latents(codes)
-    if not active.any():
+    x, width = standardised(codes), np.ptp(codes, axis=0)
+    active = x[:, width > ACTIVE_RANGE * width.max()]
+    if active.shape[1] == 0:
         return InfoMEC(0.0, 0.0, 0.0)
-    x = standardised(codes)
-    return _infomec(_information(x[:, active], factors, neighbors, seed), x, factors)
+    options = {"discrete_features": False, "n_neighbors": neighbors, "random_state": seed}
+    columns = [mutual_info_classif(active, v, **options) for v in factors.T]
+    return _infomec(np.stack(columns, axis=1).astype(float), x, factors)
 
 
 def infomec_discrete(codes: ArrayLike, factors: ArrayLike, *, seed: int = 0) -> InfoMEC:
@@ -120,9 +113,7 @@ def infomec_discrete(codes: ArrayLike, factors: ArrayLike, *, seed: int = 0) -> 
 
 
 def _infomec(
-    information: Float[np.ndarray, "latents factors"],
-    x: Any,  # noqa: ANN401 - a table, sparse or not
-    factors: Factors,
+    information: Float[np.ndarray, "latents factors"], x: object, factors: Factors
 ) -> InfoMEC:
     """The scores from information of the active latents, and from what the regression is on."""
     table = information / entropies(factors)
@@ -130,17 +121,8 @@ def _infomec(
     return InfoMEC(peakedness(table), peakedness(table.T), clipped(explicit))
 
 
-def active_latents(codes: Codes) -> Bool[np.ndarray, " latents"]:
-    """Latents whose range is over 1/20 of the widest latent's."""
-    width = np.ptp(codes, axis=0)
-    return width > ACTIVE_RANGE * width.max()
-
-
 def peakedness(table: Float[np.ndarray, "rows columns"]) -> float:
-    """Mean share of the largest entry of each row, scaled so that an even row has 0.
-
-    A row of zeros counts 0; with one column all is 1.
-    """
+    """Mean share of each row's largest entry; 0 for even rows and zeros, 1 for one column."""
     columns = table.shape[1]
     if columns == 1:
         return 1.0
@@ -150,17 +132,7 @@ def peakedness(table: Float[np.ndarray, "rows columns"]) -> float:
     return clipped((share.mean() - 1 / columns) / (1 - 1 / columns))
 
 
-def _information(
-    x: Codes, factors: Factors, neighbors: int, seed: int
-) -> Float[np.ndarray, "latents factors"]:
-    """Nearest-neighbour estimate of the information of each latent about each factor."""
-    options = {"discrete_features": False, "n_neighbors": neighbors, "random_state": seed}
-    return np.stack([mutual_info_classif(x, v, **options) for v in factors.T], axis=1).astype(
-        float
-    )
-
-
-def _explicitness(x: Any, column: Int[np.ndarray, " points"]) -> float:  # noqa: ANN401
+def _explicitness(x: object, column: Int[np.ndarray, " points"]) -> float:
     """Share of a guess's log-loss that a logistic regression on its own points takes away."""
     values, index = np.unique(column, return_inverse=True)
     # codes that separate the values have no best weights; the authors too stop at 100

@@ -22,14 +22,11 @@ def irs(codes: ArrayLike, factors: ArrayLike, *, quantile: float = 0.99, seed: i
         IRS = sum_i w_i max_k (1 - mean_v Q(abs(c_i - E[c_i | v_k = v])) / w_i) / sum_i w_i
         w_i = max abs(c_i - E[c_i])
 
-    Q is the `quantile` over the points of one factor value. The score needs all combinations of
-    factor values to be equally likely. It does not fall with mixing in every case: a constant
-    latent has weight 0, and few points per factor value raise the score (one point: 1). An outlier
-    raises it too: it widens the largest deviation, and the quantile leaves it out of Q. Codes that
-    are all constant score 0.
-
-    Arguments, errors and result are those of `mig`, but for the `quantile`; the paper's maximum
-    is 1.
+    Q is the `quantile` (in the paper, 1) over the points of one factor value. The score needs all
+    combinations of factor values to be equally likely. It does not fall with mixing in every case:
+    a constant latent has weight 0, and few points per factor value raise the score (one point: 1).
+    An outlier raises it too: it widens the largest deviation, and the quantile leaves it out of Q.
+    Codes that are all constant score 0. Arguments, errors and result are otherwise those of `mig`.
 
     Source:
         Suter et al., Robustly Disentangled Causal Mechanisms, 2019, section 4,

@@ -1,17 +1,11 @@
 """Joint entropy minus mutual information gap, on histograms of the posterior means."""
 
 import numpy as np
-from jaxtyping import Float
 from numpy.typing import ArrayLike
 
-from autobeta.metrics._information import (
-    entropies,
-    histogram_bins,
-    mutual_information,
-    top_two_gap,
-)
+from autobeta.metrics._information import binned, entropies, mutual_information, top_two_gap
 from autobeta.metrics._options import check_options
-from autobeta.metrics._validate import check, clipped
+from autobeta.metrics._validate import clipped
 
 SOURCE = "Do and Tran 2020, https://arxiv.org/abs/1908.09961"
 RANGE = (0.0, 1.0)
@@ -52,21 +46,12 @@ def jemmig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 
         1.0
     """
     check_options(OPTIONS, seed, bins=bins)
-    codes, factors = check(codes, factors)
-    binned = histogram_bins(codes, bins)
-    return clipped(np.mean(_gaps(mutual_information(binned, factors), binned, factors, bins)))
-
-
-def _gaps(
-    information: Float[np.ndarray, "latents factors"],
-    binned: np.ndarray,
-    factors: np.ndarray,
-    bins: int,
-) -> Float[np.ndarray, " factors"]:
-    """Normalised score of each factor."""
-    of_factor, of_latent = entropies(factors), entropies(binned)
-    largest = information.max(axis=0)
+    codes, factors = binned(codes, factors, bins)
+    information = mutual_information(codes, factors)
+    largest, of_factor = information.max(axis=0), entropies(factors)
     # of latents that tell equally much, the one that tells least besides
-    best = np.where(information >= largest - 1e-12, of_latent[:, None], np.inf).min(axis=0)
+    alike = information >= largest - 1e-12
+    best = np.where(alike, entropies(codes)[:, None], np.inf).min(axis=0)
     joint = best + of_factor - largest
-    return 1 - (joint - top_two_gap(information)) / (of_factor + np.log(bins))
+    jemmig = joint - top_two_gap(information)
+    return clipped(np.mean(1 - jemmig / (of_factor + np.log(bins))))

@@ -49,10 +49,7 @@ def mcc(codes: ArrayLike, factors: ArrayLike, *, seed: int = 0) -> float:
 
 
 def mcc_spearman(codes: ArrayLike, factors: ArrayLike, *, seed: int = 0) -> float:
-    """`mcc` with rank correlation, which any rising or falling function of a factor leaves at 1.
-
-    Arguments, errors and result are those of `mcc`.
-    """
+    """`mcc` with rank correlation, which rising and falling functions of a factor leave at 1."""
     check_options({}, seed)
     return _matched(*(rankdata(table, axis=0) for table in check(codes, factors, numbers)))
 

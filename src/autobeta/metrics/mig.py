@@ -3,14 +3,9 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from autobeta.metrics._information import (
-    entropies,
-    histogram_bins,
-    mutual_information,
-    top_two_gap,
-)
+from autobeta.metrics._information import binned, entropies, mutual_information, top_two_gap
 from autobeta.metrics._options import check_options
-from autobeta.metrics._validate import check, clipped
+from autobeta.metrics._validate import clipped
 
 SOURCE = "Chen et al. 2018, https://arxiv.org/abs/1802.04942"
 RANGE = (0.0, 1.0)
@@ -58,6 +53,5 @@ def mig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 0) 
         1.0
     """
     check_options(OPTIONS, seed, bins=bins)
-    codes, factors = check(codes, factors)
-    information = mutual_information(histogram_bins(codes, bins), factors)
-    return clipped(np.mean(top_two_gap(information) / entropies(factors)))
+    codes, factors = binned(codes, factors, bins)
+    return clipped(np.mean(top_two_gap(mutual_information(codes, factors)) / entropies(factors)))

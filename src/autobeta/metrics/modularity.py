@@ -33,11 +33,10 @@ def modularity(
 
     It says nothing of how much a latent tells: codes of pure noise score well above 0 (their
     information is estimation error of similar size for each factor), and so does a dead latent
-    that is not constant. With `logvars` dead latents are left out. A latent without any
-    information scores 0 and so lowers the mean.
+    that is not constant. A latent without any information scores 0 and so lowers the mean.
 
-    Arguments, errors and result are those of `mig`, besides `logvars`, the posterior's
-    log-variances, and that there must be 2 factors.
+    Arguments, errors and result are those of `mig`, with at least 2 factors; the posterior's
+    `logvars`, where given, tell dead latents, which are left out.
 
     Source:
         Ridgeway and Mozer, Learning Deep Disentangled Embeddings with the F-Statistic Loss, 2018,

@@ -1,22 +1,16 @@
 """Accuracy of a linear and a boosted predictor of each factor, by the number of labels."""
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 
+from autobeta.metrics import _predictors as predictors
 from autobeta.metrics._factors import labels_or_numbers
 from autobeta.metrics._options import check_options
-from autobeta.metrics._predictors import (
-    Column,
-    Fit,
-    TestColumn,
-    boost_quickly,
-    fit_linear,
-    held_out_score,
-)
-from autobeta.metrics._validate import Codes, Table, TestCodes, split
+from autobeta.metrics._validate import Table, split
 
 SOURCE = "Locatello et al. 2019, https://arxiv.org/abs/1811.12359"
 RANGE = (0.0, 1.0)
@@ -27,7 +21,7 @@ VARIANT = ""
 LAWS = ("latents", "signs", "values", "scales")
 TOLERANCE = 0.1  # trees of few points
 
-PREDICTORS: dict[str, Fit] = {"linear": fit_linear, "boosted": boost_quickly}
+PREDICTORS = {"linear": predictors.fit_linear, "boosted": predictors.boost_quickly}
 
 
 def probes(
@@ -47,12 +41,11 @@ def probes(
     accuracy of a guess.
 
     Arguments are those of `sap`, with codes of any scale, and `num_labels`, numbers of labelled
-    points; one above what there is stands for all of them. `n_jobs` predictors are fitted at once;
-    the result does not depend on it.
+    points; one above what there is stands for all of them. `n_jobs` predictors are fitted at once.
 
     Returns:
-        "linear/100/0", accuracy of the linear predictor of factor 0 from 100 labels, and so on;
-        "linear/100", the mean over factors. Each in [0, 1], higher is better.
+        "linear/100/0", accuracy in [0, 1] of the linear predictor of factor 0 from 100 labels, and
+        so on; "linear/100", the mean over factors.
 
     Raises:
         TypeError, ValueError: As `score`; if `num_labels` is empty or has a number below 1.
@@ -77,26 +70,16 @@ def probes(
     x, y, x_test, y_test = split(codes, factors, test, seed, labels_or_numbers)
     order = np.random.default_rng(seed).permutation(len(x))
     numbers = sorted({min(n, len(x)) for n in num_labels})
-    keys = [(p, n, k) for p in PREDICTORS for n in numbers for k in range(len(y))]
-    one = delayed(_score)
+    keys = list(itertools.product(PREDICTORS, numbers, range(len(y))))
+    one = delayed(predictors.fit_and_score)
     scores = Parallel(n_jobs=n_jobs, prefer="threads")(
         one(PREDICTORS[p], x[order[:n]], y[k][order[:n]], x_test, y_test[k], seed)
         for p, n, k in keys
     )
-    found = dict(zip(keys, scores, strict=True))
+    found = {key: score for key, (_, score) in zip(keys, scores, strict=True)}
     result: dict[str, float] = {}
-    for p in PREDICTORS:
-        for n in numbers:
-            column = [found[p, n, k] for k in range(len(y))]
-            result[f"{p}/{n}"] = float(np.mean(column))
-            result |= {f"{p}/{n}/{k}": value for k, value in enumerate(column)}
+    for p, n in itertools.product(PREDICTORS, numbers):
+        column = [found[p, n, k] for k in range(len(y))]
+        result[f"{p}/{n}"] = float(np.mean(column))
+        result |= {f"{p}/{n}/{k}": value for k, value in enumerate(column)}
     return result
-
-
-def _score(
-    fit: Fit, x: Codes, y: Column, x_test: TestCodes, y_test: TestColumn, seed: int
-) -> float:
-    """Held-out score of one predictor; a single value among the labels is all it can guess."""
-    if len(np.unique(y)) == 1:
-        return float(np.mean(y_test == y[0])) if y.dtype.kind == "i" else 0.0
-    return held_out_score(fit(x, y, seed).model, x_test, y_test)

@@ -39,16 +39,9 @@ def rmig(
     with its mean beyond the limit, falls into the nearest bin. With one latent the second-best
     information is 0.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), for a standard normal prior.
-        factors: Integer factor values, shape (num_points, num_factors).
-        logvars: Posterior log-variances, shape of `codes`.
-        bins: Number of equal-width bins between `-limit` and `limit`.
-        limit: Half the width of the grid.
-        seed: Not used; nothing here is random.
-
-    Returns:
-        Score in [0, 1], higher is better. Information is measured in nats.
+    Arguments and result are those of `mig`, besides `logvars`, the posterior's log-variances of
+    the shape of `codes`, and that the `bins` are between `-limit` and `limit` of a standard normal
+    prior.
 
     Source:
         Do and Tran, Theory and Evaluation Metrics for Learning Disentangled Representations, 2020,

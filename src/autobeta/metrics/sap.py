@@ -36,20 +36,13 @@ def sap(
 
     The classifier is a one-against-all linear support vector machine with balanced classes, on
     one latent alone, so that a factor of many values has a low accuracy even for a perfect code.
-    Its penalty makes the score depend on the scale of the codes; it is on the intercept too, so
-    codes are centred first. For a continuous factor S is the R^2 of a straight line. A constant
-    latent scores 0, and with one latent the second-best accuracy is 0.
+    Its penalty, 1 / `c`, makes the score depend on the scale of the codes; it is on the intercept
+    too, so codes are centred first. For a continuous factor S is the R^2 of a straight line. A
+    constant latent scores 0, and with one latent the second-best accuracy is 0.
 
-    Args:
-        codes: Posterior means, shape (num_points, num_latents), on the prior's scale.
-        factors: Factor values, shape (num_points, num_factors). Columns that hold integers are
-            predicted as classes, others as numbers.
-        test: Held-out (codes, factors); without it a third of the points is held out by chance.
-        c: Inverse penalty of the support vector machine.
-        seed: Seed of the split and of the solver.
-
-    Returns:
-        Score in [0, 1], higher is better.
+    Arguments, errors and result are those of `mig`, with codes on the prior's scale; columns of
+    factors that hold integers are predicted as classes, others as numbers. `test` is held-out
+    (codes, factors); without it `seed` holds out a third of the points.
 
     Source:
         Kumar et al., Variational Inference of Disentangled Latent Concepts from Unlabeled

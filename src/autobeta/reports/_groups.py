@@ -5,7 +5,7 @@ from pathlib import PurePath
 from typing import Any, NamedTuple
 
 from autobeta import registry, settings
-from autobeta.reports._read import as_text
+from autobeta.reports._read import as_text, grouped
 
 Config = Mapping[str, Any]
 
@@ -22,30 +22,26 @@ class Named(NamedTuple):
 def data_names(configs: Sequence[Config]) -> list[str]:
     """A name for the data of each configuration; two share it only if their data are the same.
 
-    It is the name of the data set, or of the folder or file of one's own images, with what tells
-    it from others of that name. Images of one's own are the same if their fingerprints are; where
-    an earlier version took none, if that name is.
+    It is the last part of the data's name with what tells it from others of that name. Images of
+    one's own are the same if their fingerprints are; where there is none, if that name is.
     """
     facts = [_data_facts(config) for config in configs]
     marks = [str(own.pop("fingerprint", None) or "") for own in facts]
     names = [PurePath(config["data"]["name"]).name for config in configs]
     keys = [(as_text(sorted(own.items())), name) for own, name in zip(facts, names, strict=True)]
-    known: dict[tuple[str, str], set[str]] = {}
-    for key, mark in zip(keys, marks, strict=True):
-        known.setdefault(key, set()).update({mark} - {""})
-    for place, mark in enumerate(marks):
-        found = {mark} - {""} or known[keys[place]]
+    known = grouped(zip(keys, marks, strict=True))
+    for place, (key, mark) in enumerate(zip(list(keys), marks, strict=True)):
+        found = {mark or other for other in known[key]} - {""}
         if len(found) == 1:
-            facts[place]["fingerprint"] = mark = next(iter(found))
-            keys[place] = (keys[place][0], mark)
+            facts[place]["fingerprint"] = mark = found.pop()
+            keys[place] = (key[0], mark)
     return _told_apart([as_text(key) for key in keys], names, facts)
 
 
 def check_same_data(configs: Mapping[str, Config]) -> None:
-    """Refuse to compare runs, given as name and contents of `config.json`, on different images.
+    """Raise ValueError where runs, by name and contents of `config.json`, are of different data.
 
-    Raises:
-        ValueError: If two are of different data, another variant or size of the same included.
+    Another variant or image size of a data set is different data.
     """
     (first, data), *others = zip(configs, data_names(list(configs.values())), strict=True)
     for run, other in others:
@@ -60,7 +56,7 @@ def groups(configs: Sequence[Config], runs: Sequence[str]) -> list[Named]:
     """Data and group of each run; runs that differ only by their seed share group and label.
 
     A label is the method, its data where there are several, and the settings that differ within
-    them. More than three of these, or 60 letters, are too long: the first run's name is taken.
+    them; the first run's name where these are more than three, or longer than 60 letters.
     """
     names = data_names(configs)
     several = len(set(names)) > 1
@@ -100,9 +96,7 @@ def _told_apart(
         key: (base, {name: as_text(value) for name, value in facts.items()})
         for key, base, facts in reversed(list(zip(keys, bases, own, strict=True)))
     }  # reversed: the first base of a key stays
-    peers: dict[str, list[dict[str, str]]] = {}
-    for base, texts in found.values():
-        peers.setdefault(base, []).append(texts)
+    peers = grouped(found.values())
     labels = {}
     for key, (base, texts) in found.items():
         differ = [n for n in texts if len({peer.get(n) for peer in peers[base]}) > 1]

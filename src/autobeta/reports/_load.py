@@ -11,12 +11,7 @@ import numpy as np
 
 from autobeta import settings
 from autobeta.reports._groups import Named, groups
-from autobeta.reports._read import (
-    READERS,
-    printable,
-    read,
-    read_config,
-)
+from autobeta.reports._read import READERS, printable, read, read_config
 from autobeta.run import folder
 
 MAX_POINTS = 1000
@@ -24,33 +19,19 @@ MAX_POINTS = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord:
-    """One run as its folder tells it; what the folder lacks is empty.
-
-    Attributes:
-        path: The folder.
-        name: The folder's name, with its parent's where two runs share one.
-        data: Name of the data, with what tells them from others of the same name.
-        group: Names all that changes a result but the seed.
-        label: The group's short name: the method and the settings that tell it from the others.
-        config: Contents of the configuration file.
-        identity: What of it changes the run's result, as `settings.identity` has it.
-        environment: Versions, device and the like; empty where there is no such file.
-        log: Lines of the log, in order of step.
-        metrics: Contents of the metrics file; empty where the run was not evaluated.
-        damage: Sentences about files that can't be read, and are taken for missing.
-    """
+    """One run as its folder tells it; what the folder lacks is empty."""
 
     path: Path
-    name: str
-    data: str
-    group: str
-    label: str
+    name: str  # the folder's name, with its parent's where two runs share one
+    data: str  # with what tells them from others of the same name
+    group: str  # names all that changes a result but the seed
+    label: str  # the group's short name: the method and the settings that tell it from others
     config: dict[str, Any]
-    identity: dict[str, Any]
-    environment: dict[str, Any]
-    log: list[dict[str, Any]]
-    metrics: dict[str, Any]
-    damage: list[str]
+    identity: dict[str, Any]  # what of it changes the run's result, as `settings.identity` has it
+    environment: dict[str, Any]  # versions, device and the like
+    log: list[dict[str, Any]]  # its lines, in order of step
+    metrics: dict[str, Any]  # empty where the run was not evaluated
+    damage: list[str]  # sentences about files that can't be read, and are taken for missing
 
     @property
     def method(self) -> str:
@@ -93,28 +74,19 @@ def load_runs(paths: Sequence[Path]) -> list[RunRecord]:
 
     A damaged file is taken for a missing one, with a warning; only the configuration is needed.
 
-    Args:
-        paths: Run folders, finished or not.
-
     Raises:
         ValueError: If no folder is given, or a configuration can't be read.
         FileNotFoundError: If a folder holds no run.
     """
     found, left_out = find_runs(paths)
     for path, error in left_out.items():
-        raise type(error)(
-            f"`{path}` must be a run folder; {error} Make one with `autobeta train`."
-        )
+        text = f"`{path}` must be a run folder; {error} Make one with `autobeta train`."
+        raise type(error)(text)
     return found
 
 
 def find_runs(paths: Sequence[Path]) -> tuple[list[RunRecord], dict[Path, Exception]]:
-    """The runs among some paths, as `load_runs` reads them, and why each other path is none.
-
-    Raises:
-        ValueError: If no path is given.
-        FileNotFoundError: If there is nothing at a path.
-    """
+    """The runs among some paths, as `load_runs` reads them, and why each other path is none."""
     if not paths:
         raise ValueError("`runs` must be at least one run folder; got none. Name a run folder.")
     configs: dict[Path, dict[str, Any]] = {}
@@ -178,14 +150,11 @@ def missing(run: RunRecord) -> list[str]:
 
 
 def curve(
-    run: RunRecord,
-    value: Callable[[dict[str, Any]], float | int | None],
-    most: int = MAX_POINTS,
+    run: RunRecord, value: Callable[[dict[str, Any]], float | int | None], most: int = MAX_POINTS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Steps and values of one logged quantity, thinned to at most `most` points.
+    """Steps and values of one logged quantity where it is, thinned to at most `most` points.
 
-    Lines without the quantity are left out. Of every stretch of a long log the lowest and the
-    highest value stay, so that no spike is lost.
+    Of every stretch of a long log the lowest and the highest value stay, so no spike is lost.
     """
     points = [(row["step"], v) for row in run.log if (v := value(row)) is not None]
     steps, values = np.array(points, dtype=float).reshape(-1, 2).T
@@ -194,8 +163,7 @@ def curve(
     keep = {0, len(steps) - 1}
     for part in np.array_split(np.arange(len(steps)), most // 2 - 1):
         keep |= {int(part[values[part].argmin()]), int(part[values[part].argmax()])}
-    kept = sorted(keep)
-    return steps[kept], values[kept]
+    return steps[sorted(keep)], values[sorted(keep)]
 
 
 def _names(folders: Sequence[Path]) -> list[str]:

@@ -1,7 +1,7 @@
 """The files of a run folder, each read by one function that checks it before anything is drawn."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ from autobeta import settings
 from autobeta.run import folder
 
 Found = TypeVar("Found")
+Key = TypeVar("Key")
 
 # of a configuration, as `folder.check_shape` reads it
 _CONFIG = {"data": {"name": str}, "train": {"steps": int, "seed": int}}
@@ -52,10 +53,7 @@ def read_traversals(path: Path) -> dict[str, np.ndarray]:
     return arrays
 
 
-READERS = {
-    folder.RECONSTRUCTIONS: read_reconstructions,
-    folder.TRAVERSALS: read_traversals,
-}
+READERS = {folder.RECONSTRUCTIONS: read_reconstructions, folder.TRAVERSALS: read_traversals}
 
 
 def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -72,6 +70,14 @@ def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             flat[f"{prefix}{key}"] = as_text(item)
     return flat
+
+
+def grouped(pairs: Iterable[tuple[Key, Found]]) -> dict[Key, list[Found]]:
+    """Values by key, both in order of appearance."""
+    found: dict[Key, list[Found]] = {}
+    for key, value in pairs:
+        found.setdefault(key, []).append(value)
+    return found
 
 
 def as_text(value: object) -> str:

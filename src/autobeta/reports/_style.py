@@ -5,6 +5,7 @@ import io
 import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib
@@ -16,6 +17,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image
 
 from autobeta.reports._load import RunRecord
+from autobeta.reports._read import grouped
 
 # Okabe and Ito, https://jfly.uni-koeln.de/color/: told apart with every kind of colour vision.
 # Yellow is left out, too pale on white; black is kept for targets.
@@ -26,33 +28,7 @@ GREY = "#6E6E6E"
 INK = "#222222"
 SMALL = 9
 
-STYLE = {
-    "figure.constrained_layout.use": True,
-    "figure.constrained_layout.h_pad": 0.07,
-    "font.size": 10,
-    "font.sans-serif": ["DejaVu Sans"],
-    "axes.titlesize": 10,
-    "axes.labelsize": 10,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.7,
-    "grid.color": "#E6E6E6",
-    "grid.linewidth": 0.6,
-    "legend.frameon": False,
-    "legend.fontsize": SMALL,
-    "lines.linewidth": 1.4,
-    "lines.markersize": 6,
-    "svg.hashsalt": "autobeta",  # the same figure is the same bytes
-    "svg.fonttype": "none",  # text as text: smaller, and in any script
-    "pdf.fonttype": 42,  # TrueType, as publishers ask
-    "ps.fonttype": 42,
-    "text.parse_math": False,  # a dollar sign in a run's name is a dollar sign
-}
+STYLE = Path(__file__).with_name("figures.mplstyle")
 
 
 class StyledFigure(Figure):
@@ -79,20 +55,15 @@ def style() -> AbstractContextManager[None]:
 
 
 def looks(runs: Sequence[RunRecord]) -> dict[str, Look]:
-    """Look of every label: colour by method, marker and line by group within the method.
+    """Look of every label: colour by method in alphabetical order, marker and line by group.
 
-    Methods are coloured in alphabetical order. Past six of them colours repeat with other
-    markers and lines.
+    Past six methods colours repeat with other markers and lines.
     """
-    groups: dict[str, list[str]] = {}
-    for run in runs:
-        labels = groups.setdefault(run.method, [])
-        if run.label not in labels:
-            labels.append(run.label)
+    labels = grouped((run.method, run.label) for run in runs)
     found = {}
-    for place, method in enumerate(sorted(groups)):
+    for place, method in enumerate(sorted(labels)):
         turn, colour = divmod(place, len(COLOURS))
-        for number, label in enumerate(groups[method], start=turn):
+        for number, label in enumerate(dict.fromkeys(labels[method]), start=turn):
             marker, line = MARKERS[number % len(MARKERS)], LINES[number % len(LINES)]
             found[label] = Look(COLOURS[colour], marker, line)
     return found

@@ -1,11 +1,11 @@
 """Figures of curves and numbers; each returns a matplotlib Figure fit for a paper.
 
-Each takes runs as `load_runs` reads them, and a width in inches. A method has the same colour in
-every figure made from the same runs. A run that lacks what a figure shows is left out of it; a
-figure with nothing to show raises ValueError.
+Each takes runs as `load_runs` reads them, of which it leaves out those that lack what it shows,
+and a width in inches. With nothing to show it raises ValueError.
 """
 
 from collections.abc import Sequence
+from operator import methodcaller
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,15 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from autobeta.reports._load import MAX_POINTS, RunRecord, curve
+from autobeta.reports._read import grouped
 from autobeta.reports._style import GREY, INK, legend, looks, panels, short, steps_axis, style
 from autobeta.run import folder
 
 WIDTH = 6.4
 MOST_BARS = 32  # latents of a run
 MOST_POINTS = 20_000  # of all curves of a figure together
+
+_beta = methodcaller("get", "beta")  # of a line of the log
 
 
 def kl_over_steps(runs: Sequence[RunRecord], *, width: float = WIDTH) -> Figure:
@@ -28,7 +31,7 @@ def kl_over_steps(runs: Sequence[RunRecord], *, width: float = WIDTH) -> Figure:
     The KL drawn is the mean since the previous logged step where that is logged.
     """
     logged = _need([run for run in runs if run.log], "logged step")
-    groups = _by(logged, "label")
+    groups = grouped((run.label, run) for run in logged)
     look, most = looks(runs), _most(logged)
     with style():
         figure, axes = panels(len(groups), width=width, height=1.75)
@@ -36,12 +39,11 @@ def kl_over_steps(runs: Sequence[RunRecord], *, width: float = WIDTH) -> Figure:
             for run in members:
                 axis.plot(*curve(run, _kl, most), color=look[label].colour, linewidth=1)
             for run in members:
-                steps, target = curve(run, lambda row: row.get("target"), most)
+                steps, target = curve(run, methodcaller("get", "target"), most)
                 if len(steps):
                     axis.plot(steps, target, color=INK, linestyle="--", linewidth=1)
             seeds = f" ({len(members)} seeds)" if len(members) > 1 else ""
-            axis.set_title(short(label, width - 1) + seeds)
-            axis.set_ylabel("KL (nats)")
+            axis.set(title=short(label, width - 1) + seeds, ylabel="KL (nats)")
             axis.set_ylim(bottom=0)
             dashed = [line for line in axis.lines if line.get_linestyle() == "--"]
             if dashed:
@@ -58,22 +60,18 @@ def beta_over_steps(runs: Sequence[RunRecord], *, width: float = WIDTH) -> Figur
     """Effective β over training, logarithmic, and below it the equivalent β where it differs."""
     logged = _need([run for run in runs if len(curve(run, _beta)[0])], "logged `beta`")
     differing = [run for run in logged if any(_beta(r) != _equivalent(r) for r in run.log)]
-    shown = [("effective β", _beta, logged)]
-    if differing:
-        shown.append(("equivalent β", _equivalent, logged))
-    look = looks(runs)
+    shown = {"effective β": _beta} | ({"equivalent β": _equivalent} if differing else {})
+    groups = grouped((run.label, run) for run in logged)
+    look, most = looks(runs), _most(logged)
     with style():
         figure, axes = panels(len(shown), width=width, height=2.2)
-        for axis, (name, value, members) in zip(axes, shown, strict=True):
-            for label, alike in _by(members, "label").items():
-                for number, run in enumerate(alike):
-                    axis.plot(
-                        *curve(run, value, _most(logged)),
-                        color=look[label].colour,
-                        linestyle=look[label].line,
-                        label="" if number else label,
-                    )
-            axis.set_ylabel(name)
+        for axis, (title, value) in zip(axes, shown.items(), strict=True):
+            for label, members in groups.items():
+                colour, _, dashes = look[label]
+                for number, run in enumerate(members):
+                    name = "" if number else label
+                    axis.plot(*curve(run, value, most), c=colour, ls=dashes, label=name)
+            axis.set_ylabel(title)
             _log_axis(axis)
             steps_axis(axis)
         legend(figure, axes, width)
@@ -83,38 +81,28 @@ def beta_over_steps(runs: Sequence[RunRecord], *, width: float = WIDTH) -> Figur
 def rate_distortion(
     runs: Sequence[RunRecord], *, distortion: str = "mse", width: float = WIDTH
 ) -> Figure:
-    """The rate-distortion plane: KL against the distortion of the mean image, a point per run.
+    """The rate-distortion plane: KL against `mse` or `bce` of the mean image, a point per run.
 
-    A panel per data set; the held-out split is taken where all its runs have one. `distortion` is
-    `mse` or `bce`, which all likelihoods have in common.
+    A panel per data set; the held-out split is taken where all its runs have one.
     """
     names = {"mse": "MSE (per pixel)", "bce": "BCE (nats per image)"}
     if distortion not in names:
         raise ValueError(f"`distortion` must be one of {sorted(names)}; got {distortion!r}.")
     found = [run for run in runs if has_distortion(run, distortion)]
-    evaluated = _by(_need(found, f"evaluated `{distortion}`"), "data")
+    evaluated = grouped((run.data, run) for run in _need(found, f"evaluated `{distortion}`"))
+    dots: dict[str, Any] = {"ls": "", "mec": "white", "mew": 0.6, "ms": 7.5}
     look = looks(runs)
     with style():
         figure, axes = panels(len(evaluated), width=width, height=2.9)
         for axis, (data, members) in zip(axes, evaluated.items(), strict=True):
             split = "test" if all("test" in run.evaluation for run in members) else "train"
-            for label, alike in _by(members, "label").items():
-                points = [run.evaluation[split] for run in alike]
-                axis.plot(
-                    [point["kl"] for point in points],
-                    [point[distortion] for point in points],
-                    linestyle="",
-                    color=look[label].colour,
-                    marker=look[label].marker,
-                    markeredgecolor="white",
-                    markeredgewidth=0.6,
-                    markersize=7.5,
-                    label=label,
-                )
+            for label, alike in grouped((run.label, run) for run in members).items():
+                x, y = ([run.evaluation[split][k] for run in alike] for k in ("kl", distortion))
+                marks = dots | {"color": look[label].colour, "marker": look[label].marker}
+                axis.plot(x, y, label=label, **marks)
             held_out = ", held-out split" if split == "test" else ""
             axis.set_title(short(data, width - 1) + held_out)
-            axis.set_xlabel("rate: KL (nats per image)")
-            axis.set_ylabel(f"distortion: {names[distortion]}")
+            axis.set(xlabel="rate: KL (nats per image)", ylabel=f"distortion: {names[distortion]}")
             _roomy(axis)
             _few_ticks(axis)
         legend(figure, axes, width)
@@ -128,8 +116,7 @@ def latent_kl(
 
     Where the runs are some of those in a report, `among` is all of them, so that colours agree.
     """
-    known = [run for run in runs if kl_per_latent(run) is not None]
-    _need(known, "KL per latent")
+    known = _need([run for run in runs if kl_per_latent(run) is not None], "KL per latent")
     look = looks(among or runs)
     small: dict[str, Any] = {"ha": "center", "size": 8, "color": INK}
     with style():
@@ -138,15 +125,13 @@ def latent_kl(
             kl = np.nan_to_num(np.array(kl_per_latent(run), dtype=float))
             order, dead = np.argsort(-kl, kind="stable")[:MOST_BARS], dead_latents(run)
             colours = [GREY if int(d) in dead else look[run.label].colour for d in order]
-            bars = axis.bar(range(len(order)), kl[order], color=colours, width=0.75)
-            for bar, latent in zip(bars, order, strict=True):
+            axis.bar(range(len(order)), kl[order], color=colours, width=0.75)
+            for place, latent in enumerate(order):
                 if int(latent) in dead:
-                    middle = bar.get_x() + bar.get_width() / 2
-                    axis.text(middle, bar.get_height(), "dead", va="bottom", **small)
+                    axis.text(place, kl[latent], "dead", va="bottom", **small)
             axis.set_xticks(range(len(order)), [str(d) for d in order])
             axis.grid(visible=False, axis="x")
-            axis.set_title(short(run.name, width))
-            axis.set_ylabel("KL (nats)")
+            axis.set(title=short(run.name, width), ylabel="KL (nats)")
             axis.yaxis.set_major_locator(MaxNLocator(4))
         axes[-1].set_xlabel("latent (number)")
     return figure
@@ -177,26 +162,15 @@ def _kl(row: dict[str, Any]) -> float | int | None:
     return (row.get("terms") or {}).get("kl") if average is None else average
 
 
-def _beta(row: dict[str, Any]) -> float | int | None:
-    return row.get("beta")
-
-
 def _equivalent(row: dict[str, Any]) -> float | int | None:
     equivalent = row.get("equivalent_beta")
-    return row.get("beta") if equivalent is None else equivalent
+    return _beta(row) if equivalent is None else equivalent
 
 
 def _need(runs: list[RunRecord], what: str) -> list[RunRecord]:
     if not runs:
         raise ValueError(f"`runs` must hold a run with a {what}; got none. Leave this figure out.")
     return runs
-
-
-def _by(runs: Sequence[RunRecord], attribute: str) -> dict[str, list[RunRecord]]:
-    groups: dict[str, list[RunRecord]] = {}
-    for run in runs:
-        groups.setdefault(getattr(run, attribute), []).append(run)
-    return groups
 
 
 def _most(runs: Sequence[RunRecord]) -> int:

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePath
 from typing import Any
 
-from autobeta.control import Tracking, advice
+from autobeta.control import advice
 from autobeta.reports import figures, pictures, tables
 from autobeta.reports._load import RunRecord, curve, find_runs, load_runs, missing
-from autobeta.reports._read import flatten, printable
+from autobeta.reports._read import flatten, grouped, printable
 from autobeta.reports._style import svg_uri, webp_uri
 from autobeta.run import folder
 
@@ -64,14 +64,8 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
 
     The page needs no network, no script and no other file. The same folders give the same bytes.
     What a run lacks (it has not finished, it was not evaluated) is named on the page. A path that
-    holds no run and a damaged file are left out, and named there and in a warning.
-
-    Args:
-        runs: Run folders.
-        out: File to write; a former one is replaced, a link or a device is written through.
-
-    Returns:
-        The file written.
+    holds no run and a damaged file are left out, and named there and in a warning. A former file
+    `out` is replaced, a link or a device is written through.
 
     Raises:
         ValueError: If no run is given or none can be read, or `out` is a folder.
@@ -100,9 +94,8 @@ def _page(runs: Sequence[RunRecord], left_out: dict[Path, Exception]) -> Iterato
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
     yield f"<title>{html.escape(title)}</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
     yield f"<h1>{html.escape(title)}</h1>\n"
-    methods, data = (
-        ", ".join(sorted({getattr(run, what) for run in runs})) for what in ("method", "data")
-    )
+    methods = ", ".join(sorted({run.method for run in runs}))
+    data = ", ".join(sorted({run.data for run in runs}))
     yield f"<p>{html.escape(f'Methods: {methods}. Data: {data}.')}</p>\n"
     no_runs = [(printable(path.name), f"Left out: {error}") for path, error in left_out.items()]
     if gaps := _said([(run.name, gap) for run in runs for gap in missing(run)] + no_runs):
@@ -151,16 +144,11 @@ def _numbers(runs: Sequence[RunRecord]) -> Iterator[str]:
     yield every_run
     if tracks := [(run, found) for run in runs if (found := tables.tracked(run)) is not None]:
         yield _table(tables.table(tables.control_rows(tracks)), _CONTROL)
-        yield _advice(tracks)
-
-
-def _advice(tracks: Sequence[tuple[RunRecord, Tracking]]) -> str:
-    """What to try where a run tracked badly."""
-    return _said(
-        (run.name, sentence)
-        for run, found in tracks
-        for sentence in advice(found, **({"beta_min": -math.inf} | tables.bounds(run)))
-    )
+        yield _said(
+            (run.name, sentence)
+            for run, found in tracks
+            for sentence in advice(found, **({"beta_min": -math.inf} | tables.bounds(run)))
+        )
 
 
 def _losses(rows: Sequence[tables.Row], left_out: set[str]) -> tables.Table:
@@ -207,12 +195,8 @@ def _table(table: tables.Table, caption: str) -> str:
 
 def _said(sentences: Iterable[tuple[str, str]]) -> str:
     """A list of sentences about runs, each once with the names of all runs that it is about."""
-    about: dict[str, list[str]] = {}
-    for name, sentence in sentences:
-        about.setdefault(sentence, []).append(name)
-    joined: dict[str, list[str]] = {}
-    for sentence, names in about.items():
-        joined.setdefault(", ".join(names), []).append(sentence)
+    about = grouped((sentence, name) for name, sentence in sentences)
+    joined = grouped((", ".join(names), sentence) for sentence, names in about.items())
     items = (
         f"<li><b>{_text(names)}</b>: {_text(' '.join(s))}</li>" for names, s in joined.items()
     )
@@ -226,12 +210,8 @@ def _text(text: str) -> str:
 
 def _details(title: str, settings: dict[str, Any]) -> str:
     """All settings; of a path only the last name, since the page may go elsewhere."""
-    items = "".join(
-        f"<dt>{html.escape(printable(key))}</dt><dd>{html.escape(printable(_last(value)))}</dd>"
-        for key, value in flatten(settings).items()
-    )
+    items = ""
+    for key, value in flatten(settings).items():
+        shown = PurePath(value).name if value.startswith("/") else value
+        items += f"<dt>{html.escape(printable(key))}</dt><dd>{html.escape(printable(shown))}</dd>"
     return f"<details><summary>{title}</summary><dl>{items}</dl></details>\n"
-
-
-def _last(value: str) -> str:
-    return PurePath(value).name if value.startswith("/") else value

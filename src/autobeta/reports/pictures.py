@@ -20,6 +20,9 @@ SIDE = 96  # pixels that images are enlarged to, about
 WHITE = 255
 FOOT = 34  # pixels for labels below a row
 MOST_ROWS = 24  # latents of a traversal on a page
+FRAME = 90  # milliseconds
+
+Array = np.ndarray
 
 _FONT = str(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf")
 
@@ -44,74 +47,53 @@ def traversals(run: RunRecord) -> Image.Image:
 def samples(run: RunRecord, *, count: int = 32, columns: int = 8) -> Image.Image:
     """Images decoded from draws of the prior."""
     rows = _rows(_need(run, folder.TRAVERSALS, "samples")["samples"][:count], columns)
-    return grid(rows, [""] * len(rows), side=64)
+    return grid(rows, side=64)
 
 
 def save_traversal_grid(
-    path: Path, images: np.ndarray, *, latents: np.ndarray, kl: np.ndarray, active: np.ndarray
+    path: Path, images: Array, *, latents: Array, kl: Array, active: Array
 ) -> None:
     """Write traversals as one PNG: a labelled row per latent, sorted by falling KL.
 
-    Args:
-        path: File to write.
-        images: Decoded images, shape (num_latents, num_values, H, W, C), uint8.
-        latents: The latent of each row, shape (num_latents,).
-        kl: KL of each row's latent in nats, shape (num_latents,).
-        active: Whether each row's latent is active, shape (num_latents,).
+    Images have shape (num_latents, num_values, H, W, C); `latents`, `kl` in nats and `active` are
+    number, KL and state of each row's latent, shape (num_latents,).
     """
     picture = grid(*_sorted(images, latents=latents, kl=kl, active=active))
     folder.write_atomic(path, lambda file: picture.save(file, format="png"))
 
 
 def save_traversal_gif(
-    path: Path,
-    images: np.ndarray,
-    *,
-    latents: np.ndarray,
-    kl: np.ndarray,
-    active: np.ndarray,
-    columns: int = 5,
-    milliseconds: int = 90,
+    path: Path, images: Array, *, latents: Array, kl: Array, active: Array, columns: int = 5
 ) -> None:
     """Write traversals as an endless GIF that moves all latents at once, to and fro.
 
-    Args:
-        path: File to write.
-        images: As for `save_traversal_grid`, and so are the next three.
-        latents: The latent of each row.
-        kl: Its KL.
-        active: Whether it is active.
-        columns: Latents beside each other.
-        milliseconds: Time of each of the 2 num_values - 2 frames.
+    It has 2 num_values - 2 frames, in each `columns` latents beside each other; further arguments
+    are those of `save_traversal_grid`.
     """
     images, labels = _sorted(images, latents=latents, kl=kl, active=active)
     labels = [label if label.endswith("dead") else label.split()[0] for label in labels]
     columns = min(columns, len(images))
     blocks = [slice(first, first + columns) for first in range(0, len(images), columns)]
-    strips = [
-        [grid(_rows(images[b, value], columns), [""], labels[b]) for b in blocks]
-        for value in range(images.shape[1])
-    ]
-    still = [np.concatenate([np.asarray(strip) for strip in moment]) for moment in strips]
+    still = []
+    for moment in images.swapaxes(0, 1):
+        strips = [grid(_rows(moment[b], columns), below=labels[b]) for b in blocks]
+        still.append(np.concatenate([np.asarray(strip) for strip in strips]))
     palette = Image.fromarray(np.concatenate(still)).quantize(256)  # one, or colours would flicker
-    frames = [
-        Image.fromarray(frame).quantize(palette=palette, dither=Image.Dither.NONE)
-        for frame in still
-    ]
+    plain = Image.Dither.NONE
+    frames = [Image.fromarray(f).quantize(palette=palette, dither=plain) for f in still]
     frames += frames[-2:0:-1]
-    options = {"save_all": True, "append_images": frames[1:], "duration": milliseconds, "loop": 0}
+    options = {"save_all": True, "append_images": frames[1:], "duration": FRAME, "loop": 0}
     folder.write_atomic(path, lambda file: frames[0].save(file, format="gif", **options))
 
 
-def save_montage(path: Path, images: np.ndarray, *, columns: int = 8) -> None:
+def save_montage(path: Path, images: Array, *, columns: int = 8) -> None:
     """Write images (n, H, W, C), uint8, side by side as one PNG."""
-    rows = _rows(images, columns)
-    picture = grid(rows, [""] * len(rows))
+    picture = grid(_rows(images, columns))
     folder.write_atomic(path, lambda file: picture.save(file, format="png"))
 
 
 def grid(
-    images: np.ndarray, labels: Sequence[str], below: Sequence[str] = (), *, side: int = SIDE
+    images: Array, labels: Sequence[str] = (), below: Sequence[str] = (), *, side: int = SIDE
 ) -> Image.Image:
     """Images (rows, columns, H, W, C) in a grid, labels before rows and below columns.
 
@@ -125,23 +107,22 @@ def grid(
     rows, columns, high, wide, _ = padded.shape
     tiles = padded.swapaxes(1, 2).reshape(rows * high, columns * wide, 3)[:-GAP, :-GAP]
     font = ImageFont.truetype(_FONT, 22)
-    margin = max(int(font.getlength(label)) + 14 * bool(label) for label in labels)
+    margin = max([int(font.getlength(label)) + 14 * bool(label) for label in labels], default=0)
     foot = FOOT * bool(below)
     picture = Image.new("RGB", (margin + tiles.shape[1], tiles.shape[0] + foot), "white")
     picture.paste(Image.fromarray(tiles), (margin, 0))
     draw = ImageDraw.Draw(picture)
-    for row, text in enumerate(labels):
-        place = (6, row * high + (high - GAP) / 2)
-        draw.text(place, text, fill=_colour(text), font=font, anchor="lm")
+    texts = [(text, (6, row * high + (high - GAP) / 2), "lm") for row, text in enumerate(labels)]
     for column, text in enumerate(below):
         place = (margin + column * wide + (wide - GAP) / 2, tiles.shape[0] + foot / 2)
-        draw.text(place, text, fill=_colour(text), font=font, anchor="mm")
+        texts.append((text, place, "mm"))
+    for text, place, anchor in texts:
+        fill = GREY if text.endswith("dead") else INK
+        draw.text(place, text, fill=fill, font=font, anchor=anchor)
     return picture
 
 
-def _sorted(
-    images: np.ndarray, *, latents: np.ndarray, kl: np.ndarray, active: np.ndarray
-) -> tuple[np.ndarray, list[str]]:
+def _sorted(images: Array, *, latents: Array, kl: Array, active: Array) -> tuple[Array, list[str]]:
     """Rows by falling KL with their labels; the rows of dead latents half faded to white."""
     order = np.argsort(-kl, kind="stable")
     images = images[order]
@@ -152,19 +133,15 @@ def _sorted(
     ]
 
 
-def _rows(images: np.ndarray, columns: int) -> np.ndarray:
+def _rows(images: Array, columns: int) -> Array:
     """Images (n, H, W, C) in rows of some columns, white ones added where the last is short."""
     short = -len(images) % columns
     images = np.pad(images, [(0, short), (0, 0), (0, 0), (0, 0)], constant_values=WHITE)
     return images.reshape(-1, columns, *images.shape[1:])
 
 
-def _need(run: RunRecord, file: str, key: str) -> dict[str, np.ndarray]:
+def _need(run: RunRecord, file: str, key: str) -> dict[str, Array]:
     arrays = run.arrays(file)
     if key not in arrays:
         raise ValueError(f"`run` must have {key} in {file}; `{run.name}` has none.")
     return arrays
-
-
-def _colour(text: str) -> str:
-    return GREY if text.endswith("dead") else INK

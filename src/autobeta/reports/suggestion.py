@@ -16,16 +16,15 @@ from autobeta.run import folder as runs
 def suggestion_figure(log: Sequence[Mapping[str, Any]], found: Suggestion) -> Figure:
     """The rate-distortion curve with its tangent, KL over beta, and the pilot's learning.
 
-    Args:
-        log: Lines of the pilot's log.
-        found: What `autobeta.control.suggest` read from them.
+    `found` is what `autobeta.control.suggest` read from the lines of the pilot's log.
     """
     pilot = read_pilot(log)
-    rising, beta, kl = pilot.rising, pilot.beta, pilot.kl
-    reconstruction = pilot.reconstruction
+    rising, beta, kl, reconstruction = pilot.rising, pilot.beta, pilot.kl, pilot.reconstruction
     _, curve_kl, curve_r, *_ = (np.array(column) for column in zip(*found.curve, strict=True))
     at_target = found.choices[0]
     dots: dict[str, Any] = {"linestyle": "", "marker": ".", "markersize": 2, "color": GREY}
+    beside: dict[str, Any] = {"xycoords": ("data", "axes fraction"), "textcoords": "offset points"}
+    beside |= {"xytext": (2, 0), "rotation": 90, "va": "top", "size": 8}
     with style():
         figure, (plane, bounds, learning) = panels(3, width=6.4, height=2.3)
         plane.plot(kl[rising], reconstruction[rising], **dots, label="pilot, log lines")
@@ -34,8 +33,7 @@ def suggestion_figure(log: Sequence[Mapping[str, Any]], found: Suggestion) -> Fi
         tangent = at_target.reconstruction - (reach - at_target.kl)
         plane.plot(reach, tangent, color=COLOURS[1], label="slope −1")
         plane.axvline(found.target, color=INK, linestyle="--", label="set point")
-        plane.set_xlabel("rate: KL (nats per image)")
-        plane.set_ylabel("reconstruction (nats)")
+        plane.set(xlabel="rate: KL (nats per image)", ylabel="reconstruction (nats)")
         plane.legend()
         bounds.semilogx(beta[rising], kl[rising], **dots)
         bounds.semilogx([p.beta for p in found.curve], curve_kl, color=COLOURS[0])
@@ -43,20 +41,10 @@ def suggestion_figure(log: Sequence[Mapping[str, Any]], found: Suggestion) -> Fi
         names = {"hold": found.beta_hold, "floor": found.beta_min, "start": found.beta_initial}
         for name, value in names.items():
             bounds.axvline(value, color=COLOURS[2], linewidth=1)
-            bounds.annotate(
-                f"{name} {value:g}",
-                (value, 0.97),
-                xycoords=("data", "axes fraction"),
-                xytext=(2, 0),
-                textcoords="offset points",
-                rotation=90,
-                va="top",
-                size=8,
-            )
+            bounds.annotate(f"{name} {value:g}", (value, 0.97), **beside)
         bounds.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
         bounds.xaxis.set_minor_formatter(NullFormatter())
-        bounds.set_xlabel("β")
-        bounds.set_ylabel("KL (nats)")
+        bounds.set(xlabel="β", ylabel="KL (nats)")
         learning.plot(pilot.step[~rising], reconstruction[~rising], **dots)
         learning.axvline(found.learned, color=INK, linestyle="--")
         learning.set_title(f"learned after {found.learned} steps")

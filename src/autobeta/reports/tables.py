@@ -5,7 +5,7 @@ import html
 import math
 import re
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from scipy.special import stdtrit
@@ -13,7 +13,7 @@ from scipy.special import stdtrit
 from autobeta import registry
 from autobeta.control import Tracking, tracking
 from autobeta.reports._load import RunRecord
-from autobeta.reports._read import printable
+from autobeta.reports._read import grouped, printable
 from autobeta.run.folder import LARGEST
 
 HELD_OUT = ", held-out"
@@ -90,8 +90,7 @@ _LOSSES = ("reconstruction", "kl", "elbo", "mse", "psnr", "ssim", "bce", "active
 def run_rows(runs: Sequence[RunRecord]) -> list[Row]:
     """One row per run: what it is, its losses on the evaluation sample, its last β and its scores.
 
-    Losses of the held-out split stand beside, their keys end in `HELD_OUT`. The equivalent β is
-    there only where it differs from β. What a run lacks is None.
+    Keys of the held-out split end in `HELD_OUT`. The equivalent β is there only where it differs.
     """
     return [
         {"run": run.name, "method": run.method, "seed": run.seed, **_about(run), **_numbers(run)}
@@ -103,17 +102,14 @@ def seed_rows(runs: Sequence[RunRecord]) -> list[Row]:
     """One row per group of runs that differ only by seed; numbers are `Spread`s over the seeds.
 
     Runs that were evaluated on other numbers of images, or at another step, have a row of their
-    own, and so has each that is not finished. A number that some seeds lack is averaged over the
-    others, and its `n` says how many.
+    own, and so has each that is not finished. A number is averaged over the seeds that have it.
     """
-    known: dict[str, set[object]] = {}
-    for run in runs:
-        known.setdefault(run.group, set()).update([run.sample] if run.metrics else [])
+    known = grouped((run.group, run.sample) for run in runs if run.metrics)
     groups: dict[object, list[RunRecord]] = {}
     for run in sorted(runs, key=lambda run: not run.metrics):
+        samples = set(known.get(run.group, ()))
         # one without an evaluation goes with the others
-        alone = run.metrics or len(known[run.group]) != 1
-        sample = run.sample if alone else next(iter(known[run.group]))
+        sample = run.sample if run.metrics or len(samples) != 1 else samples.pop()
         groups.setdefault((run.group, sample, run.finished or run.name), []).append(run)
     rows = []
     for first, *others in groups.values():
@@ -142,34 +138,27 @@ def tracked(run: RunRecord) -> Tracking | None:
 
 def bounds(run: RunRecord) -> dict[str, float]:
     """The bounds of beta that the run's controller has; empty where it has no controller."""
-    names = ("beta_min", "beta_max")
-    found = {name: run.identity.get(f"method_config.{name}") for name in names}
-    return {
-        name: float(bound)
-        for name, bound in found.items()
-        if isinstance(bound, int | float) and abs(bound) < LARGEST
-    }
+    found = {key: run.identity.get(f"method_config.{key}") for key in ("beta_min", "beta_max")}
+    known = {key: bound for key, bound in found.items() if isinstance(bound, int | float)}
+    return {key: float(bound) for key, bound in known.items() if abs(bound) < LARGEST}
 
 
 def scores(run: RunRecord) -> dict[str, float | int | None]:
     """Scores by printed name; the parts of a score follow its name after a space."""
     found: dict[str, float | int | None] = {}
-    for stored, value in (run.metrics.get("metrics") or {}).items():
-        name = printable(stored)
+    for name, value in (run.metrics.get("metrics") or {}).items():
         if isinstance(value, dict):
-            found |= {f"{name} {printable(part)}": number for part, number in value.items()}
+            found |= {f"{name} {part}": number for part, number in value.items()}
         else:
             found[name] = value
-    return found
+    return {printable(name): value for name, value in found.items()}
 
 
 def table(rows: Sequence[Row]) -> Table:
     """Rows as text; the columns are those where some row has a value, in order of appearance."""
     keys = [key for key in _in_order(rows) if any(row.get(key) is not None for row in rows)]
-    return Table(
-        [_column(key).heading for key in keys],
-        [[_cell(row, key) for key in keys] for row in rows],
-    )
+    headings = [_column(key).heading for key in keys]
+    return Table(headings, [[_cell(row, key) for key in keys] for row in rows])
 
 
 def transposed(table: Table, corner: str) -> Table:
@@ -192,19 +181,15 @@ def beside(table: Table) -> Table:
 def to_html(table: Table, *, caption: str) -> str:
     """The table as HTML; each cell carries its heading, so that a narrow screen can stack them."""
     head = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading in table.headings)
-    body = "".join(
-        f"<tr>{''.join(_html_cells(table.headings, row))}</tr>\n" for row in table.cells
-    )
+    body = ""
+    for first, *others in table.cells:
+        named = zip(table.headings[1:], others, strict=True)
+        cells = [f'<td data-label="{html.escape(h)}">{html.escape(c)}</td>' for h, c in named]
+        body += f'<tr><th scope="row">{html.escape(first)}</th>{"".join(cells)}</tr>\n'
     return (
         f"<table><caption>{html.escape(caption)}</caption>\n"
         f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>\n"
     )
-
-
-def _html_cells(headings: Sequence[str], row: Sequence[str]) -> Iterator[str]:
-    yield f'<th scope="row">{html.escape(row[0])}</th>'
-    for heading, cell in zip(headings[1:], row[1:], strict=True):
-        yield f'<td data-label="{html.escape(heading)}">{html.escape(cell)}</td>'
 
 
 def _about(run: RunRecord) -> Row:
@@ -269,10 +254,8 @@ def _cell(row: Row, key: str) -> str:
 
 
 def _text(value: str | int | float | None, form: str) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
+    if value is None or isinstance(value, str):
+        return value or ""
     if not math.isfinite(value):
         return "never"  # the steps until KL settles
     return format(value, ".3g" if abs(value) >= _LONG and form[-1:] in "f%" else form)
