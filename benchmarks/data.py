@@ -34,7 +34,8 @@ from autobeta.data import Batches, DataOptions, load_data
 from autobeta.data._core.sources import StoredImages
 from autobeta.errors import MissingDataError
 from autobeta.objectives import Elbo
-from autobeta.run.build import Objects, build_model
+from autobeta.run.build import build_model
+from autobeta.run.objects import Objects
 
 BATCH = 64
 ROUNDS = 9

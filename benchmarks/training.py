@@ -21,7 +21,8 @@ from torch import nn
 from autobeta import ModelConfig, RunConfig
 from autobeta.models._layers import UpsamplingConv
 from autobeta.objectives import Elbo
-from autobeta.run.build import Objects, build_model
+from autobeta.run.build import build_model
+from autobeta.run.objects import Objects
 
 SHAPE = (64, 64, 1)
 BATCH = 64

@@ -9,6 +9,7 @@ import math
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
+from numbers import Integral, Real
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union
 
@@ -77,6 +78,9 @@ def check_settings(settings: Any) -> None:  # noqa: ANN401 - any dataclass of se
     hints = typing.get_type_hints(type(settings), include_extras=True)
     for item in fields(settings):
         value = getattr(settings, item.name)
+        if isinstance(value, Real) and not isinstance(value, int | float):  # such as NumPy's
+            value = int(value) if isinstance(value, Integral) else float(value)
+            object.__setattr__(settings, item.name, value)
         if (rule := _broken_rule(hints[item.name], value)) is not None:
             raise ValueError(f"`{item.name}` must be {rule}; got {value!r}.{_hint(item.default)}")
 

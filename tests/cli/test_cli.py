@@ -599,3 +599,11 @@ def test_encode_to_a_device_and_through_a_link_is_written_through(run, tmp_path)
     assert runs.read_npz(target)["codes"].shape == (5, 10)
     assert call(*options, "--out", "/dev/null") == 0
     assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.parametrize("name", [runs.CONFIG, runs.MODEL, runs.LOCK, ""])
+def test_encode_writes_over_no_file_of_a_run(run, capsys, name):
+    before = {p: p.read_bytes() for p in run.iterdir() if p.is_file()}
+    assert call("encode", run, "--data", "toy", "--num-points", "5", "--out", run / name) == 1
+    assert "`out` must be a file of its own; got the " in capsys.readouterr().err
+    assert {p: p.read_bytes() for p in run.iterdir() if p.is_file()} == before

@@ -10,16 +10,17 @@ from autobeta.errors import DiskFullError
 from autobeta.run import folder as runs
 
 
-def test_failed_write_leaves_the_former_file(tmp_path):
+def test_failed_write_leaves_the_former_file(tmp_path, monkeypatch):
     path = tmp_path / "a.json"
     runs.write_json(path, {"a": 1})
 
-    def fail(file):
-        file.write(b"half")
+    def fail(descriptor):
         raise OSError(28, "No space left on device")
 
-    with pytest.raises(OSError, match="No space left"):
-        runs.write_atomic(path, fail)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fail)
+        with pytest.raises(OSError, match="No space left"):
+            runs.write_json(path, {"a": 2})
     assert runs.read_json(path) == {"a": 1}
     assert [p.name for p in tmp_path.iterdir()] == ["a.json"]
 

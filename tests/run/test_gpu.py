@@ -15,7 +15,8 @@ from autobeta import (
     train,
 )
 from autobeta.run import folder as files
-from autobeta.run.build import Objects, build, find_device
+from autobeta.run.build import build, find_device
+from autobeta.run.objects import Objects
 
 pytestmark = [
     pytest.mark.gpu,

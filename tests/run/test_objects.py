@@ -23,12 +23,14 @@ from autobeta import (
     load_run,
     train,
 )
+from autobeta.data import load_data
 from autobeta.methods import Facts, Recipe
+from autobeta.models import Bernoulli
 from autobeta.models.likelihoods.gaussian import Gaussian
 from autobeta.objectives import Elbo
 from autobeta.run import folder as files
 from autobeta.run.traverse import draw_traversals
-from autobeta.weighting import ScheduledWeights
+from autobeta.weighting import ControlledKL, LogPI, ScheduledWeights, schedules
 
 FEW = EvaluationConfig(num_points=40, metrics=(), num_pictures=4)
 SHAPE = (64, 64, 3)
@@ -179,7 +181,7 @@ def test_a_network_that_does_not_fit_the_images_is_refused_before_the_folder_is_
     def wrong(image_shape, num_latents):
         return network((10, 10, 1), num_latents)
 
-    with pytest.raises(ValueError, match="must take images of shape"):
+    with pytest.raises(ValueError, match="must pass network, objective and weighting"):
         train(config(), tmp_path / "a", network=wrong)
     assert not (tmp_path / "a").exists()
 
@@ -199,3 +201,107 @@ def test_examples_of_objects_run_and_are_short(path, tmp_path, monkeypatch):
         patch.setenv("AUTOBETA_DATA", str(tmp_path / "data"))
         main(tmp_path / "runs", steps=3, **options)
     assert list((tmp_path / "runs").rglob(files.METRICS))
+
+
+def constant(target, **options):
+    made = ControlledKL(LogPI(), schedules.constant(target))
+    return Recipe(objective=Elbo(), weighting=made, **options)
+
+
+def beta(value):
+    return Recipe(objective=Elbo(), weighting=ScheduledWeights({"kl": schedules.constant(value)}))
+
+
+class Own(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.f, self.layer = function, nn.Linear(3 * 64 * 64, 6)
+
+    def forward(self, x):
+        return self.layer(self.f(x.flatten(1)))
+
+
+def pair(function):
+    return Own(function), network((64, 64, 3), 3)[1]
+
+
+OTHERS = {
+    "schedule": ({"recipe": beta(1.0)}, {"recipe": beta(50.0)}),
+    "target": ({"recipe": constant(1.0)}, {"recipe": constant(50.0)}),
+    "rate": ({"recipe": constant(1.0)}, {"recipe": constant(1.0, weighting_lr=0.5)}),
+    "likelihood": (
+        {"recipe": constant(1.0, likelihood=Gaussian())},
+        {"recipe": constant(1.0, likelihood=Bernoulli())},
+    ),
+    "function": ({"network": pair(torch.relu)}, {"network": pair(torch.tanh)}),
+    "closure": ({"network": pair(lambda x: x)}, {"network": pair(lambda x: 2 * x)}),
+}
+
+
+@pytest.mark.parametrize("case", OTHERS)
+def test_objects_that_differ_in_a_function_or_a_setting_are_refused(array, tmp_path, case):
+    first, second = OTHERS[case]
+    name = next(iter(first))
+    images = {"data": array} if name == "network" else {}
+    train(config(), tmp_path, evaluation=FEW, **first, **images)
+    with pytest.raises(ValueError, match=rf"objects\.{name}: "):
+        train(config(steps=9), tmp_path, extend=True, **second, **images)
+    with pytest.raises(ValueError, match=rf"`{name}` must be what .* was made with"):
+        load_run(tmp_path, **second)
+    train(config(steps=9), tmp_path, extend=True, evaluation=FEW, **first, **images)
+
+
+class Odd(nn.Module):
+    """An encoder or decoder that gives what a batch can't be trained on."""
+
+    def __init__(self, make):
+        super().__init__()
+        self.make, self.layer = make, nn.Linear(3, 3 * 64 * 64)
+
+    def forward(self, z):
+        return self.make(self.layer(z).unflatten(1, (3, 64, 64)))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [lambda y: y.detach(), lambda y: y.long(), lambda y: (y, y), lambda y: y * 1j, lambda y: None],
+    ids=["detached", "whole", "pair", "complex", "none"],
+)
+def test_what_cannot_be_trained_is_refused_before_the_folder_is_claimed(array, tmp_path, make):
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64 * 64, 6))
+    with pytest.raises((ValueError, TypeError), match="must"):
+        train(config(), tmp_path / "run", data=array, network=(encoder, Odd(make)))
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"image_shape": (32, 32, 3)}, r"must give uint8 images of shape \(8, 32, 32, 3\)"),
+        ({"images": lambda index: np.zeros((len(index), 32, 32, 1))}, "must give uint8 images"),
+    ],
+    ids=["channels", "floats"],
+)
+def test_a_data_set_that_gives_other_images_than_it_says_is_refused(tmp_path, changes, message):
+    toy = replace(load_data("toy", DataOptions(image_size=32)), **changes)
+    with pytest.raises(ValueError, match=message):
+        train(config(), tmp_path / "run", data=toy)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"recipe": constant(1.0, weighting_lr=-1.0)},
+            r"`weighting_lr` must be in \[0, 1\]; got -1",
+        ),
+        ({"network": network((64, 64, 1), 4)}, r"must have the 3 latents of .*; got 4"),
+        ({"callbacks": ["csv"]}, "`?callbacks"),
+    ],
+    ids=["rate", "latents", "callback"],
+)
+def test_wrong_objects_are_refused_before_the_folder_is_claimed(tmp_path, given, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        train(config(), tmp_path / "run", **given)
+    assert not (tmp_path / "run").exists()

@@ -290,3 +290,94 @@ def test_a_full_disk_is_told_with_the_file_and_what_is_kept(finished, tmp_path):
     assert done.returncode == 1
     assert "must find space on its disk" in done.stderr
     assert "Free some space" in done.stderr
+
+
+def test_more_points_or_another_seed_are_evaluated_on_a_finished_run(run):
+    train(config(), run, evaluation=EvaluationConfig(num_points=300, metrics=("mig",)))
+    assert files.read_metrics(run / files.METRICS)["num_points"] == 300
+    other = EvaluationConfig(num_points=300, metrics=("mig",), metrics_seed=7)
+    train(config(), run, evaluation=other)
+    assert files.read_metrics(run / files.METRICS)["seed"] == 7
+    fewer = EvaluationConfig(num_points=100, metrics=("sap",), metrics_seed=7)
+    train(config(), run, evaluation=fewer)
+    found = files.read_metrics(run / files.METRICS)
+    assert (found["num_points"], found["metrics"].keys()) == (300, {"mig[bins=20]", "sap"})
+
+
+@pytest.mark.parametrize("name", [files.REPRESENTATION, files.TRAVERSALS, files.RECONSTRUCTIONS])
+def test_a_finished_run_that_lacks_a_file_gets_it_again(run, name):
+    before = (run / name).read_bytes()
+    (run / name).unlink()
+    train(config(), run, evaluation=FEW)
+    assert (run / name).read_bytes() == before
+
+
+def test_codes_that_are_not_those_that_were_scored_are_made_again(run):
+    arrays = files.read_npz(run / files.REPRESENTATION)
+    files.write_npz(run / files.REPRESENTATION, arrays | {"codes": arrays["codes"][:50]})
+    train(config(), run, evaluation=FEW)
+    assert len(files.read_npz(run / files.REPRESENTATION)["codes"]) == 200
+
+
+def test_a_run_that_was_loaded_before_its_folder_changed_is_not_evaluated(run):
+    old = load_run(run)
+    train(config(steps=6), run, extend=True, evaluation=FEW)
+    with pytest.raises(ValueError, match=r"was loaded at step 4, and .* is at 6 now"):
+        evaluate(old, FEW)
+
+
+def test_a_link_in_a_run_folder_leads_nowhere(run, tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (run / files.REPRESENTATION).unlink()
+    (run / files.REPRESENTATION).symlink_to(victim)
+    evaluate(run, EvaluationConfig(num_points=300, metrics=("mig",)))
+    assert victim.read_text() == "precious"
+    assert not (run / files.REPRESENTATION).is_symlink()
+
+
+def test_a_checkpoint_that_is_a_link_is_resumed_and_replaced(run, tmp_path):
+    moved = (run / files.CHECKPOINT).rename(tmp_path / "elsewhere")
+    before = {path.name: path.read_bytes() for path in moved.iterdir()}
+    (run / files.CHECKPOINT).symlink_to(moved)
+    train(config(steps=10), run, extend=True, evaluation=FEW)
+    assert not (run / files.CHECKPOINT).is_symlink()
+    assert {path.name: path.read_bytes() for path in moved.iterdir()} == before
+
+
+def test_a_reader_renames_nothing(stopped):
+    (stopped / files.CHECKPOINT).rename(stopped / "checkpoint.old")
+    assert load_run(stopped).step == 2
+    assert not (stopped / files.CHECKPOINT).exists()
+    train(config(steps=6), stopped, evaluation=FEW)
+    assert not (stopped / "checkpoint.old").exists()
+
+
+@pytest.mark.parametrize("name", [files.METRICS, f"{files.CHECKPOINT}/{files.STATE}"])
+def test_a_file_that_holds_null_is_named(run, name):
+    (run / name).write_text("null")
+    if name == files.METRICS:
+        with pytest.raises(
+            ValueError, match=r"metrics\.json` must be JSON; got: None, not an obj"
+        ):
+            evaluate(run, FEW)
+    else:
+        with pytest.raises(ValueError, match=r"must be a whole checkpoint.*state\.json"):
+            train(config(steps=6), run, extend=True, evaluation=FEW)
+
+
+def test_a_run_folder_that_cannot_be_locked_is_named(run, tmp_path):
+    (run / files.LOCK).unlink(missing_ok=True)
+    (run / files.LOCK).symlink_to(run / files.LOCK)
+    with pytest.raises(ValueError, match="must be a folder that can be written; got: "):
+        evaluate(run, FEW)
+
+
+def test_numpy_numbers_are_numbers():
+    settings = TrainConfig()
+    object.__setattr__(settings, "steps", np.int64(3))
+    object.__setattr__(settings, "lr", np.float32(0.5))
+    settings.__post_init__()
+    assert (type(settings.steps), type(settings.lr)) == (int, float)
+    with pytest.raises(ValueError, match="`data` must be a name or a path; got "):
+        RunConfig(data="a\0b")

@@ -1,7 +1,8 @@
 import pytest
 
 from autobeta import RunConfig, TrainConfig
-from autobeta.run.build import Objects, build
+from autobeta.run.build import build
+from autobeta.run.objects import Objects
 from autobeta.training.seeding import seed_everything
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +12,8 @@ import tyro
 
 from autobeta.errors import InterruptedRunError
 from autobeta.settings import DataOptions, ModelConfig, RunConfig, TrainConfig
+
+REPEAT = "Give the same command again to go on."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +53,12 @@ class RunFlags:
 
 
 @contextlib.contextmanager
-def stoppable(go_on: str) -> Iterator[None]:
+def stoppable(go_on: Callable[[], str]) -> Iterator[None]:
     """Add to a stop that was asked for how to go on."""
     try:
         yield
     except (InterruptedRunError, KeyboardInterrupt) as stop:
-        stop.add_note(go_on)
+        stop.add_note(go_on())
         raise
 
 

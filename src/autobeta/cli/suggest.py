@@ -10,7 +10,7 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from autobeta.cli._run import RunFlags, changed, pasted, stoppable
+from autobeta.cli._run import REPEAT, RunFlags, changed, pasted, stoppable
 from autobeta.settings import Count, TrainConfig
 
 
@@ -36,7 +36,7 @@ def main(args: Sequence[str]) -> None:
     flags = tyro.cli(SuggestFlags, prog="autobeta suggest", args=args)
     config = flags.config("pilot", None)
     # a pilot collapses in the end, as it should
-    with stoppable("Give the same command again to go on."):
+    with stoppable(lambda: REPEAT):
         found = suggest(
             config, flags.out, num_steps=flags.planned_steps, callbacks=[Progress(quiet=True)]
         )

@@ -10,7 +10,7 @@ import tyro
 
 from autobeta import registry
 from autobeta.cli._print import print_results, print_tracking
-from autobeta.cli._run import RunFlags, changed, pasted, stoppable
+from autobeta.cli._run import REPEAT, RunFlags, changed, pasted, stoppable
 from autobeta.settings import EvaluationConfig, ModelConfig, RunConfig, TrainConfig
 
 
@@ -108,6 +108,8 @@ def _preset(
         name, _, value = arg.partition("=")
         if name == "--preset":
             wanted = value or (args[i + 1] if i + 1 < len(args) else "")
+            if wanted.startswith("-"):
+                raise ValueError(f"`preset` must be a name; got none before {wanted!r}.")
             if wanted not in presets:
                 known = ", ".join(presets) or "none"
                 raise ValueError(f"`preset` of {method} must be one of {known}; got {wanted!r}.")
@@ -137,8 +139,10 @@ def _carry_out(config: RunConfig, flags: TrainFlags | AgainFlags) -> None:
     evaluation = flags.evaluation
     before = trained_steps(out) if (out / files.CONFIG).exists() else None
     again = pasted("autobeta", "train", "--config", out / files.CONFIG, "--out", out)
-    chosen = pasted(*changed(evaluation, EvaluationConfig()))
-    with stoppable(f"Go on with\n  {again} {chosen}".rstrip()):
+    chosen = [*changed(evaluation, EvaluationConfig())]
+    chosen += ["--callbacks", *flags.callbacks] if flags.callbacks else []
+    hint = f"Go on with\n  {again} {pasted(*chosen)}".rstrip()
+    with stoppable(lambda: hint if (out / files.CONFIG).exists() else REPEAT):
         run = train(config, out, extend=flags.extend, evaluation=evaluation, callbacks=callbacks)
     done = "is finished already; it was not trained again" if before == run.step else "is finished"
     print(f"{out} {done}.")

@@ -83,7 +83,7 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
     if out.exists() and not out.is_file():
         out.write_bytes(page)
     else:
-        folder.write_atomic(out.resolve(), lambda file: file.write(page))
+        folder.write_out(out, lambda file: file.write(page))
     return out
 
 

@@ -1,6 +1,7 @@
 """The figure of a suggestion: how it was read from the pilot's curve."""
 
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -56,4 +57,6 @@ def suggestion_figure(log: Sequence[Mapping[str, Any]], found: Suggestion) -> Fi
 def save_suggestion(path: Path, log: Sequence[Mapping[str, Any]], found: Suggestion) -> None:
     """Write `suggestion_figure` as a PNG."""
     figure = suggestion_figure(log, found)
-    runs.write_atomic(path, lambda file: figure.savefig(file, format="png", dpi=150))
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png", dpi=150)
+    runs.write_together({path: buffer.getvalue()})

@@ -1,43 +1,22 @@
 """Settings, and objects in place of names, to the parts of a run: the one place that does so."""
 
 import copy
-import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import Dataset
 
 from autobeta import registry
 from autobeta.data import Batches, FactorDataset, as_dataset
 from autobeta.methods import Facts, Recipe
-from autobeta.models import VAE, AbstractLikelihood
+from autobeta.models import VAE
 from autobeta.objectives import AbstractAdversarialObjective
+from autobeta.run.objects import Objects, Shape, known_by
 from autobeta.settings import OBJECT, RunConfig
 from autobeta.training import TrainState, make_state
-
-_PLAIN = (bool, int, float, str, tuple)  # settings that a module keeps
-
-Shape = tuple[int, int, int]
-Images = FactorDataset | Dataset[Any] | np.ndarray
-Network = tuple[nn.Module, nn.Module] | Callable[[Shape, int], tuple[nn.Module, nn.Module]]
-MakeRecipe = Callable[[Facts], Recipe]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Objects:
-    """What the user gives in place of names, as `train` takes it; None takes the name.
-
-    Modules are copied before they are trained, so that the user's own stay as they are.
-    """
-
-    data: Images | None = None
-    network: Network | None = None
-    likelihood: AbstractLikelihood | None = None
-    recipe: Recipe | MakeRecipe | None = None
+from autobeta.weighting import effective_weights
 
 
 def with_objects(config: RunConfig, objects: Objects) -> RunConfig:
@@ -90,6 +69,8 @@ def build(config: RunConfig, objects: Objects) -> BuiltRun:
         raise ValueError(
             f"`batch_size` must be at least {least} for {config.method}; got {train.batch_size}."
         )
+    if not 0 <= (rate := recipe.weighting_lr or 0.0) <= 1:
+        raise ValueError(f"`weighting_lr` must be in [0, 1]; got {rate}. 5e-4 is usual.")
     state = make_state(
         model,
         recipe.objective,
@@ -99,7 +80,7 @@ def build(config: RunConfig, objects: Objects) -> BuiltRun:
         device=device,
         weighting_lr=recipe.weighting_lr,
     )
-    _try(state, shape, train.batch_size)
+    _try(state, dataset, config)
     json = config.to_json()
     json["data"] |= {
         "source": dataset.source,
@@ -107,33 +88,51 @@ def build(config: RunConfig, objects: Objects) -> BuiltRun:
         "num_train": num_train,
         "fingerprint": dataset.fingerprint,
     }
-    if known := _known_by(objects, state):
+    if known := known_by(objects, model, recipe):
         json["objects"] = known
     return BuiltRun(config, dataset, state, json)
 
 
-@torch.no_grad()
-def _try(state: TrainState, shape: Shape, batch_size: int) -> None:
-    """Count the terms of one black batch; neither state nor random numbers move.
+def _try(state: TrainState, dataset: FactorDataset, config: RunConfig) -> None:
+    """Train copies on the first images for one step; neither state nor random numbers move.
 
     Raises:
-        ValueError: If network or objective can't take such a batch.
+        ValueError: If data, network, objective or weighting can't take such a batch.
     """
-    height, width, channels = shape
-    x = torch.zeros(batch_size, channels, height, width, device=state.device)
-    devices = [state.device] if state.device.type == "cuda" else []
-    for module in state.modules().values():
-        module.eval()
-    try:
-        with torch.random.fork_rng(devices):
-            output = state.model(x)
-            state.objective(x, output)
-            if isinstance(state.objective, AbstractAdversarialObjective):
-                state.objective.adversary_loss(output)
-    except RuntimeError as error:
+    index = dataset.splits["train"][: config.train.batch_size]
+    pixels, wanted = dataset.images(index), (len(index), *dataset.image_shape)
+    if pixels.dtype != np.uint8 or pixels.shape != wanted:
         raise ValueError(
-            f"network and likelihood must take images of shape {tuple(x.shape)}; got: {error}"
-        ) from error
+            f"`data` must give uint8 images of shape {wanted}; got {pixels.dtype} of shape "
+            f"{pixels.shape}. Correct its function `images`, or its `image_shape`."
+        )
+    x = torch.from_numpy(pixels).to(state.device).permute(0, 3, 1, 2).float() / 255
+    devices = [state.device] if state.device.type == "cuda" else []
+    with torch.random.fork_rng(devices):
+        try:
+            with torch.no_grad():
+                state.model.eval()(x)  # lazy modules take their shapes
+            modules = copy.deepcopy((state.model, state.objective, state.weighting))
+            model, objective, weighting = (module.train() for module in modules)
+            output = model(x)
+            terms = objective(x, output)
+            loss = weighting(terms, 0)
+            effective_weights(loss, terms)
+            loss.backward()
+            if isinstance(objective, AbstractAdversarialObjective):
+                objective.adversary_loss(output)
+        except Exception as error:
+            if str(error).startswith("`"):
+                raise
+            raise ValueError(
+                f"a batch of shape {tuple(x.shape)} must pass network, objective and weighting, "
+                f"forward and backward; got {type(error).__name__}: {error}"
+            ) from error
+    if output.z.shape[1] != config.model.num_latents:
+        raise ValueError(
+            f"`network` must have the {config.model.num_latents} latents of "
+            f"ModelConfig(num_latents=...); got {output.z.shape[1]}. Make both the same."
+        )
 
 
 def open_dataset(config: RunConfig, objects: Objects = Objects()) -> FactorDataset:
@@ -184,7 +183,7 @@ def _recipe(config: RunConfig, objects: Objects, facts: Facts) -> Recipe:
         _ask("recipe", config.method)
         return registry.load("methods", config.method).build(config.method_config, facts)
     given = objects.recipe
-    recipe = copy.deepcopy(given) if isinstance(given, Recipe) else given(facts)
+    recipe = given(facts) if callable(given) else copy.deepcopy(given)
     if not isinstance(recipe, Recipe):
         raise TypeError(f"`recipe` must be a Recipe or a function to one; got {type(recipe)}.")
     return recipe
@@ -207,39 +206,9 @@ def _ask(name: str, found: str) -> None:
     """Ask for an object that a configuration names as one."""
     if found == OBJECT:
         raise ValueError(
-            f"`{name}` must be given: the run was made with an object, which no file of it can "
-            f"bring back. Give the same again, as in load_run(folder, {name}=...)."
+            f"`{name}` must be given: it is an object in this configuration, which no file can "
+            f"bring back. Give the same, as in load_run(folder, {name}=...)."
         )
-
-
-def _known_by(objects: Objects, state: TrainState) -> dict[str, dict[str, str]]:
-    """Import path and fingerprint of the objects given, as `config.json` keeps them."""
-    modules = {
-        "network": (state.model.encoder, state.model.decoder),
-        "likelihood": (state.model.likelihood,),
-        "recipe": (state.objective, state.weighting),
-    }
-    found = {}
-    for name, made in modules.items():
-        if (given := getattr(objects, name)) is not None:
-            named = given[0] if isinstance(given, tuple) else given
-            kind = named if hasattr(named, "__qualname__") else type(named)
-            path = f"{kind.__module__}.{kind.__qualname__}"
-            found[name] = {"path": path, "fingerprint": _fingerprint(made)}
-    return found
-
-
-def _fingerprint(modules: tuple[nn.Module, ...]) -> str:
-    """Hex digits that change with classes, settings, buffers and shapes of parameters."""
-    digest = hashlib.sha256()
-    for part in (part for module in modules for part in module.modules()):
-        plain = {k: v for k, v in vars(part).items() if isinstance(v, _PLAIN) and k != "training"}
-        digest.update(f"{type(part).__qualname__} {sorted(plain.items())}\n".encode())
-        for name, buffer in part.named_buffers(recurse=False):
-            digest.update(f"{name} {buffer.tolist()}\n".encode())
-        for name, parameter in part.named_parameters(recurse=False):
-            digest.update(f"{name} {tuple(parameter.shape)} {parameter.dtype}\n".encode())
-    return digest.hexdigest()[:16]
 
 
 def find_device(name: str) -> torch.device:

@@ -7,9 +7,9 @@ import numpy as np
 from autobeta import registry
 from autobeta.data import FactorDataset, as_dataset
 from autobeta.run import folder as files
-from autobeta.run.build import Images
 from autobeta.run.codes import encode_dataset, representation_arrays, sample_points
 from autobeta.run.load import Run, load_run
+from autobeta.run.objects import Images
 from autobeta.settings import DataOptions
 from autobeta.types import Representation
 
@@ -36,8 +36,10 @@ def encode(
     dataset = dataset_for(run, data)
     index = np.arange(dataset.num_images)
     if num_points is not None:
-        if num_points < 1:
-            raise ValueError(f"`num_points` must be at least 1; got {num_points}. Leave it out.")
+        if not isinstance(num_points, int) or num_points < 1:
+            raise ValueError(
+                f"`num_points` must be a whole number of at least 1; got {num_points}."
+            )
         index = sample_points(dataset, "train", num_points)
     return encode_dataset(run.model, dataset, index)
 
@@ -79,4 +81,4 @@ def write_codes(path: Path, found: Representation, dataset: FactorDataset) -> No
     arrays["split"] = split[found.index]
     if dataset.names is not None:
         arrays["names"] = np.asarray(dataset.names)[found.index]
-    files.write_npz(path, arrays)
+    files.write_out(path, lambda file: file.write(files.npz_bytes(arrays)))

@@ -16,7 +16,6 @@ from autobeta.data import FactorDataset
 from autobeta.metrics import check_metrics, image_quality, score
 from autobeta.models import VAE
 from autobeta.run import folder as files
-from autobeta.run.build import Images
 from autobeta.run.codes import (
     SAMPLE_SEED,
     Pictures,
@@ -29,7 +28,8 @@ from autobeta.run.codes import (
     sample_points,
     to_pixels,
 )
-from autobeta.run.load import Run, load_run
+from autobeta.run.load import Run, load_run, newest
+from autobeta.run.objects import Images
 from autobeta.run.traverse import traverse
 from autobeta.settings import EvaluationConfig
 from autobeta.types import Representation
@@ -75,7 +75,8 @@ def evaluate_model(
     }
     earlier = files.read_metrics(folder / files.METRICS)
     same_network = earlier.get("step", step) == step
-    if same_network and (earlier.get("num_points") or 0) > result["num_points"]:
+    larger = (earlier.get("num_points") or 0) > result["num_points"]
+    if same_network and larger and files.is_whole_evaluation(folder, earlier):
         warnings.warn(
             f"the evaluation of {earlier['num_points']} images in {folder} is kept; that of "
             f"{result['num_points']} is not written.",
@@ -94,6 +95,7 @@ def evaluate_model(
         files.REPRESENTATION: representation_arrays(splits),
     }
     written = {folder / name: files.npz_bytes(found) for name, found in arrays.items()}
+    result["representation"] = files.checksum(written[folder / files.REPRESENTATION])
     files.write_together(written | {folder / files.METRICS: files.json_bytes(result)})
     return result
 
@@ -124,6 +126,12 @@ def evaluate(
     dataset = run.open(data)
     check_metrics(config.metrics or (), has_factors=dataset.factor_values is not None)
     with files.locked(run.folder):
+        _, step = newest(run.folder, files.read_config(run.folder)["train"]["steps"])
+        if step != run.step:
+            raise ValueError(
+                f"`run` must be as its folder is; it was loaded at step {run.step}, and "
+                f"{run.folder} is at {step} now. Load it again."
+            )
         return evaluate_model(run.model, dataset, run.folder, config, step=run.step)
 
 

@@ -1,12 +1,15 @@
 """Names, reads and writes the files of a run folder; the only module that knows file names."""
 
+import hashlib
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from autobeta.run.formats import (
@@ -20,7 +23,6 @@ from autobeta.run.formats import (
     read_json,
     read_lines,
     read_npz,
-    write_atomic,
     write_json,
     write_jsonl,
     write_npz,
@@ -29,7 +31,7 @@ from autobeta.run.formats import (
 from autobeta.settings import upgraded
 
 __all__ = ["LARGEST", "append_jsonl", "check_shape", "flush", "read_json", "read_npz"]
-__all__ += ["json_bytes", "npz_bytes", "write_atomic", "write_json", "write_jsonl", "write_npz"]
+__all__ += ["json_bytes", "npz_bytes", "write_json", "write_jsonl", "write_npz"]
 __all__ += ["write_together"]
 
 CONFIG = "config.json"
@@ -83,14 +85,19 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         RuntimeError: If another process has locked it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / LOCK)
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(blocking=False)
     except Timeout as error:
         raise RuntimeError(
             f"`{folder}` must be free; another process is writing a run there. Wait for it, stop "
             "it, or choose another folder."
+        ) from error
+    except OSError as error:
+        raise ValueError(
+            f"`{folder}` must be a folder that can be written; got: {error.strerror}. "
+            "Choose another folder."
         ) from error
     try:
         for path in filter(is_leftover, folder.iterdir()):
@@ -103,6 +110,54 @@ def locked(folder: Path) -> Iterator[None]:
 def is_leftover(path: Path) -> bool:
     """Whether a killed writer left this file beside the one that it was writing."""
     return _LEFT.fullmatch(path.name) is not None and path.is_file()
+
+
+def write_out(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file where the user wants it, through a symbolic link, into a device or a FIFO.
+
+    Raises:
+        ValueError: If there is a folder, or a file of a run.
+    """
+    place = path.resolve()
+    if place.is_dir() or (place.name in (*_OURS, LOCK) and (place.parent / CONFIG).exists()):
+        what = "folder" if place.is_dir() else "run's own file"
+        raise ValueError(f"`out` must be a file of its own; got the {what} {path}. Name another.")
+    buffer = BytesIO()
+    write(buffer)
+    if place.exists() and not place.is_file():
+        place.write_bytes(buffer.getvalue())
+    else:
+        write_together({place: buffer.getvalue()})
+
+
+def read_representation(run: Path) -> dict[str, np.ndarray]:
+    """Codes, log-variances and index of a run's evaluation.
+
+    Raises:
+        FileNotFoundError: If it was not evaluated.
+        ValueError: If the file is damaged.
+    """
+    try:
+        return read_npz(run / REPRESENTATION, "codes", "logvars", "index")
+    except (ValueError, FileNotFoundError) as error:
+        advice = f" Run `autobeta evaluate {run}`."
+        raise type(error)(
+            str(error).removesuffix(" Write it with numpy.savez.") + advice
+        ) from error
+
+
+def is_whole_evaluation(run: Path, metrics: dict[str, Any]) -> bool:
+    """Whether all files of an evaluation are there, the codes those that were scored."""
+    names = (REPRESENTATION, RECONSTRUCTIONS, TRAVERSALS)
+    if not metrics or not all((run / name).is_file() for name in names):
+        return False
+    known = metrics.get("representation")  # version 0.1 kept no checksum
+    return known is None or known == checksum((run / REPRESENTATION).read_bytes())
+
+
+def checksum(data: bytes) -> str:
+    """Sixteen hex digits of a file's content."""
+    return hashlib.sha256(data).hexdigest()[:16]
 
 
 def log_lines(path: Path) -> tuple[list[Row], list[int]]:

@@ -10,11 +10,11 @@ import json
 import os
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 
@@ -30,29 +30,18 @@ _WORDS = {int: "a whole number", float: f"a number below {LARGEST:g}", str: "a t
 Row = dict[str, Any]
 
 
-def write_atomic(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """`write_together` of one file, which a function writes into a buffer."""
-    buffer = BytesIO()
-    write(buffer)
-    write_together({path: buffer.getvalue()})
-
-
 def write_together(contents: Mapping[Path, bytes]) -> None:
     """Write files beside their places, flush them to disk and rename them when all are there.
 
     A failure (a full disk, a crash) leaves the former files, if any, as they were. A symbolic link
-    stays one: its target is written. A device or FIFO is written to as it is.
+    is replaced: it may lead out of the folder.
 
     Raises:
         DiskFullError: If there is no space left.
     """
     beside: dict[Path, Path] = {}
     try:
-        for place, data in contents.items():
-            path = place.resolve() if place.is_symlink() else place
-            if path.exists() and not path.is_file() and not path.is_dir():
-                path.write_bytes(data)
-                continue
+        for path, data in contents.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             _remove_leftovers(path)
             beside[path] = path.with_name(f"{path.name}.{os.getpid()}.tmp")
@@ -114,7 +103,8 @@ def read_json(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"`{path}` must be a file; found none there.")
     try:
         found = _json(path.read_bytes())
-        check_shape(found, {})
+        if not isinstance(found, dict):
+            raise ValueError(f"{found!r:.40}, not an object")
     except (ValueError, RecursionError) as error:
         raise ValueError(f"`{path}` must be JSON; got: {error}. Restore or delete it.") from error
     return found
@@ -172,7 +162,7 @@ def append_jsonl(path: Path, row: Mapping[str, object]) -> None:
 def write_jsonl(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
     """Write JSON lines in one go."""
     text = "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows)
-    write_atomic(path, lambda file: file.write(text.encode()))
+    write_together({path: text.encode()})
 
 
 def flush(path: Path) -> None:

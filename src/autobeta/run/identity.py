@@ -54,7 +54,8 @@ def claim(folder: Path, parts: BuiltRun, *, extend: bool) -> None:
         details = "; ".join(
             f"{name}: {a!r} there, {b!r} asked for" for name, (a, b) in differing.items()
         )
-        way_out = "use --extend to train it longer" if longer else "repeat its settings"
+        only = longer and set(differing) == {"train.steps"}
+        way_out = "use --extend to train it longer" if only else "repeat its settings"
         raise ValueError(
             f"`out` must hold a run of the same configuration; {folder} differs in {details}. "
             f"Choose another folder, or {way_out}."

@@ -7,21 +7,15 @@ from typing import Any
 import torch
 
 from autobeta.data import FactorDataset, as_dataset
+from autobeta.errors import MissingDataError
 from autobeta.methods import Recipe
 from autobeta.models import VAE, AbstractLikelihood
 from autobeta.run import folder as files
-from autobeta.run.build import (
-    Images,
-    MakeRecipe,
-    Network,
-    Objects,
-    build_model,
-    find_device,
-    open_dataset,
-)
+from autobeta.run.build import build_model, find_device, open_dataset
+from autobeta.run.objects import Images, MakeRecipe, Network, Objects, known_by
 from autobeta.settings import RunConfig
 from autobeta.training.checkpoint import (
-    has_checkpoint,
+    find_checkpoint,
     read_counts,
     read_facts,
     read_tensors,
@@ -71,10 +65,13 @@ class Run:
         Raises:
             ValueError: If these are other images.
         """
-        if data is None:
-            dataset = open_dataset(self.config, self.objects)
-        else:
-            dataset = as_dataset(data, self.config.data_options)
+        try:
+            if data is None:
+                dataset = open_dataset(self.config, self.objects)
+            else:
+                dataset = as_dataset(data, self.config.data_options)
+        except MissingDataError as error:
+            raise MissingDataError(f"{error} Say where they lie now by --data PLACE.") from error
         known = files.read_config(self.folder)["data"].get("fingerprint")
         if known is not None and dataset.fingerprint != known:
             raise ValueError(
@@ -139,7 +136,7 @@ def load_run(
     folder = Path(folder)
     given = Objects(data=data, network=network, likelihood=likelihood, recipe=recipe)
     config, shape, model, _ = _rebuild(folder, given)
-    path, step = _newest(folder, config.train.steps)
+    path, step = newest(folder, config.train.steps)
     load_weights(model, path)
     return Run(folder, config, model.to(_place(device, config)).eval(), shape, step, given)
 
@@ -160,17 +157,24 @@ def _rebuild(folder: Path, given: Objects) -> tuple[RunConfig, tuple[int, int, i
     stored = files.read_config(folder)
     config = RunConfig.from_json(stored)
     shape, num_train = _facts(folder, stored)
-    return config, shape, *build_model(config, given, shape, num_train)
+    model, recipe = build_model(config, given, shape, num_train)
+    known = stored.get("objects") or {}
+    for name, found in known_by(given, model, recipe).items():
+        if found != known.get(name, found):
+            raise ValueError(
+                f"`{name}` must be what {folder} was made with, {known[name]['path']}; got "
+                f"{found['path']} of other content. Give the same object."
+            )
+    return config, shape, model, recipe
 
 
-def _newest(folder: Path, steps: int) -> tuple[Path, int]:
+def newest(folder: Path, steps: int) -> tuple[Path, int]:
     """The file of a run's network that has had most updates, and how many."""
     found = []
     if (trained := trained_steps(folder)) is not None:
         found.append((trained, folder / files.MODEL))
-    if trained != steps and has_checkpoint(folder / files.CHECKPOINT):
-        step = read_counts(folder / files.CHECKPOINT)["step"]
-        found.append((step, folder / files.CHECKPOINT / files.MODEL))
+    if trained != steps and (checkpoint := find_checkpoint(folder / files.CHECKPOINT)):
+        found.append((read_counts(checkpoint)["step"], checkpoint / files.MODEL))
     if not found:
         raise FileNotFoundError(
             f"`{folder}` must hold a network; it has no {files.MODEL} and no {files.CHECKPOINT}. "
@@ -184,7 +188,10 @@ def _facts(folder: Path, stored: dict[str, Any]) -> tuple[tuple[int, int, int], 
     """Shape and number of the training images that a run's configuration tells."""
     shape, num_train = stored["data"].get("image_shape"), stored["data"].get("num_train")
     numbers = [*shape, num_train] if isinstance(shape, list) else []
-    if len(numbers) != 4 or not all(type(n) is int and 0 < n < 2**31 for n in numbers):
+    if len(numbers) != 4 or not all(
+        type(n) is int and 0 < n <= most
+        for n, most in zip(numbers, (4096, 4096, 64, 2**40), strict=True)
+    ):
         raise ValueError(
             f"`{folder / files.CONFIG}` must have image_shape and num_train of its data; got "
             f"{shape!r} and {num_train!r}. Restore the file."

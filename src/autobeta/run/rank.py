@@ -27,10 +27,7 @@ def rank_runs(folders: Sequence[Path], *, spearman: bool = False) -> dict[str, f
     if len(folders) < 2:
         raise ValueError(f"`runs` must be at least two run folders; got {len(folders)}.")
     check_same_data({str(folder): files.read_config(folder) for folder in folders})
-    parts = [
-        files.read_npz(folder / files.REPRESENTATION, "codes", "logvars", "index")
-        for folder in folders
-    ]
+    parts = [files.read_representation(folder) for folder in folders]
     for folder, part in zip(folders, parts, strict=True):
         if not np.array_equal(part["index"], parts[0]["index"]):
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -10,10 +11,11 @@ from autobeta.methods import Recipe
 from autobeta.metrics import check_metrics, printed_name
 from autobeta.models import AbstractLikelihood
 from autobeta.run import folder as files
-from autobeta.run.build import BuiltRun, Images, MakeRecipe, Network, Objects, build
+from autobeta.run.build import BuiltRun, build
 from autobeta.run.evaluate import evaluate_model
 from autobeta.run.identity import claim, refuse_foreign
 from autobeta.run.load import Run, load_weights, trained_steps
+from autobeta.run.objects import Images, MakeRecipe, Network, Objects
 from autobeta.settings import EvaluationConfig, RunConfig
 from autobeta.training import Callback, fit
 from autobeta.training.checkpoint import write_tensors
@@ -72,6 +74,9 @@ def train(
         (2304, 10)
     """
     folder = Path(out)
+    for callback in callbacks:
+        if not callable(callback):
+            raise TypeError(f"`callbacks` must be functions or the like; got {callback!r}.")
     given = Objects(data=data, network=network, likelihood=likelihood, recipe=recipe)
     evaluation = evaluation or EvaluationConfig()
     with _threads(config.train.threads):
@@ -85,8 +90,9 @@ def train(
             claim(folder, parts, extend=extend)
             _fit(folder, parts, callbacks)
             model, step = parts.state.model.eval(), parts.config.train.steps
-            if not _is_evaluated(folder, step, evaluation):
-                evaluate_model(model, parts.dataset, folder, evaluation, step=step)
+            wanted = _missing_evaluation(folder, parts, evaluation)
+            if wanted is not None:
+                evaluate_model(model, parts.dataset, folder, wanted, step=step)
     return Run(folder, parts.config, model, parts.dataset.image_shape, step, given)
 
 
@@ -104,12 +110,22 @@ def _fit(folder: Path, parts: BuiltRun, callbacks: Sequence[Callback]) -> None:
     write_tensors(folder / files.MODEL, state.model.state_dict(), step=steps)
 
 
-def _is_evaluated(folder: Path, step: int, evaluation: EvaluationConfig) -> bool:
-    """Whether the evaluation in a folder is of this step and has the metrics asked for."""
+def _missing_evaluation(
+    folder: Path, parts: BuiltRun, asked: EvaluationConfig
+) -> EvaluationConfig | None:
+    """The evaluation that is still to be done; None if that in the folder has all that is asked.
+
+    One that only lacks metrics is done with as many images as before, if these were more.
+    """
     found = files.read_metrics(folder / files.METRICS)
-    names = {printed_name(name) for name in evaluation.metrics or ()}
-    scores = found.get("metrics") or {}
-    return bool(found) and found.get("step", step) == step and names <= scores.keys()
+    scores, points = found.get("metrics") or {}, found.get("num_points") or 0
+    whole = found.get("step", parts.config.train.steps) == parts.config.train.steps
+    whole = whole and files.is_whole_evaluation(folder, found)
+    enough = points >= min(asked.num_points, parts.json["data"]["num_train"])
+    same = found.get("seed") == asked.metrics_seed
+    if whole and enough and same and {*map(printed_name, asked.metrics or ())} <= scores.keys():
+        return None
+    return replace(asked, num_points=max(asked.num_points, points if whole else 0))
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from autobeta.data import read_image
 from autobeta.models import VAE
 from autobeta.reports import save_montage, save_traversal_gif, save_traversal_grid
 from autobeta.run import folder as files
-from autobeta.run.build import Images
 from autobeta.run.codes import (
     SAMPLE_SEED,
     device_of,
@@ -21,6 +20,7 @@ from autobeta.run.codes import (
     to_pixels,
 )
 from autobeta.run.load import Run, load_run
+from autobeta.run.objects import Images
 from autobeta.types import Representation
 
 _SAMPLE = 1000  # images from which KL and activity are taken where a run was not evaluated
@@ -137,8 +137,7 @@ def _sample(run: Run, data: Images | Path | str | None) -> Representation:
     """Codes that say which latents are active: the evaluation's, if it is of this network."""
     evaluated = files.read_metrics(run.folder / files.METRICS)
     if evaluated and evaluated.get("step", run.step) == run.step and data is None:
-        names = ("codes", "logvars", "index")
-        arrays = files.read_npz(run.folder / files.REPRESENTATION, *names)
-        return Representation(**{name: arrays[name] for name in names})
+        arrays = files.read_representation(run.folder)
+        return Representation(**{name: arrays[name] for name in ("codes", "logvars", "index")})
     dataset = run.open(data)
     return encode_dataset(run.model, dataset, sample_points(dataset, "train", _SAMPLE))

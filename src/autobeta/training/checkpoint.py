@@ -21,6 +21,7 @@ from autobeta.errors import DivergedError
 from autobeta.run import folder as files
 from autobeta.training.state import TrainState
 
+_ADVICE = " Restore a copy, or train again in a new folder."
 _FACTS = "autobeta"  # one entry, since safetensors keeps no order of several
 
 
@@ -83,10 +84,7 @@ def read_facts(path: Path) -> dict[str, Any]:
 
 
 def _damaged(path: Path, what: object) -> ValueError:
-    return ValueError(
-        f"`{path}` must be a whole safetensors file; got {what}. "
-        "Restore a copy, or train again in a new folder."
-    )
+    return ValueError(f"`{path}` must be a whole safetensors file; got {what}.{_ADVICE}")
 
 
 def _checksum(tensors: Mapping[str, Tensor]) -> str:
@@ -114,20 +112,38 @@ def save_checkpoint(folder: Path, state: TrainState) -> None:
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)
         raise
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
+    if folder.is_symlink():  # what it leads to is somebody's
+        folder.unlink()
     if folder.exists():
         folder.rename(old)
     new.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    _remove(old)
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_symlink():
+        folder.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def find_checkpoint(folder: Path) -> Path | None:
+    """Where the checkpoint is: in its place, or where a kill between two renames left it."""
+    new, old = _beside(folder)
+    if folder.exists() or not old.exists():
+        return folder if folder.exists() else None
+    return new if (new / files.STATE).exists() else old  # state.json is written last
 
 
 def has_checkpoint(folder: Path) -> bool:
-    """Whether there is a checkpoint; one left between two renames is put back in place."""
-    new, old = _beside(folder)
-    if not folder.exists() and old.exists():
-        # state.json is written last, so a new checkpoint that has it is whole
-        (new if (new / files.STATE).exists() else old).rename(folder)
-    return folder.exists()
+    """Whether there is a checkpoint; for who has locked the run, since it is put in place."""
+    if (found := find_checkpoint(folder)) is None:
+        return False
+    if found != folder:
+        found.rename(folder)
+    for left in _beside(folder):
+        _remove(left)
+    return True
 
 
 def load_checkpoint(folder: Path, state: TrainState, *, log_every: int) -> None:
@@ -146,9 +162,10 @@ def load_checkpoint(folder: Path, state: TrainState, *, log_every: int) -> None:
         state.model.load_state_dict(read_tensors(folder / files.MODEL))
         state.load_tensors(read_tensors(folder / files.TRAINING), counts, log_every)
     except (OSError, KeyError, IndexError, RuntimeError, ValueError) as error:
+        reason = str(error).removesuffix(_ADVICE).rstrip(".")
         raise ValueError(
-            f"`{folder}` must be a whole checkpoint of this configuration; got {error}. "
-            "Delete it to train again from the start."
+            f"`{folder}` must be a whole checkpoint of this configuration; got {reason}. "
+            "Restore a copy, or delete it to train again from the start."
         ) from error
 
 

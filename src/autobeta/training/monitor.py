@@ -94,8 +94,8 @@ def check_finite(row: Row, seed: int) -> None:
     if not all(math.isfinite(n) for n in numbers):
         raise DivergedError(
             f"`loss` must be finite; got {row['loss']} at step {row['step']} with terms "
-            f"{row['terms']}, weights {row['weights']} and seed {seed}. The last checkpoint is "
-            "kept. Lower the learning rate, or look for NaN in the images."
+            f"{row['terms']}, weights {row['weights']} and seed {seed}. Checkpoints are kept. "
+            "Lower the learning rate, in another folder, or look for NaN in the images."
         )
 
 

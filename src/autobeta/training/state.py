@@ -147,11 +147,13 @@ def make_state(
         adversary = objective.adversary_optimizer()
     else:
         groups.append((objective, config.lr))
-    optimizer = torch.optim.Adam(
-        [{"params": list(m.parameters()), "lr": lr} for m, lr in groups if list(m.parameters())],
-        lr=config.lr,
-        fused=True,
-    )
+    seen: set[nn.Parameter] = set()  # an objective may hold the network's likelihood
+    listed = []
+    for part, lr in groups:
+        own = [p for p in part.parameters() if p not in seen]
+        seen.update(own)
+        listed += [{"params": own, "lr": lr}] if own else []
+    optimizer = torch.optim.Adam(listed, lr=config.lr, fused=True)
     kl_sum = torch.zeros((), device=device)
     return TrainState(
         model, objective, weighting, optimizer, batches, 0, kl_sum, adversary=adversary
