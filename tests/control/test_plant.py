@@ -31,7 +31,10 @@ def simulated(gain, lag, *, every=10, noise=0.3, steps=6000, rises=10, seed=0, h
     return log
 
 
-@pytest.mark.parametrize(("gain", "lag"), [(7.0, 40.0), (3.0, 15.0), (10.0, 100.0)])
+SLOWEST = pytest.param(10.0, 100.0, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(("gain", "lag"), [(7.0, 40.0), (3.0, 15.0), SLOWEST])
 def test_gain_and_lag_are_found(gain, lag):
     found = [identify(simulated(gain, lag, seed=seed)) for seed in range(3)]
     assert np.median([plant.gain for plant in found]) == pytest.approx(gain, rel=0.1)
@@ -81,7 +84,10 @@ def run_of(method, num_steps=6000, every=10, **settings):
 
 @pytest.mark.parametrize(
     ("method", "advised"),
-    [("dynamicvae", {"increment": 1.5, "beta_hold": 0.0}), ("controlvae", {"increment": 1.5})],
+    [
+        ("dynamicvae", {"increment": 1.5, "beta_hold": 0.0}),
+        pytest.param("controlvae", {"increment": 1.5}, marks=pytest.mark.slow),
+    ],
 )
 def test_default_run_gets_a_sentence_and_its_advice_works(method, advised):
     log, gains = run_of(method, every=50)

@@ -110,7 +110,7 @@ SLOW = [
 
 @pytest.mark.parametrize(
     ("name", "num_samples"),
-    [*((n, 60) for n in FAST), *(pytest.param(n, 150, marks=pytest.mark.slow) for n in SLOW)],
+    [*((n, 30) for n in FAST), *(pytest.param(n, 150, marks=pytest.mark.slow) for n in SLOW)],
 )
 def test_intervals_hold_the_mean_score_as_often_as_they_say(name, num_samples):
     # samples of 300 points; the target is what they score on average

@@ -311,7 +311,10 @@ def test_lasso_hardly_counts_the_factors_that_are_not_encoded():
     assert np.mean(scores) > 0.9
 
 
-@pytest.mark.parametrize("metric", [dci_lasso, dci, dci_gbt, sap, explicitness])
+SLOW_GBT = pytest.param(dci_gbt, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("metric", [dci_lasso, dci, SLOW_GBT, sap, explicitness])
 def test_the_order_of_rows_plays_no_part_where_nothing_is_drawn(metric):
     # of noise lasso leaves a weight or two, and which ones hangs on its folds
     rng = np.random.default_rng(0)
@@ -423,7 +426,7 @@ def test_no_score_depends_on_how_points_are_divided(mixed, monkeypatch):
         assert narrow(metric)(codes, factors) == pytest.approx(whole, abs=1e-12)
 
 
-@pytest.mark.parametrize("metric", [dci, dci_rf, dci_gbt, dci_lasso, probes])
+@pytest.mark.parametrize("metric", [dci, dci_rf, SLOW_GBT, dci_lasso, probes])
 def test_no_score_depends_on_the_number_of_jobs(metric, points):
     codes, factors = (part[:200] for part in points)
     assert metric(codes, factors, n_jobs=2) == metric(codes, factors)
