@@ -1,6 +1,7 @@
 """Data sets from objects: arrays and torch Datasets."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -164,3 +165,26 @@ def test_anything_else_is_named(data, message):
 def test_items_that_break_a_rule_are_refused(make, count, message):
     with pytest.raises(ValueError, match=message):
         as_dataset(Items(make, count))
+
+
+def test_every_image_of_an_array_and_every_split_counts_in_the_fingerprint():
+    images = np.random.default_rng(1).integers(0, 256, (9000, 8, 8), dtype=np.uint8)
+    options = DataOptions(image_size=8)
+    first = as_dataset(images, options)
+    for i in (1, 4500, 8999):
+        changed = images.copy()
+        changed[i, 3, 3] ^= 1
+        assert as_dataset(changed, options).fingerprint != first.fingerprint
+    halves = [{"train": np.arange(4500)}, {"train": np.arange(4500, 9000)}]
+    a, b = (replace(first, splits=half).fingerprint for half in halves)
+    assert a != b
+
+
+def test_items_with_unlike_labels_are_named_and_bfloat16_is_a_number():
+    ragged = Items(lambda i: (FIRST[i], *range(1 + i // 5)))
+    with pytest.raises(
+        ValueError, match="equally many labels; got 1 with item 0 and 2 with item 5"
+    ):
+        as_dataset(ragged)
+    half = Items(lambda i: (FIRST[i] / 255).bfloat16())
+    assert as_dataset(half).num_images == 12

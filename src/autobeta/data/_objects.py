@@ -86,7 +86,8 @@ def _pixels(image: object, i: int, white: int) -> Pixels:
                 f"item {i} of `data` must be a readable image; got {error}."
             ) from error
     if isinstance(image, torch.Tensor):
-        array = image.detach().cpu().numpy()
+        half = image.dtype == torch.bfloat16  # NumPy has none
+        array = (image.float() if half else image).detach().cpu().numpy()
         if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[0] not in (1, 3)):
             last = array.ndim == 3 and array.shape[2] in (1, 3)
             advice = "image.permute(2, 0, 1)" if last else "image[:3]"
@@ -115,6 +116,11 @@ def _flat(labels: list[Any]) -> tuple[Any, ...]:
 def _labels(rows: list[tuple[Any, ...]]) -> Labels:
     """Factors of all items; none, with a warning, where they are no factor values."""
     names = ["label"] if len(rows[0]) == 1 else [f"factor_{k}" for k in range(len(rows[0]))]
+    if other := next((i for i, row in enumerate(rows) if len(row) != len(names)), None):
+        raise ValueError(
+            f"items of `data` must have equally many labels; got {len(names)} with item 0 and "
+            f"{len(rows[other])} with item {other}. Leave labels out that not all items have."
+        )
     try:
         return labels_of(dict(zip(names, zip(*rows, strict=True), strict=True)))
     except ValueError as error:

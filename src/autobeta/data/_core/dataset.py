@@ -82,16 +82,20 @@ class FactorDataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Sixteen hex digits that change with the images or factors, but not with their place.
+        """Sixteen hex digits that change with images, factors or splits, but not with their place.
 
-        It covers every byte of stored images, through the checksums that were made when they
-        were prepared, and an even sample of images that come from elsewhere.
+        It covers every byte of prepared images, through the checksums that were made then, and of
+        an array in memory; of images that a function makes it covers an even sample.
         """
         space = self.factor_space
         facts = (self.num_images, self.image_shape, space and (space.names, space.sizes))
         digest = hashlib.sha256(repr(facts).encode())
+        for split, index in sorted(self.splits.items()):
+            digest.update(f"{split} ".encode() + np.asarray(index, np.int64).tobytes())
         if (checksums := getattr(self.images, "checksums", None)) is None:
-            sample = np.unique(np.linspace(0, self.num_images - 1, _SAMPLE).astype(np.int64))
+            held = hasattr(self.images, "table")
+            number = self.num_images if held else min(self.num_images, _SAMPLE)
+            sample = np.linspace(0, self.num_images - 1, number).round().astype(np.int64)
             parts = np.array_split(sample, max(1, len(sample) // 64))
             checksums = np.concatenate([checksums_of(self.images(part)) for part in parts])
         digest.update(checksums.astype("<u4").tobytes())
