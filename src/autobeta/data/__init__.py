@@ -44,17 +44,14 @@ __all__ = [
 def as_dataset(data: object, options: DataOptions = DEFAULT_OPTIONS) -> FactorDataset:
     """Whatever a user has as a data set.
 
-    Args:
-        data: A data set, as it is; a name or a path, as for `load_data`; an array of images,
-            shape (n, H, W) or (n, H, W, C), under the rules of the data set `arrays`; or a torch
-            `Dataset` whose items are images (Pillow's, or tensors with channels first) or tuples
-            of an image and labels. All images of the last two are held in memory, as bytes.
-        options: What is asked for.
+    That is a data set, as it is; a name or a path, as for `load_data`; an array of images, shape
+    (n, H, W) or (n, H, W, C), under the rules of the data set `arrays`; or a torch `Dataset` whose
+    items are images (Pillow's, or tensors with channels first) or tuples of an image and labels.
+    All images of the last two are held in memory, as bytes.
 
     Raises:
         TypeError: If it is something else.
-        ValueError: If its images or labels break a rule.
-        MissingDataError: If there is nothing at the path.
+        ValueError, MissingDataError: As for `load_data`; if images or labels break a rule.
 
     Example:
         >>> as_dataset(np.zeros((20, 8, 8), np.uint8), DataOptions(image_size=32))
@@ -72,11 +69,8 @@ def load_data(
 ) -> FactorDataset:
     """Open a data set by name, or the user's own images by path.
 
-    Args:
-        name_or_path: Name of a data set, else a folder of images, a folder that Hugging Face's
-            `datasets` saved, or an .npy, .npz, .h5, .hdf5 or .parquet file.
-        options: What the data set may be asked for.
-        root: Cache folder; `data_root()` if left out.
+    A path is that of a folder of images, a folder that Hugging Face's `datasets` saved, or an
+    .npy, .npz, .h5, .hdf5 or .parquet file. `root` is the cache folder, by default `data_root()`.
 
     Raises:
         ValueError: If there is no such data set; the message lists the names.
@@ -118,11 +112,7 @@ def prepare_data(
 
 
 def official_files(name: str, options: DataOptions = DEFAULT_OPTIONS) -> list[OfficialFile]:
-    """The published files of a data set, of several variants the one asked for.
-
-    Raises:
-        ValueError: If there is no such data set or variant; the message lists the names.
-    """
+    """Published files of a data set, of variants the one asked for; errors as `load_data`."""
     module = registry.load("data", name)
     check_options(module, name, options)
     return published.official_files(module, options)
@@ -133,13 +123,8 @@ def read_image(
 ) -> UInt8[np.ndarray, "height width channels"]:
     """One image file, brought to a size as the data set `folder` brings its images.
 
-    Args:
-        path: File that Pillow can read.
-        size: Height and width, pixels; None keeps those of the image.
-        channels: 1 for grey, 3 for RGB.
-
-    Raises:
-        ValueError: If it can't be read as an image; the message names it.
+    `size` is height and width, pixels, and None keeps those of the image; `channels` are 1 (grey)
+    or 3 (RGB). A file that can't be read as an image is a ValueError that names it.
     """
     return fit(decode(path), size, channels)
 
@@ -166,7 +151,6 @@ def _find(name_or_path: str | Path, options: DataOptions) -> tuple[ModuleType, s
 
 
 def _kind_of(path: Path) -> str:
-    """Which loader reads a user's own file or folder."""
     own = {name: registry.load("data", name) for name in ("hdf5", "huggingface", "arrays")}
     if path.is_dir():
         if any((path / marker).exists() for marker in own["huggingface"].MARKERS):

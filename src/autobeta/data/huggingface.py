@@ -75,7 +75,6 @@ def convert(place: Path, options: DataOptions) -> Conversion:
 
 
 def _open(place: Path) -> tuple[dict[str, Any], list[str]]:
-    """Splits by name, and what was left out."""
     try:
         import datasets
     except ImportError as error:

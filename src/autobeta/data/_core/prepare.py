@@ -32,18 +32,12 @@ _RENDERED = 128  # images of 181 x 181 that are rendered at once; neighbours sha
 class Conversion:
     """What becomes a data set: the images of its files, and what is known about them.
 
-    Args:
-        num_images: Number of images.
-        images: They in order, in parts, as they are in the files; scaling is not the module's.
-        channels: Of the prepared images, where nothing else is asked for.
-        source: Where they come from, in words.
-        space: Their factors; None where there are none.
-        factors: Factor values of each image, shape (num_images, num_factors), where they are not
-            the full grid in order.
-        splits: Indices of the splits, where the set has its own.
-        names: Name of each image's file, where they have one.
-        notes: What was left out, a sentence each; said whenever the data set is opened.
-        packed: Whether all pixels are 0 or 255 and take one bit.
+    `images` come in order, in parts, as they are in the files: scaling is not the module's.
+    `channels` are those of the prepared images, where nothing else is asked for; `source` says in
+    words where they come from. `factors`, shape (num_images, num_factors), are left out where they
+    are the full grid of `space` in order; `splits` are indices, where the set has its own; `notes`
+    are sentences about what was left out, said whenever the data set is opened. `packed` images
+    are 0 or 255 in all pixels, which take one bit.
     """
 
     num_images: int
@@ -146,7 +140,6 @@ def _either(choices: Iterable[int]) -> str:
 
 
 def _own_place(module: ModuleType, options: DataOptions) -> Path:
-    """The user's file or folder."""
     if options.path is None:
         raise ValueError(f"`path` must be {module.PLACE}; got None. Give its place.")
     place = options.path.expanduser()
@@ -216,7 +209,6 @@ def _write(
 
 
 def _stored_shape(shape: tuple[int, ...], packed: bool) -> tuple[int, ...]:
-    """Shape of the stored table: a row an image, or its bits."""
     return (shape[0], -(-math.prod(shape[1:]) // 8)) if packed else shape
 
 

@@ -67,10 +67,9 @@ def verify(dataset: FactorDataset, against: Path) -> VerifyResult:
 
 
 def check(dataset: FactorDataset, *, num_images: int = 2000, seed: int = 0) -> VerifyResult:
-    """Compare a random sample of the prepared images, at most all, with a fresh rendering.
+    """Compare a random sample of the prepared images with a fresh rendering.
 
-    Raises:
-        ValueError: If the images come from files alone.
+    A data set that autobeta can't render is a ValueError.
     """
     if dataset.render is None:
         raise ValueError(
