@@ -47,11 +47,8 @@ def as_dataset(data: object, options: DataOptions = DEFAULT_OPTIONS) -> FactorDa
     That is a data set, as it is; a name or a path, as for `load_data`; an array of images, shape
     (n, H, W) or (n, H, W, C), under the rules of the data set `arrays`; or a torch `Dataset` whose
     items are images (Pillow's, or tensors with channels first) or tuples of an image and labels.
-    All images of the last two are held in memory, as bytes.
-
-    Raises:
-        TypeError: If it is something else.
-        ValueError, MissingDataError: As for `load_data`; if images or labels break a rule.
+    All images of the last two are held in memory, as bytes. Something else is a TypeError, images
+    or labels that break a rule a ValueError; other errors are as for `load_data`.
 
     Example:
         >>> as_dataset(np.zeros((20, 8, 8), np.uint8), DataOptions(image_size=32))
@@ -72,9 +69,8 @@ def load_data(
     A path is that of a folder of images, a folder that Hugging Face's `datasets` saved, or an
     .npy, .npz, .h5, .hdf5 or .parquet file. `root` is the cache folder, by default `data_root()`.
 
-    Raises:
-        ValueError: If there is no such data set; the message lists the names.
-        MissingDataError: If there is nothing at the path, or files are not at hand.
+    If there is no such data set, a ValueError lists the names; nothing at the path, or files that
+    are not at hand, are a MissingDataError.
     """
     module, name, options = _find(name_or_path, options)
     return load(module, name, options, root or data_root())
@@ -92,12 +88,8 @@ def prepare_data(
 
     `on_progress` is called with (images done, images in all); left out, a bar is shown where
     standard error is a terminal. `download` fetches published files that are not in the cache
-    folder, where they have an address; nothing else ever fetches. The rest is as for `load_data`.
-
-    Raises:
-        ValueError: As for `load_data`.
-        MissingDataError: If files are neither there nor can be had.
-        OSError: If the disk has no room.
+    folder, where they have an address; nothing else ever fetches. The rest is as for `load_data`,
+    errors too; a disk without room is an OSError.
     """
     module, name, options = _find(name_or_path, options)
     root = root or data_root()
@@ -130,7 +122,6 @@ def read_image(
 
 
 def _find(name_or_path: str | Path, options: DataOptions) -> tuple[ModuleType, str, DataOptions]:
-    """The module of a data set, its name, and the options with the path in them."""
     text = str(name_or_path)
     if text in registry.available("data"):
         module = registry.load("data", text)

@@ -75,7 +75,6 @@ def read_matrix(path: Path) -> np.ndarray:
 
 def convert(paths: list[Path], options: DataOptions) -> Conversion:
     """Left images for training, then for testing, with their factors."""
-    del options
     parts = [_part(*paths[:3]), _part(*paths[3:])]
     factors = np.concatenate([part for _, part in parts])
     index = SPACE.index(factors)

@@ -56,8 +56,7 @@ class Batches:
                 f"`batch_size` must be in 1..{len(self._indices)}, the images in {split!r} of "
                 f"{dataset.name}; got {batch_size}. Lower it."
             )
-        self._dataset = dataset
-        self._batch_size = batch_size
+        self._dataset, self._batch_size = dataset, batch_size
         self._device = torch.device(device or "cpu")
         # A tensor on the device: CUDA multiplies by the reciprocal of a Python number instead.
         self._white = torch.tensor(255.0, device=self._device)

@@ -29,11 +29,7 @@ class FactorDataset:
     `factor_values`, integers of shape (batch, num_factors); and `render`, which makes the same
     images afresh, to check prepared ones: None where they can only come from files. `splits` are
     indices: "train" always, "test" where some are held out; left out, all images are for training.
-    `names` are those of the images' files, where they have some.
-
-    Raises:
-        ValueError: If `splits` has no "train", or an index out of range, or there is not a name
-            for each image.
+    `names` are those of the images' files, where they have some: one for each, else a ValueError.
     """
 
     name: str

@@ -117,13 +117,13 @@ def check_options(module: ModuleType | None, name: str, options: DataOptions) ->
     sizes, channels = getattr(module, "SIZES", None), getattr(module, "CHANNELS", (1, 3))
     if sizes and options.image_size not in (None, *sizes):
         raise ValueError(
-            f"`image_size` must be {_either(sizes)} for {name}; got {options.image_size}. "
-            "Scaled, it would be another data set."
+            f"`image_size` must be {' or '.join(map(str, sizes))} for {name}; got "
+            f"{options.image_size}. Scaled, it would be another data set."
         )
     if options.channels is not None and options.channels not in channels:
         raise ValueError(
-            f"`channels` must be {_either(channels)} for {name}; got {options.channels}. "
-            "Leave it out to keep what the images have."
+            f"`channels` must be {' or '.join(map(str, channels))} for {name}; got "
+            f"{options.channels}. Leave it out to keep what the images have."
         )
     variants = getattr(module, "VARIANTS", ())
     if options.variant is not None and options.variant not in variants:
@@ -133,10 +133,6 @@ def check_options(module: ModuleType | None, name: str, options: DataOptions) ->
         raise ValueError(
             f"`path` must be left out for {name}; got {shown(options.path)}. It reads no file."
         )
-
-
-def _either(choices: Iterable[int]) -> str:
-    return " or ".join(map(str, choices))
 
 
 def _own_place(module: ModuleType, options: DataOptions) -> Path:
@@ -171,10 +167,7 @@ def _once(
     options: DataOptions,
     on_progress: OnProgress | None,
 ) -> Path:
-    """Write a conversion to `cache` if it is not there, and what belongs to it beside it.
-
-    The images come last under their name, so that a cache file says that everything is there.
-    """
+    """Write a conversion to `cache` if it is not there; its images last: they say that all is."""
     if not (cache.exists() and _facts(cache).exists()):
         with writing_in(cache.parent):
             if not (cache.exists() and _facts(cache).exists()):
