@@ -1,10 +1,8 @@
 """beta from one convention of the loss to another.
 
 Ours is the sum over pixels and latents, in nats per image, with the binary cross-entropy, or half
-the squared error of a Gaussian with sigma 1. Papers and programs average over pixels, over
-latents, over both, leave the half out, or have another sigma; then their beta is another number
-for the same loss. Multiplying a loss by a constant changes nothing but what a learning rate means,
-so what counts is the ratio of the two terms.
+the squared error of a Gaussian with sigma 1; `docs/concepts.md` has others. Multiplying a loss by
+a constant only changes what a learning rate means, so what counts is the ratio of the two terms.
 """
 
 from dataclasses import dataclass
@@ -20,15 +18,9 @@ Reduction = Literal["sum", "mean"]
 class Convention(Settings):
     """How a loss distortion + beta * KL counts its terms.
 
-    Args:
-        distortion: "bce" (binary cross-entropy), "half_squared_error", "squared_error", or
-            "gaussian" (squared error over 2 sigma^2).
-        pixels: Whether the distortion is summed or averaged over pixels and channels.
-        latents: Whether the KL is summed or averaged over latents.
-        sigma: Standard deviation of a pixel, for "gaussian" only.
-
-    Raises:
-        ValueError: If a field breaks its rule, or another distortion has a `sigma`.
+    `distortion` is "bce" (binary cross-entropy), "half_squared_error", "squared_error", or
+    "gaussian" (squared error over 2 sigma^2), which alone has a `sigma`. It is summed or averaged
+    over pixels and channels (`pixels`), the KL over `latents`.
     """
 
     distortion: Distortion = "bce"
@@ -59,11 +51,8 @@ def convert_beta(
 ) -> float:
     """The beta that makes the target's loss a multiple of the origin's, which has `beta`.
 
-    `num_values` is the number of pixels times channels of an image.
-
-    Raises:
-        ValueError: If one convention has the cross-entropy and the other a squared error, which
-            are no multiples of each other.
+    `num_values` is the number of pixels times channels of an image. The cross-entropy and squared
+    errors are no multiples of each other: a ValueError.
 
     Example:
         >>> mean_squared = Convention(distortion="squared_error", pixels="mean")

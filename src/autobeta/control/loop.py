@@ -31,14 +31,9 @@ _LARGEST = 1e9  # a margin above this is called infinite
 class Loop(Settings):
     """Plant and controller near an operating point.
 
-    Args:
-        gain: b, nats of KL lost for each unit of the controlled variable, positive.
-        lag: Time constant of the KL's answer, steps; 0 for none.
-        kp: Proportional gain per nat: `kp` of LogPI, a quarter of that of IncrementalPI and
-            PositionalPI.
-        ki: Integral gain per nat and step, as a positive number; without one KL does not reach
-            its target.
-        window: T, the number of values in the moving average; 1 for PositionalPI.
+    `gain` is b, nats of KL lost for each unit of the controlled variable; `lag` is in steps, 0 for
+    none. `kp`, per nat, is that of LogPI, or a quarter of that of IncrementalPI and PositionalPI;
+    `ki`, per nat and step, is positive here. `window` is T, 1 for PositionalPI.
 
     Example:
         >>> round(damping(Loop(gain=7.0, lag=50.0, kp=0.2, ki=0.004, window=5)), 2)
@@ -64,11 +59,9 @@ def suggest_gains(gain: Positive, lag: Positive, *, settling: Positive) -> tuple
     kp / ki = (1 - a) / a cancels the plant's lag, so that the loop is of first order with the time
     constant 1 / (gain * ki).
 
-    Args:
-        gain: b, nats for each unit of the controlled variable.
-        lag: Of the plant, steps.
-        settling: Time constant that is wanted of the loop, steps; not much below the lag, or the
-            noise of the batches moves beta more than the set point does.
+    `gain` and `lag` are the plant's, as for `Loop`; `settling` is the time constant that is wanted
+    of the loop, steps: not much below the lag, or the noise of the batches moves beta more than
+    the set point does.
 
     Example:
         >>> kp, ki = suggest_gains(7.0, 50.0, settling=50.0)
@@ -148,12 +141,8 @@ def step_response(loop: Loop, num_steps: int) -> Float[np.ndarray, " steps"]:
 def overshoot(loop: Loop, num_steps: int | None = None) -> float:
     """Largest excess over the set point after a step of it, as a fraction of the step.
 
-    It is 0 if KL never exceeds the set point; infinite if the loop is unstable.
-
-    Args:
-        loop: In equilibrium before the step.
-        num_steps: Steps to look at; left out, as many as the slowest pole needs to die out, at
-            most 20,000.
+    It is 0 if KL never exceeds the set point; infinite if the loop is unstable. Left out,
+    `num_steps` are as many as the slowest pole needs to die out, at most 20,000.
     """
     if not is_stable(loop):
         return math.inf

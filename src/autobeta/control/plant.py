@@ -37,9 +37,8 @@ def identify(log: Rows) -> Plant:
     others follow by linear least squares. The lines have `step`, `kl_average`, `target` and
     `beta`, and are evenly spaced.
 
-    Raises:
-        ValueError: If the set point does not rise and hold often enough, or KL does not fall as
-            beta grows.
+    A set point that does not rise and hold often enough, or a KL that does not fall as beta grows,
+    is a ValueError.
 
     Source:
         Ours. On simulated loops with noise of 0.3 nats in each batch it is within 10 % of the gain
@@ -66,7 +65,6 @@ def identify(log: Rows) -> Plant:
 
 
 def _pieces(log: Rows) -> list[Rows]:
-    """Pieces of the log, each with one rise of the set point and what follows it."""
     target = np.array([math.nan if r.get("target") is None else r["target"] for r in log], float)
     moves = np.flatnonzero(np.diff(target)) + 1
     begins = [i for i in moves.tolist() if i - 1 not in moves and target[i] > target[i - 1]]

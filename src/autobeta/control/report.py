@@ -29,18 +29,10 @@ def analyse(
 ) -> LoopReport | str:
     """Identify the plant of a run, and close the loop with a controller's linear gains.
 
-    Args:
-        log: Lines of the run's log; see `identify`.
-        kp: Proportional gain near the target, per nat; these are the fields of
-            `AbstractController.near_target()`.
-        ki: Integral gain there, positive.
-        window: Values in the controller's average.
-        logarithmic: Whether it moves log beta; else the plant's gain is that at the median beta
-            of the last quarter of the log.
-
-    Returns:
-        The report; or, where the log does not show the plant, as those of default runs, a
-        sentence that says why and what to do. What KL did is then still in `tracking`.
+    `log` is as for `identify`, the gains are the fields of `AbstractController.near_target()`. If
+    they are not `logarithmic`, the plant's gain is that at the median beta of the last quarter of
+    the log. Where the log does not show the plant, as those of default runs, a sentence says why
+    and what to do instead of the report. What KL did is then still in `tracking`.
     """
     if ki == 0:
         return "The controller has no integral gain, so that KL does not follow its set point."
@@ -48,9 +40,8 @@ def analyse(
         plant = identify(log)
     except ValueError as error:
         return str(error)
-    gain = plant.gain
-    if not logarithmic:
-        gain /= float(np.median([row["beta"] for row in log[-len(log) // 4 :]]))
+    late = [row["beta"] for row in log[-len(log) // 4 :]]
+    gain = plant.gain if logarithmic else plant.gain / float(np.median(late))
     loop = Loop(gain=gain, lag=plant.lag, kp=kp, ki=ki, window=window)
     suited_kp, suited_ki = suggest_gains(gain, plant.lag, settling=max(_SETTLING, plant.lag))
     return LoopReport(

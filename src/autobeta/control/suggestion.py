@@ -127,11 +127,8 @@ class Suggestion:
 def suggest(log: Sequence[Mapping[str, Any]]) -> Suggestion:
     """Read a set point, a schedule and bounds from a pilot's log, as `read_pilot` takes it.
 
-    It needs at least 8 lines for each 1.2 e-folds of beta.
-
-    Raises:
-        ValueError: If the log is too short, or passes neither the slope 1 nor a KL near 0, or
-            shows no curve, or the network learned nothing at beta 1.
+    It needs at least 8 lines for each 1.2 e-folds of beta. A log that passes neither the slope 1
+    nor a KL near 0, shows no curve, or a network that learned nothing at beta 1, is a ValueError.
 
     Source:
         Ours. That -dR/dKL is beta at the optimum of R + beta KL is Alemi et al., Fixing a Broken
@@ -195,7 +192,6 @@ def _curve(u: Lines, kl: Lines, reconstruction: Lines) -> tuple[Point, ...]:
 
 
 def _check_rise(u: Lines, reconstruction: Lines) -> None:
-    """Refuse a reconstruction that falls at first while beta rises, or does not rise in all."""
     early = u < _EARLY
     for near, wanted in ((early, "not fall"), (np.full(len(u), True), "rise")):
         slope, _, error = _line(u[near], reconstruction[near])
@@ -217,14 +213,12 @@ def _line(x: Lines, y: Lines) -> tuple[float, float, float]:
 
 
 def _at_beta(curve: Sequence[Point], beta: float) -> Point:
-    """The curve at a beta, interpolated over log beta."""
     u = [math.log(point.beta) for point in curve]
     columns = list(zip(*curve, strict=True))[1:]
     return Point(beta, *(float(np.interp(math.log(beta), u, column)) for column in columns))
 
 
 def _at_kl(curve: Sequence[Point], kl: float) -> Point:
-    """The curve at a KL, interpolated."""
     falling = curve[::-1]
     u = np.interp(kl, [p.kl for p in falling], [math.log(p.beta) for p in falling])
     return _at_beta(curve, math.exp(float(u)))

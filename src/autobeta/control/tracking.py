@@ -54,10 +54,7 @@ def tracking(
 ) -> Tracking | None:
     """Numbers of a run's log; None if it has no set point or fewer than four lines.
 
-    Args:
-        log: Lines with `step`, `kl_average`, `target` and `beta`.
-        beta_min: The controller's lower bound, left out where nothing bounds beta.
-        beta_max: Its upper bound.
+    Lines have `step`, `kl_average`, `target` and `beta`; bounds are left out where there are none.
 
     Example:
         >>> lines = [
@@ -140,7 +137,6 @@ def advice(found: Tracking, *, beta_min: float, beta_max: float = np.inf) -> lis
 
 
 def _moving_average(values: Lines) -> Lines:
-    """Mean over the lines around each, fewer at the ends."""
     ones = np.ones(min(_SMOOTH, len(values)))
     counts = np.convolve(np.ones(len(values)), ones, "same")
     return np.convolve(values, ones, "same") / counts
@@ -160,7 +156,6 @@ def _period(ripple: Lines) -> float | None:
 
 
 def _settling(step: Lines, error: Lines, target: Lines) -> float | None:
-    """Median steps from the end of a rise until the error stays small; the target is held."""
     found = []
     edges = (np.flatnonzero(np.diff(target)) + 1).tolist()  # first line of another set point
     for begin, end in zip(edges, [*edges[1:], len(target)], strict=False):

@@ -44,17 +44,11 @@ __all__ = [
 def as_dataset(data: object, options: DataOptions = DEFAULT_OPTIONS) -> FactorDataset:
     """Whatever a user has as a data set.
 
-    Args:
-        data: A data set, as it is; a name or a path, as for `load_data`; an array of images,
-            shape (n, H, W) or (n, H, W, C), under the rules of the data set `arrays`; or a torch
-            `Dataset` whose items are images (Pillow's, or tensors with channels first) or tuples
-            of an image and labels. All images of the last two are held in memory, as bytes.
-        options: What is asked for.
-
-    Raises:
-        TypeError: If it is something else.
-        ValueError: If its images or labels break a rule.
-        MissingDataError: If there is nothing at the path.
+    That is a data set, as it is; a name or a path, as for `load_data`; an array of images, shape
+    (n, H, W) or (n, H, W, C), under the rules of the data set `arrays`; or a torch `Dataset` whose
+    items are images (Pillow's, or tensors with channels first) or tuples of an image and labels.
+    All images of the last two are held in memory, as bytes. Something else is a TypeError, images
+    or labels that break a rule a ValueError; other errors are as for `load_data`.
 
     Example:
         >>> as_dataset(np.zeros((20, 8, 8), np.uint8), DataOptions(image_size=32))
@@ -72,15 +66,11 @@ def load_data(
 ) -> FactorDataset:
     """Open a data set by name, or the user's own images by path.
 
-    Args:
-        name_or_path: Name of a data set, else a folder of images, a folder that Hugging Face's
-            `datasets` saved, or an .npy, .npz, .h5, .hdf5 or .parquet file.
-        options: What the data set may be asked for.
-        root: Cache folder; `data_root()` if left out.
+    A path is that of a folder of images, a folder that Hugging Face's `datasets` saved, or an
+    .npy, .npz, .h5, .hdf5 or .parquet file. `root` is the cache folder, by default `data_root()`.
 
-    Raises:
-        ValueError: If there is no such data set; the message lists the names.
-        MissingDataError: If there is nothing at the path, or files are not at hand.
+    If there is no such data set, a ValueError lists the names; nothing at the path, or files that
+    are not at hand, are a MissingDataError.
     """
     module, name, options = _find(name_or_path, options)
     return load(module, name, options, root or data_root())
@@ -98,12 +88,8 @@ def prepare_data(
 
     `on_progress` is called with (images done, images in all); left out, a bar is shown where
     standard error is a terminal. `download` fetches published files that are not in the cache
-    folder, where they have an address; nothing else ever fetches. The rest is as for `load_data`.
-
-    Raises:
-        ValueError: As for `load_data`.
-        MissingDataError: If files are neither there nor can be had.
-        OSError: If the disk has no room.
+    folder, where they have an address; nothing else ever fetches. The rest is as for `load_data`,
+    errors too; a disk without room is an OSError.
     """
     module, name, options = _find(name_or_path, options)
     root = root or data_root()
@@ -118,11 +104,7 @@ def prepare_data(
 
 
 def official_files(name: str, options: DataOptions = DEFAULT_OPTIONS) -> list[OfficialFile]:
-    """The published files of a data set, of several variants the one asked for.
-
-    Raises:
-        ValueError: If there is no such data set or variant; the message lists the names.
-    """
+    """Published files of a data set, of variants the one asked for; errors as `load_data`."""
     module = registry.load("data", name)
     check_options(module, name, options)
     return published.official_files(module, options)
@@ -133,19 +115,13 @@ def read_image(
 ) -> UInt8[np.ndarray, "height width channels"]:
     """One image file, brought to a size as the data set `folder` brings its images.
 
-    Args:
-        path: File that Pillow can read.
-        size: Height and width, pixels; None keeps those of the image.
-        channels: 1 for grey, 3 for RGB.
-
-    Raises:
-        ValueError: If it can't be read as an image; the message names it.
+    `size` is height and width, pixels, and None keeps those of the image; `channels` are 1 (grey)
+    or 3 (RGB). A file that can't be read as an image is a ValueError that names it.
     """
     return fit(decode(path), size, channels)
 
 
 def _find(name_or_path: str | Path, options: DataOptions) -> tuple[ModuleType, str, DataOptions]:
-    """The module of a data set, its name, and the options with the path in them."""
     text = str(name_or_path)
     if text in registry.available("data"):
         module = registry.load("data", text)
@@ -166,7 +142,6 @@ def _find(name_or_path: str | Path, options: DataOptions) -> tuple[ModuleType, s
 
 
 def _kind_of(path: Path) -> str:
-    """Which loader reads a user's own file or folder."""
     own = {name: registry.load("data", name) for name in ("hdf5", "huggingface", "arrays")}
     if path.is_dir():
         if any((path / marker).exists() for marker in own["huggingface"].MARKERS):

@@ -108,7 +108,6 @@ def _pixels(image: object, i: int, white: int) -> Pixels:
 
 
 def _flat(labels: list[Any]) -> tuple[Any, ...]:
-    """The labels of an item: numbers, or tensors, arrays or lists of them."""
     plain = [label.tolist() if hasattr(label, "tolist") else label for label in labels]
     return tuple(v for p in plain for v in (p if isinstance(p, tuple | list) else [p]))
 

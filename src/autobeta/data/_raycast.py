@@ -134,7 +134,6 @@ def _cone(o: Rays, d: Rays, r: float) -> tuple[Distances, Rays]:
 
 
 def _disc(o: Rays, d: Rays, r: float, z: float) -> tuple[Distances, Rays]:
-    """The level disc of radius r at height z."""
     t = (z - o[:, 2]) / np.where(np.abs(d[:, 2]) > _EPSILON, d[:, 2], _EPSILON)
     p = _at(o, d, t)
     t = np.where((t > _EPSILON) & ((p[:, :2] ** 2).sum(1) <= r * r), t, np.inf)
@@ -142,7 +141,6 @@ def _disc(o: Rays, d: Rays, r: float, z: float) -> tuple[Distances, Rays]:
 
 
 def _first_root(a: Distances, half_b: Distances, c: Distances) -> Distances:
-    """Smallest positive t with a t^2 + 2 half_b t + c = 0; infinite where there is none."""
     return np.minimum(*_roots(a, half_b, c))
 
 

@@ -28,5 +28,4 @@ SUFFIXES = (".npy", ".npz")
 
 def convert(place: Path, options: DataOptions) -> Conversion:
     """Images and factors of the file."""
-    del options
     return convert_arrays(place, open_arrays(place))

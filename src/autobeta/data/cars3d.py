@@ -67,14 +67,13 @@ def convert(paths: list[Path], options: DataOptions) -> Conversion:
         scaled[:, wanted[name]] = fit_all(_views(archive.place / name, data), size, channels)
     views, which = np.divmod(np.arange(num_views * len(cars)), len(cars))
     factors = np.stack([*np.divmod(views, SPACE.sizes[1]), which], axis=1)
-    complete = len(cars) == SPACE.sizes[2]
     return Conversion(
         num_images=len(factors),
         images=iter(scaled),
         channels=channels,
         source=f"{archive.place.name}, {len(cars)} cars",
         space=SPACE,
-        factors=None if complete else factors,
+        factors=None if len(cars) == SPACE.sizes[2] else factors,
     )
 
 

@@ -48,11 +48,9 @@ BY_HAND = (
     "0B7EVK8r0v71pZjFTYXZWM3FlRnM, list_attr_celeba.txt 0B7EVK8r0v71pblRyaVFSWGxPY0U, "
     "list_eval_partition.txt 0B7EVK8r0v71pY0NSMzRuSXJEVkk)"
 )
+_SUM = "sha256:46fb89443c578308acf364d7d379fe1b9efb793042c0af734b6112e4fd3a8c74"
 FILES = {
-    "img_align_celeba.zip": (
-        "sha256:46fb89443c578308acf364d7d379fe1b9efb793042c0af734b6112e4fd3a8c74",
-        1_443_490_838,
-    ),
+    "img_align_celeba.zip": (_SUM, 1_443_490_838),
     "list_attr_celeba.txt": ("", 0),
     "list_eval_partition.txt": ("", 0),
 }

@@ -58,7 +58,6 @@ def render(index: Index, image_size: int = 64) -> Images:
 
 def convert(paths: list[Path], options: DataOptions) -> Conversion:
     """Images of the official file, streamed; its pickled member is not touched."""
-    del options
     [path] = paths
     wanted = (SPACE.num_combinations, 64, 64)
     with reading(path, "official file of dSprites", "Fetch it again, or leave it out."):

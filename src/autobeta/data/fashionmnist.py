@@ -40,5 +40,4 @@ SPACE = FactorSpace(tuple(FACTORS), tuple(FACTORS.values()))
 
 def convert(paths: list[Path], options: DataOptions) -> Conversion:
     """Images and labels of the four files."""
-    del options
     return convert_idx(paths, SPACE)

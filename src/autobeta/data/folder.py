@@ -84,7 +84,6 @@ def convert(place: Path, options: DataOptions) -> Conversion:
 
 
 def _classes(folders: Sequence[tuple[str, ...]]) -> dict[str, Sequence[Any]]:
-    """The folder of each image, where all are in folders and in several."""
     several = all(folders) and len({parts[0] for parts in folders}) > 1
     return {"class": [shown(parts[0]) for parts in folders]} if several else {}
 
@@ -103,6 +102,5 @@ def _table(place: Path) -> list[Path]:
 
 
 def _counted(files: Sequence[Path]) -> str:
-    """How many files there are of each kind."""
     kinds = Counter(shown(file.suffix.lower()) or "without ending" for file in files)
     return ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items()))

@@ -23,5 +23,4 @@ SUFFIXES = (".h5", ".hdf5")
 
 def convert(place: Path, options: DataOptions) -> Conversion:
     """Images and factors of the file."""
-    del options
     return convert_arrays(place, open_hdf5(place))

@@ -75,7 +75,6 @@ def convert(place: Path, options: DataOptions) -> Conversion:
 
 
 def _open(place: Path) -> tuple[dict[str, Any], list[str]]:
-    """Splits by name, and what was left out."""
     try:
         import datasets
     except ImportError as error:
@@ -89,10 +88,8 @@ def _open(place: Path) -> tuple[dict[str, Any], list[str]]:
             named = loaded if isinstance(loaded, dict) else {"train": loaded}
             found = {SPLITS.get(name, name): part for name, part in named.items()}
         else:
-            found = {
-                split: datasets.Dataset.from_parquet(files)
-                for split, files in _parquet_files(place).items()
-            }
+            files = _parquet_files(place)
+            found = {split: datasets.Dataset.from_parquet(of) for split, of in files.items()}
     if "train" not in found:
         raise ValueError(
             f"`{shown(place)}` must have a split 'train'; got {sorted(found)}. Rename one."

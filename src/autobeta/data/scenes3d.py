@@ -95,7 +95,6 @@ def _towards(light: int) -> Float[np.ndarray, " 3"]:
 
 
 def _palette() -> Float[np.ndarray, "hue background part 3"]:
-    """RGB of floor, wall and solid for each hue and background."""
     _, _, _, _, _, _, num_hues, num_backgrounds = SPACE.sizes
     colours = np.empty((num_hues, num_backgrounds, 3, 3))
     colours[:, :, :2] = BACKGROUNDS[None, :num_backgrounds]

@@ -34,12 +34,8 @@ KINDS |= {"scale": "ordinal", "shape": "categorical", "orientation": "ordinal"}
 SIZE = 64
 DISK = "5.9 GB in the cache at 64 pixels; 268 MB for the file"
 URL = "https://storage.googleapis.com/3d-shapes/"
-FILES = {
-    "3dshapes.h5": (
-        "sha256:0a0f6ed98baff276a50f3a081a7434d788da63cb135a98189b2a5b5769be1785",
-        267573662,
-    )
-}
+_SUM = "sha256:0a0f6ed98baff276a50f3a081a7434d788da63cb135a98189b2a5b5769be1785"
+FILES = {"3dshapes.h5": (_SUM, 267573662)}
 
 SPACE = FactorSpace(tuple(FACTORS), tuple(FACTORS.values()))
 LOWEST = np.array([0.0, 0.0, 0.0, 0.75, 0.0, -30.0])

@@ -36,32 +36,17 @@ SIZE = 96
 DISK = "199 MB in the cache at 64 pixels; 263 MB of files"
 CHANNELS = (1,)
 URL = "https://cs.nyu.edu/~ylclab/data/norb-v1.0-small/"
-FILES = {
-    "smallnorb-5x46789x9x18x6x2x96x96-training-dat.mat.gz": (
-        "sha256:5ffd6272a07d32695ee1082a26a41a93a37aab8c28da047f8c34ed348d214873",
-        131896188,
-    ),
-    "smallnorb-5x46789x9x18x6x2x96x96-training-cat.mat.gz": (
-        "sha256:2784e542c1922060691090952b6cd6278879a216c90f81476f0f00256d42cdaa",
-        348,
-    ),
-    "smallnorb-5x46789x9x18x6x2x96x96-training-info.mat.gz": (
-        "sha256:de7eb932ebe7a4ee16217fead60660d0eb3d23632c2f4d1c51f88c501c17bf32",
-        71052,
-    ),
-    "smallnorb-5x01235x9x18x6x2x96x96-testing-dat.mat.gz": (
-        "sha256:cf7104eed3e51174d2f65b66d1e5878b9da233b886f161b0d88f4510ba2c7474",
-        130799817,
-    ),
-    "smallnorb-5x01235x9x18x6x2x96x96-testing-cat.mat.gz": (
-        "sha256:ecaf6d5bb8c3bc5eab9cf0258f6d2198dd474e016e374836fc097f2e5ff509ff",
-        347,
-    ),
-    "smallnorb-5x01235x9x18x6x2x96x96-testing-info.mat.gz": (
-        "sha256:16adf314226327ee006d1a44db8cfef52773c06c829951d5653a9f6f310248a2",
-        10428,
-    ),
-}
+_PARTS = ("5x46789x9x18x6x2x96x96-training", "5x01235x9x18x6x2x96x96-testing")
+_SUMS = (
+    ("sha256:5ffd6272a07d32695ee1082a26a41a93a37aab8c28da047f8c34ed348d214873", 131896188),
+    ("sha256:2784e542c1922060691090952b6cd6278879a216c90f81476f0f00256d42cdaa", 348),
+    ("sha256:de7eb932ebe7a4ee16217fead60660d0eb3d23632c2f4d1c51f88c501c17bf32", 71052),
+    ("sha256:cf7104eed3e51174d2f65b66d1e5878b9da233b886f161b0d88f4510ba2c7474", 130799817),
+    ("sha256:ecaf6d5bb8c3bc5eab9cf0258f6d2198dd474e016e374836fc097f2e5ff509ff", 347),
+    ("sha256:16adf314226327ee006d1a44db8cfef52773c06c829951d5653a9f6f310248a2", 10428),
+)
+_NAMES = [f"smallnorb-{p}-{kind}.mat.gz" for p in _PARTS for kind in ("dat", "cat", "info")]
+FILES = dict(zip(_NAMES, _SUMS, strict=True))
 
 SPACE = FactorSpace(tuple(FACTORS), tuple(FACTORS.values()))
 _TYPES = {0x1E3D4C55: "u1", 0x1E3D4C54: "<i4", 0x1E3D4C56: "<i2", 0x1E3D4C51: "<f4"}
@@ -90,7 +75,6 @@ def read_matrix(path: Path) -> np.ndarray:
 
 def convert(paths: list[Path], options: DataOptions) -> Conversion:
     """Left images for training, then for testing, with their factors."""
-    del options
     parts = [_part(*paths[:3]), _part(*paths[3:])]
     factors = np.concatenate([part for _, part in parts])
     index = SPACE.index(factors)
@@ -112,7 +96,6 @@ def convert(paths: list[Path], options: DataOptions) -> Conversion:
 
 
 def _part(dat: Path, cat: Path, info: Path) -> tuple[Images, Int[np.ndarray, "images 5"]]:
-    """Left images, shape (num_images, 96, 96, 1), and factor values of one part."""
     stereo, category, rest = (read_matrix(path) for path in (dat, cat, info))
     count = len(stereo)
     if stereo.shape[1:] != (2, 96, 96) or category.shape != (count,) or rest.shape != (count, 4):

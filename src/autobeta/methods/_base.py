@@ -24,7 +24,6 @@ class Facts:
 
     num_latents: int
     num_train: int
-    """Number of training images."""
     image_shape: tuple[int, int, int]
     """(height, width, channels)."""
     num_steps: int
@@ -37,9 +36,7 @@ class Recipe:
     """The objects that make a method."""
 
     objective: AbstractObjective
-    """Counts the terms."""
     weighting: AbstractWeighting
-    """Turns them into a loss."""
     weighting_lr: float | None = None
     """Learning rate of the weighting's own parameters; None takes the network's."""
     likelihood: AbstractLikelihood | None = None

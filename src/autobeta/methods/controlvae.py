@@ -66,5 +66,4 @@ def build(config: Config, facts: Facts) -> Recipe:
     controller = PositionalPI(
         kp=config.kp, ki=config.ki, beta_min=config.beta_min, antiwindup=config.antiwindup
     )
-    weighting = ControlledKL(controller, set_point(config, facts))
-    return Recipe(objective=Elbo(), weighting=weighting)
+    return Recipe(objective=Elbo(), weighting=ControlledKL(controller, set_point(config, facts)))

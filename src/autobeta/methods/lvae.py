@@ -2,9 +2,8 @@
 
     loss = R / (2 s_0) + K / (2 s_1) + r(s_0) + r(s_1)
 
-with R = reconstruction and K = kl, each divided by its unit, and r the regulariser: 0.5 log s
-("log") or log(1 + s) ("log1p"). beta, the KL's weight over the reconstruction's, tends to the
-ratio of the fixed points of `weighting/learned.py`.
+with R = reconstruction and K = kl, each divided by its unit, and r the regulariser, as
+`weighting/learned.py` has it; beta tends to the ratio of its fixed points.
 
 Deviations:
     The published loss, start and optimiser are not known to us. What stands here follows from the
@@ -59,11 +58,7 @@ class Config(Settings):
 
 
 def make_recipe(config: Any, facts: Facts, *, kl_per_latent: bool) -> Recipe:  # noqa: ANN401
-    """Objects of L-VAE or mdL-VAE, whose settings are alike.
-
-    Raises:
-        ValueError: If the warm-up is not shorter than the run.
-    """
+    """Objects of L-VAE or mdL-VAE, whose settings are alike."""
     for caution in _cautions(config.warmup, facts):
         warnings.warn(caution, stacklevel=3)
     unit = float(math.prod(facts.image_shape)) if config.unit == "pixel" else 1.0
@@ -80,10 +75,7 @@ def make_recipe(config: Any, facts: Facts, *, kl_per_latent: bool) -> Recipe:  #
 
 
 def _cautions(warmup: int, facts: Facts) -> Iterator[str]:
-    """Refuse a run that never learns its weights; warn of one that hardly does.
-
-    Warn, too, of likelihoods whose value has a part that no network can lower.
-    """
+    """What to warn of; a run that never learns its weights is refused."""
     if warmup >= facts.num_steps:
         raise ValueError(
             f"`warmup` must be below the run's {facts.num_steps} steps; got {warmup}. "

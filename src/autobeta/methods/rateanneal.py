@@ -2,21 +2,16 @@
 
     loss = reconstruction + beta_t * kl
 
-By rate-distortion theory beta is the slope -dR/dKL at which training sits, and 1 that of the
-ELBO's optimum. So a run that ends at beta 1 needs no set point: it ends where the ELBO says. Only
-the way there is controlled, by a pacemaker p that KL follows:
+A run that ends at beta 1 needs no set point: it ends where the ELBO says. Only the way there is
+controlled, by a pacemaker p that KL follows:
 
     p_t = p_(t-1) + min(rate, lead - e_(t-1))          e_t = p_t - mean of the last 5 KLs
     log beta_t from `LogPI` on e_t, at least log floor_t
 
-`rate` is `growth` nats over the length of the run. The pacemaker is never more than `lead` nats
-ahead of KL, so it waits while the network has not yet learned to use more nats, and beta falls by
-at most lead |ki| e-folds per step. Where KL outruns the pacemaker beta rises again.
-
-The floor is `beta_low` for the fraction `growing` of the run, rises exponentially for the fraction
-`returning`, and is `beta_end` afterwards. It has to be below 1 first: coming from a large beta, a
-latent that carries nothing does not pay before the decoder has learned to use it.
-`docs/rateanneal.md` has the stability of the loop, and a comparison with DynamicVAE and L-VAE.
+`rate` is `growth` nats over the length of the run. The pacemaker waits while the network has not
+yet learned to use more nats. The floor is `beta_low` for the fraction `growing` of the run, rises
+exponentially for the fraction `returning`, and is `beta_end` afterwards; it has to be below 1
+first. `docs/rateanneal.md` says why, and has the stability of the loop and a comparison.
 
 Deviations:
     None; there is no paper.
@@ -82,11 +77,8 @@ class Config(Settings):
 class PacedKL(AbstractWeighting):
     """loss = reconstruction + beta * kl, with beta such that KL grows at a set rate.
 
-    Args:
-        controller: Moves log beta; its lower bound is set in every step.
-        floor: Schedule of beta's lower bound, positive.
-        rate: Nats per step.
-        lead: Nats that the pacemaker may be ahead of the mean KL.
+    The controller's lower bound is set to `floor` in every step; `rate` is in nats per step, and
+    the pacemaker is at most `lead` nats ahead of the mean KL.
 
     Example:
         >>> import torch
@@ -105,8 +97,7 @@ class PacedKL(AbstractWeighting):
         super().__init__()
         # not named controller: its target is no set point, and KL need not be near it at the end
         self.pace = controller
-        self._floor = floor
-        self._rate, self._lead = rate, lead
+        self._floor, self._rate, self._lead = floor, rate, lead
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step."""
@@ -130,6 +121,5 @@ def build(config: Config, facts: Facts) -> Recipe:
     begin = round(config.growing * facts.num_steps)
     end = max(begin + 1, round((config.growing + config.returning) * facts.num_steps))
     floor = schedules.exponential(config.beta_low, config.beta_end, begin=begin, end_step=end)
-    rate = config.growth / facts.num_steps
-    weighting = PacedKL(controller, floor, rate=rate, lead=config.lead)
+    weighting = PacedKL(controller, floor, rate=config.growth / facts.num_steps, lead=config.lead)
     return Recipe(objective=Elbo(), weighting=weighting)

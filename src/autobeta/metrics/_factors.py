@@ -95,7 +95,6 @@ def numbers(column: Column, k: int) -> Float[np.ndarray, " points"]:
 
     Large integers are taken from their least, so that none merge; over too wide a range, numbered.
     """
-    del k  # no column is refused
     values, index = np.unique(column, return_inverse=True)
     exact = values.tolist()
     if is_whole(values) and max(abs(exact[0]), abs(exact[-1])) > EXACT_FLOAT:

@@ -40,23 +40,15 @@ def intervals(
 
         score -+ t * std(score of a half of the points, drawn without replacement)
 
-    The standard deviation over halves estimates the standard error of the whole, since a half
-    varies twice as much as the whole and halves of one sample share half of their points. A plain
-    bootstrap won't do: rows drawn twice lower MIG, look like neighbours to an estimate of
-    information, and leak from the fit to the test. The interval is for what the score would be on
-    average with as many other points of the same representation, draws of the metric's own
-    included. It seldom holds the score at ever more points, which is off by the bias at this
-    number, nor what other training seeds would give. It takes `halves` times the time.
+    The interval is for what the score would be on average with as many other points of the same
+    representation, draws of the metric's own included. It seldom holds the score at ever more
+    points, which is off by the bias at this number, nor what other training seeds would give.
+    `docs/metrics.md` says why halves, and no bootstrap. It takes `halves` times the time.
 
-    Arguments are those of `score`; a given `test` is halved too. `level` is the share of such
-    intervals that should hold their target. `n_jobs` processes each score some of the `halves`.
-
-    Returns:
-        Scores, and by name, or part of it, the ends of the interval within the score's range;
-        (NaN, NaN) for a score that is not finite.
-
-    Raises:
-        TypeError, ValueError: As `score`; if a metric is undefined for a half of the points.
+    Arguments and errors are those of `score`; a given `test` is halved too, and a metric that is
+    undefined for a half of the points is a ValueError. `level` is the share of such intervals that
+    should hold their target. `n_jobs` processes each score some of the `halves`. Beside the scores
+    are the ends of the interval by name, or part of it; (NaN, NaN) where a score is not finite.
 
     Source:
         Politis and Romano, Large Sample Confidence Regions Based on Subsamples, 1994, with a
@@ -90,7 +82,6 @@ def intervals(
 
 
 def _half_scores(inputs: Inputs, names: list[str], rng: np.random.Generator, seed: int) -> Result:
-    """Scores of a random half of the points, and of the held-out points where there are any."""
     n = len(inputs["codes"])
     rows = np.sort(rng.permutation(n)[: n // 2])
     half: dict[str, Any] = {k: v[rows] for k, v in inputs.items() if k != "test"}

@@ -36,10 +36,8 @@ def check_metrics(
 ) -> None:
     """Refuse, before there are any codes, names of metrics that can't be computed.
 
-    Raises:
-        TypeError: If it is not a list of names.
-        ValueError: If there is no metric or variant of a name; if an option is out of its range;
-            or if a metric needs what there won't be.
+    That is a ValueError for a name, variant or option that there is not, an option out of its
+    range, or a metric that needs what there won't be; a TypeError if it is not a list of names.
 
     Example:
         >>> check_metrics(["mig[bins=10]", "dci[rf]"])
@@ -92,7 +90,6 @@ def parse(name: str) -> Asked:
 
 
 def _option(base: str, text: str) -> tuple[str, Number]:
-    """Name and value of one option, within its range and of its type."""
     key, _, value = text.partition("=")
     ranges = facts(base).get("OPTIONS", {})
     if key not in ranges or not value:

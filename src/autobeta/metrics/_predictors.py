@@ -99,9 +99,8 @@ def fit_lasso(x: Codes, y: Column, seed: int) -> Fitted:
 
 
 def fit_linear(x: Codes, y: Column, seed: int) -> Fitted:
-    """Logistic regression of classes, least squares of a continuous factor; standardised."""
+    """Logistic regression of classes, least squares of a continuous factor; no seed is needed."""
     model = LogisticRegression(max_iter=1000) if y.dtype.kind == "i" else LinearRegression()
-    del seed  # both have one solution
     fitted = fit_quietly(make_pipeline(StandardScaler(), model), x, y)
     return _fitted(fitted, np.abs(np.atleast_2d(model.coef_)).mean(axis=0))
 

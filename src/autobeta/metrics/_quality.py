@@ -22,11 +22,7 @@ def image_quality(originals: ArrayLike, images: ArrayLike) -> ImageQuality:
     least 11 pixels high and wide. SSIM is that of Wang et al.: a Gaussian window of standard
     deviation 1.5 pixels, mean over channels and pixels. Images of few pixels that are not
     background, as in dSprites, have a high PSNR and SSIM whatever stands in them; compare on one
-    data set only.
-
-    Raises:
-        TypeError: If an array holds neither uint8 nor real numbers.
-        ValueError: If the shapes differ, are not of images, or values leave [0, 1].
+    data set only. Other arrays than these, or of two shapes, are a TypeError or a ValueError.
 
     Source:
         Wang et al., Image Quality Assessment: From Error Visibility to Structural Similarity,
@@ -51,7 +47,6 @@ def image_quality(originals: ArrayLike, images: ArrayLike) -> ImageQuality:
 
 
 def _unit_images(images: ArrayLike, name: str) -> Float[np.ndarray, "image height width channel"]:
-    """Images as float64 in [0, 1]."""
     array = np.asarray(images)
     if array.dtype.kind != "f" and array.dtype != np.uint8:
         raise TypeError(f"`{name}` must be uint8 or real; got dtype {array.dtype}.")

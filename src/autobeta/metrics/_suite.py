@@ -13,22 +13,21 @@ from threadpoolctl import threadpool_limits
 from autobeta.metrics._factors import constant_factors, has_too_many
 from autobeta.metrics._names import check_metrics, facts, find, needed, parse, printed_name
 from autobeta.metrics._options import check_options
-from autobeta.metrics._validate import Table, check_logvars, check_test, real_table, table_of
+from autobeta.metrics._validate import Given, Held, check_logvars, check_test, real_table, table_of
 from autobeta.registry import available
 
 Result = dict[str, float | dict[str, float]]
 Inputs = Mapping[str, Any]
-Given = ArrayLike | None
 
 HARDLY = 0.05  # of the widest latent's standard deviation
 
 
 def score(
     codes: ArrayLike,
-    factors: ArrayLike | None = None,
+    factors: Given = None,
     *,
-    logvars: ArrayLike | None = None,
-    test: Table | None = None,
+    logvars: Given = None,
+    test: Held = None,
     metrics: Sequence[str] | None = None,
     n_jobs: int = 1,
     seed: int = 0,
@@ -42,11 +41,10 @@ def score(
 
     Args:
         codes: Posterior means, shape (num_points, num_latents); 10,000 points are customary.
-        factors: Factor values, shape (num_points, num_factors): integers; some metrics take
-            continuous ones. None leaves the metrics of the codes alone.
+        factors: Integers, shape (num_points, num_factors); some metrics take continuous ones. None
+            leaves the metrics of the codes alone.
         logvars: Posterior log-variances, shape of `codes`.
-        test: Held-out (codes, factors) for metrics that fit a predictor; they hold out a third of
-            the points themselves without it.
+        test: Held-out (codes, factors) for metrics that fit a predictor, by default a third.
         metrics: Names of metrics or of variants, such as "mig[bins=10]" or "dci[gbt]".
         n_jobs: Processes or threads for metrics that can use several; -1 for all.
         seed: Seed of every metric.
@@ -55,9 +53,8 @@ def score(
         Printed name, with the variant in brackets, to the value, or to a dict of values by name.
 
     Raises:
-        TypeError: If an input or option does not hold numbers.
-        ValueError: If tables are not finite, of too extreme a scale, or do not fit together; if an
-            option is out of range; if there is no metric of a name, or one asked for can't be had.
+        TypeError, ValueError: If tables are not of finite numbers of a fair scale, do not fit
+            together, an option is out of range, or a metric that is asked for can't be had.
         ImportError: If one asked for by name needs a library that can't be loaded.
 
     Example:
@@ -70,7 +67,7 @@ def score(
 
 
 def prepare(
-    codes: ArrayLike, factors: Given, logvars: Given, test: Table | None, *, named: bool
+    codes: ArrayLike, factors: Given, logvars: Given, test: Held, *, named: bool
 ) -> Inputs:
     """Checked inputs by name, without factors that no metric can use; absent ones left out."""
     inputs: dict[str, Any] = {"codes": real_table(codes)}
@@ -126,7 +123,6 @@ def score_prepared(
 
 
 def _one(name: str, inputs: Inputs, n_jobs: int, seed: int) -> float | dict[str, float]:
-    """Value of one metric, with those of the optional inputs that it takes."""
     metric = find(name)
     check_metrics([name], has_factors="factors" in inputs, has_logvars="logvars" in inputs)
     taken = inspect.signature(metric).parameters
@@ -137,7 +133,6 @@ def _one(name: str, inputs: Inputs, n_jobs: int, seed: int) -> float | dict[str,
 
 
 def _warn(left_out: Mapping[str, list[str]], results: Result, inputs: Inputs) -> None:
-    """Say what is left out, what is not finite, and which latents may be dead."""
     for reason, names in left_out.items():
         warnings.warn(f"left out: {', '.join(names)}. {reason}", stacklevel=4)
     for name, value in results.items():

@@ -34,13 +34,8 @@ def udr(
     needs runs that differ in the seed at least, five or more for a steady median. Latents with a
     mean KL below 0.01 nats take no part; a run without any scores 0.
 
-    Args:
-        runs: Posterior means and log-variances of each run, each of shape (num_points,
-            num_latents), row by row the same images. The number of latents may differ.
-        seed: Seed of the lasso.
-
-    Returns:
-        A score in [0, 1] per run, higher is better.
+    `runs` are posterior means and log-variances, each of shape (num_points, num_latents), row by
+    row of the same images; the number of latents may differ. A score in [0, 1], higher is better.
 
     Raises:
         TypeError, ValueError: As `score`; if there are fewer than 2 runs, or other points in each.
@@ -83,7 +78,6 @@ def udr_spearman(runs: Sequence[tuple[ArrayLike, ArrayLike]]) -> Float[np.ndarra
 def _ranking(
     runs: Sequence[tuple[ArrayLike, ArrayLike]], likeness: Callable[[Table, Other], Likeness]
 ) -> Float[np.ndarray, " runs"]:
-    """Median agreement of each run with the others."""
     codes = _informative(runs)
     strength = np.diag(np.full(len(codes), np.nan))  # none with itself
     for i, j in itertools.permutations(range(len(codes)), 2):

@@ -12,6 +12,8 @@ Codes = Float[np.ndarray, "points latents"]
 TestCodes = Float[np.ndarray, "held latents"]
 # What a metric accepts: wider than what it computes with, so that a wrong input meets a message.
 Table = tuple[ArrayLike, ArrayLike]
+Given = ArrayLike | None
+Held = Table | None
 
 LARGEST, SMALLEST = 1e30, 1e-30  # of codes; their squares and fourth powers are finite numbers
 ULPS = 32  # units in the last place: what a latent varies by if only rounding moves it

@@ -48,9 +48,7 @@ def betavae(
     that factor. It asks much less than its name promises: a latent need only vary a little less
     while its factor is shared, so rotated codes score near 1. Chance is one over the number of
     factors. Constant factors and values that occur once are never drawn. Codes that are all
-    constant score 0.
-
-    Arguments, errors and result are those of `factorvae`, with batches of pairs in place of votes.
+    constant score 0. All else is as for `factorvae`, with batches of pairs in place of votes.
 
     Source:
         Higgins et al., beta-VAE, 2017, section 3, https://openreview.net/forum?id=Sy2fzU9gl

@@ -73,7 +73,6 @@ def _information(
     drawn: Int[np.ndarray, " samples"],
     factors: Factors,
 ) -> Float[np.ndarray, " factors"]:
-    """Information of one latent about each factor."""
     same = [np.eye(v.max() + 1)[v] for v in factors.T]  # (points, values of the factor)
     total = np.zeros(len(same))
     for part in np.array_split(np.arange(len(z)), -(-len(z) * len(mean) // _ENTRIES)):

@@ -64,10 +64,7 @@ def dci(
 
     Arguments and errors are those of `sap`, with codes of any scale and 2 factors at least;
     `logvars` are the posterior's log-variances. `n_jobs` factors are fitted at once; the result
-    does not depend on it.
-
-    Raises:
-        ImportError: If LightGBM can't be loaded; the other variants do without.
+    does not depend on it. Without LightGBM, which the other variants do not need, an ImportError.
 
     Source:
         Eastwood and Williams, A Framework for the Quantitative Evaluation of Disentangled

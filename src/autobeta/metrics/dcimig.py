@@ -25,9 +25,7 @@ def dcimig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 
 
     A latent that mixes factors is worth nothing; a second copy of a latent costs nothing, unlike
     in `mig`. Factors with many values weigh more. A dead latent has no gap and changes nothing.
-    With one factor the second-best information is 0.
-
-    Arguments, errors and result are those of `mig`.
+    With one factor the second-best information is 0. All else is as for `mig`.
 
     Source:
         Sepliarskaia et al., How to Not Measure Disentanglement, 2019 (3CharM there),

@@ -61,12 +61,9 @@ def explicitness(
 def _auc(
     x: Codes, y: Int[np.ndarray, " points"], y_test: Int[np.ndarray, " held"], x_test: TestCodes
 ) -> float:
-    """Mean over the values of one factor of the area under the curve."""
     classifier = fit_quietly(LogisticRegression(), x, y)
-    values = classifier.classes_
-    scores = classifier.predict_proba(x_test)
-    ranks = rankdata(scores, axis=0)
-    hits = y_test[:, None] == values
+    ranks = rankdata(classifier.predict_proba(x_test), axis=0)
+    hits = y_test[:, None] == classifier.classes_
     num = hits.sum(axis=0)
     known = (num > 0) & (num < len(y_test))
     if not known.any():

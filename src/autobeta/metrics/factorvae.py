@@ -49,11 +49,9 @@ def factorvae(
     Chance is about one over the number of factors. Codes that are all constant score 0. Few points
     per factor value give noisy variances and a lower score.
 
-    Arguments and result are those of `mig`, besides `logvars`, the posterior's log-variances of
-    the shape of `codes`; `num_train` votes train the classifier, `num_eval` more score it.
-
-    Raises:
-        TypeError, ValueError: As `score`; if fewer than 2 factors vary.
+    Arguments, errors and result are those of `mig`, besides `logvars`, the posterior's
+    log-variances of the shape of `codes`; `num_train` votes train the classifier, `num_eval` more
+    score it. Two factors at least must vary.
 
     Source:
         Kim and Mnih, Disentangling by Factorising, 2018, section 4,

@@ -42,7 +42,6 @@ def gaussian_total_correlation(
         >>> gaussian_total_correlation(z)
         0.0
     """
-    del factors
     check_options({}, seed)
     z = check_codes(codes)
     varying = z[:, np.ptp(z, axis=0) > 0]

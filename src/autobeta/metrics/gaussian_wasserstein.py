@@ -49,7 +49,6 @@ def gaussian_wasserstein(
         >>> round(gaussian_wasserstein(z).normalised, 6)
         0.0
     """
-    del factors
     check_options({}, seed)
     z = check_codes(codes).astype(np.float64)
     scale = np.ptp(z, axis=0).max()

@@ -115,7 +115,6 @@ def infomec_discrete(codes: ArrayLike, factors: ArrayLike, *, seed: int = 0) -> 
 def _infomec(
     information: Float[np.ndarray, "latents factors"], x: object, factors: Factors
 ) -> InfoMEC:
-    """The scores from information of the active latents, and from what the regression is on."""
     table = information / entropies(factors)
     explicit = float(np.mean([_explicitness(x, v) for v in factors.T]))
     return InfoMEC(peakedness(table), peakedness(table.T), clipped(explicit))

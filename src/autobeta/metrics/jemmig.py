@@ -27,9 +27,7 @@ def jemmig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 
     factor costs. So does a code of more bins than its factor has values: only a latent that takes
     one bin per value scores 1. Codes that are all constant score ln(bins) / (H(v_k) + ln(bins)),
     about a half, since they have no entropy either. With one latent the second-best information is
-    0.
-
-    Arguments, errors and result are those of `mig`.
+    0. Arguments, errors and result are those of `mig`.
 
     Source:
         Do and Tran, Theory and Evaluation Metrics for Learning Disentangled Representations, 2020,

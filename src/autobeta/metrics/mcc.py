@@ -31,9 +31,7 @@ def mcc(codes: ArrayLike, factors: ArrayLike, *, seed: int = 0) -> float:
     and scale. Correlation with the number of a class, such as a shape, or with an angle means
     little. Without relation it is above 0, by about the largest of num_latents correlations of
     noise, each of size 1 / sqrt(num_points). A dead latent has correlation 0, as has a factor
-    without a latent left.
-
-    Arguments, errors and result are those of `mig`; factors may be continuous.
+    without a latent left. All else is as for `mig`, but that factors may be continuous.
 
     Source:
         Hyvarinen and Morioka, Unsupervised Feature Extraction by Time-Contrastive Learning, 2016,
@@ -55,7 +53,5 @@ def mcc_spearman(codes: ArrayLike, factors: ArrayLike, *, seed: int = 0) -> floa
 
 
 def _matched(codes: np.ndarray, factors: np.ndarray) -> float:
-    """Mean absolute correlation under the best matching."""
     correlation = np.abs(standardised(codes).T @ standardised(factors)) / len(codes)
-    found = correlation[linear_sum_assignment(-correlation)].sum() / factors.shape[1]
-    return clipped(found)
+    return clipped(correlation[linear_sum_assignment(-correlation)].sum() / factors.shape[1])

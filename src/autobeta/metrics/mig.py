@@ -33,7 +33,7 @@ def mig(codes: ArrayLike, factors: ArrayLike, *, bins: int = 20, seed: int = 0) 
         seed: Not used; nothing here is random.
 
     Returns:
-        Score in [0, 1], higher is better. Information is measured in nats.
+        Score in [0, 1], higher is better.
 
     Raises:
         TypeError, ValueError: As `score`; if there are fewer points than bins.

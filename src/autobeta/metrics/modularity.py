@@ -6,7 +6,7 @@ from numpy.typing import ArrayLike
 
 from autobeta.metrics._information import histogram_bins, mutual_information
 from autobeta.metrics._options import check_options
-from autobeta.metrics._validate import check, check_two_factors, clipped, live_latents
+from autobeta.metrics._validate import Given, check, check_two_factors, clipped, live_latents
 
 SOURCE = "Ridgeway and Mozer 2018, https://arxiv.org/abs/1802.05312"
 RANGE = (0.0, 1.0)
@@ -20,12 +20,7 @@ LAWS = ("points", "latents", "factors", "signs", "values", "scales")
 
 
 def modularity(
-    codes: ArrayLike,
-    factors: ArrayLike,
-    *,
-    logvars: ArrayLike | None = None,
-    bins: int = 20,
-    seed: int = 0,
+    codes: ArrayLike, factors: ArrayLike, *, logvars: Given = None, bins: int = 20, seed: int = 0
 ) -> float:
     """Distance of each latent from informing of one factor only, averaged over latents.
 
@@ -33,10 +28,9 @@ def modularity(
 
     It says nothing of how much a latent tells: codes of pure noise score well above 0 (their
     information is estimation error of similar size for each factor), and so does a dead latent
-    that is not constant. A latent without any information scores 0 and so lowers the mean.
-
-    Arguments, errors and result are those of `mig`, with at least 2 factors; the posterior's
-    `logvars`, where given, tell dead latents, which are left out.
+    that is not constant. A latent without any information scores 0 and so lowers the mean. Dead
+    latents are left out where the posterior's `logvars` tell them. All else is as for `mig`, with
+    at least 2 factors.
 
     Source:
         Ridgeway and Mozer, Learning Deep Disentangled Embeddings with the F-Statistic Loss, 2018,

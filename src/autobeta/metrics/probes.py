@@ -41,15 +41,12 @@ def probes(
     accuracy of a guess.
 
     Arguments are those of `sap`, with codes of any scale, and `num_labels`, numbers of labelled
-    points; one above what there is stands for all of them. `n_jobs` predictors are fitted at once.
+    points, at least 1; one above what there is stands for all of them. `n_jobs` predictors are
+    fitted at once. Errors are those of `score`, and an ImportError without LightGBM.
 
     Returns:
         "linear/100/0", accuracy in [0, 1] of the linear predictor of factor 0 from 100 labels, and
         so on; "linear/100", the mean over factors.
-
-    Raises:
-        TypeError, ValueError: As `score`; if `num_labels` is empty or has a number below 1.
-        ImportError: If LightGBM can't be loaded.
 
     Source:
         Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of

@@ -9,7 +9,7 @@ from autobeta.metrics._factors import labels_or_numbers
 from autobeta.metrics._information import top_two_gap
 from autobeta.metrics._options import check_options
 from autobeta.metrics._predictors import held_out_score
-from autobeta.metrics._validate import Table, clipped, split
+from autobeta.metrics._validate import Held, clipped, split
 
 SOURCE = "Kumar et al. 2018, https://arxiv.org/abs/1711.00848"
 RANGE = (0.0, 1.0)
@@ -23,12 +23,7 @@ TOLERANCE = 0.01  # the solver stops within its own
 
 
 def sap(
-    codes: ArrayLike,
-    factors: ArrayLike,
-    *,
-    test: Table | None = None,
-    c: float = 0.01,
-    seed: int = 0,
+    codes: ArrayLike, factors: ArrayLike, *, test: Held = None, c: float = 0.01, seed: int = 0
 ) -> float:
     """Gap in held-out accuracy between the two latents that predict each factor best.
 

@@ -4,6 +4,7 @@ import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +73,8 @@ class RunRecord:
 def load_runs(paths: Sequence[Path]) -> list[RunRecord]:
     """Read run folders, in the given order; a folder given twice is read once.
 
-    A damaged file is taken for a missing one, with a warning; only the configuration is needed.
-
-    Raises:
-        ValueError: If no folder is given, or a configuration can't be read.
-        FileNotFoundError: If a folder holds no run.
+    A damaged file is taken for a missing one, with a warning; only the configuration is needed. A
+    folder that holds no run is a FileNotFoundError, no folder at all a ValueError.
     """
     found, left_out = find_runs(paths)
     for path, error in left_out.items():
@@ -102,12 +100,13 @@ def find_runs(paths: Sequence[Path]) -> tuple[list[RunRecord], dict[Path, Except
             left_out[path] = ValueError(f"its {damage[0]}")
         else:
             left_out[path] = FileNotFoundError(f"it has no {folder.CONFIG}.")
-    named = groups(list(configs.values()), _names(list(configs)))
+    apart = (n for n in count(1) if len({p.parts[-n:] for p in configs}) == len(configs))
+    depth = next(apart)  # names as long as tell the folders apart
+    named = groups(list(configs.values()), ["/".join(p.parts[-depth:]) for p in configs])
     return [_record(p, c, n) for (p, c), n in zip(configs.items(), named, strict=True)], left_out
 
 
 def _record(path: Path, config: dict[str, Any], names: Named) -> RunRecord:
-    """Read all but the configuration, and warn of what is damaged."""
     damage: list[str] = []
     log, bad = read(path / folder.LOG, folder.log_lines, damage) or ([], [])
     if bad:
@@ -164,10 +163,3 @@ def curve(
     for part in np.array_split(np.arange(len(steps)), most // 2 - 1):
         keep |= {int(part[values[part].argmin()]), int(part[values[part].argmax()])}
     return steps[sorted(keep)], values[sorted(keep)]
-
-
-def _names(folders: Sequence[Path]) -> list[str]:
-    depth = 1
-    while len({folder.parts[-depth:] for folder in folders}) < len(folders):
-        depth += 1
-    return ["/".join(folder.parts[-depth:]) for folder in folders]

@@ -65,11 +65,8 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
     The page needs no network, no script and no other file. The same folders give the same bytes.
     What a run lacks (it has not finished, it was not evaluated) is named on the page. A path that
     holds no run and a damaged file are left out, and named there and in a warning. A former file
-    `out` is replaced, a link or a device is written through.
-
-    Raises:
-        ValueError: If no run is given or none can be read, or `out` is a folder.
-        FileNotFoundError: If there is nothing at a path, or no path holds a run.
+    `out` is replaced, a link or a device is written through; a folder is a ValueError, as are no
+    run, and none that can be read. Nothing at a path, or no run at any, is a FileNotFoundError.
     """
     if out.is_dir():
         raise ValueError(f"`out` must be a file; got the folder `{out}`. Add a name.html to it.")
@@ -194,12 +191,9 @@ def _table(table: tables.Table, caption: str) -> str:
 
 
 def _said(sentences: Iterable[tuple[str, str]]) -> str:
-    """A list of sentences about runs, each once with the names of all runs that it is about."""
     about = grouped((sentence, name) for name, sentence in sentences)
     joined = grouped((", ".join(names), sentence) for sentence, names in about.items())
-    items = (
-        f"<li><b>{_text(names)}</b>: {_text(' '.join(s))}</li>" for names, s in joined.items()
-    )
+    items = (f"<li><b>{_text(n)}</b>: {_text(' '.join(s))}</li>" for n, s in joined.items())
     return f"<ul>{''.join(items)}</ul>\n" if joined else ""
 
 

@@ -47,13 +47,7 @@ class AbstractWeighting(WideState):
 
 
 def check_terms(terms: Terms, *needed: str) -> None:
-    """Refuse terms that a weighting can't read.
-
-    Raises:
-        ValueError: If there are none, one that is needed is missing, or has a shape that no term
-            has.
-        TypeError: If one is no tensor.
-    """
+    """Refuse terms that a weighting can't read: missing, no tensors, or of a shape no term has."""
     missing = [name for name in needed if name not in terms]
     if missing or not terms:
         raise ValueError(
@@ -76,8 +70,7 @@ def check_terms(terms: Terms, *needed: str) -> None:
 def effective_weights(loss: Scalar, terms: Terms) -> dict[str, Tensor]:
     """D loss / d term for each term: one definition of a weight for every kind of weighting.
 
-    Returns:
-        A detached tensor for each term, of the term's shape; zero where the loss ignores it.
+    They are detached tensors of the terms' shapes; zero where the loss ignores a term.
 
     Example:
         >>> kl = torch.tensor(2.0, requires_grad=True)

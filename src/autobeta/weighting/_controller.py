@@ -27,14 +27,8 @@ class AbstractController(WideState):
     """Interface: `step(kl, target)` returns beta; all state is buffers, float32 or wider.
 
     In `eval()` a step returns the last beta and moves nothing. So it does where KL or target is
-    not finite, so that one bad batch does no lasting harm.
-
-    Args:
-        beta: First beta.
-        beta_min: Lower bound of beta, below `beta_max`.
-        beta_max: Upper bound of beta; infinite for none.
-        kp: Proportional gain, for a PI controller.
-        ki: Its integral gain, at most 0.
+    not finite, so that one bad batch does no lasting harm. `kp` and `ki`, at most 0, are the gains
+    of a PI controller; `beta_min` is below `beta_max`.
     """
 
     beta: Tensor
@@ -67,10 +61,8 @@ class AbstractController(WideState):
     def step(self, kl: Any, target: Any) -> Scalar:  # noqa: ANN401 - any number
         """Take the KL of a batch and its set point, return the weight for the same batch.
 
-        Args:
-            kl: KL of the batch, summed over latents, nats per image: a number, or a tensor or
-                array that holds one; a ValueError if it holds several, or none.
-            target: Set point, nats, likewise.
+        The KL is summed over latents, nats per image. Both are a number, or a tensor or array that
+        holds one; a ValueError if it holds several, or none.
         """
         if self.training:
             measured, wanted = self._number("kl", kl), self._number("target", target)

@@ -15,12 +15,9 @@ from autobeta.weighting.schedules import Schedule, value_at
 class ControlledKL(AbstractWeighting):
     """loss = reconstruction + beta * kl, with beta from a controller and a set-point schedule.
 
-    Args:
-        controller: IncrementalPI, PositionalPI, LogPI, or any other with the same interface.
-        target: Schedule of the KL's set point, nats.
-        hold: The set point is held at steps where beta is below this, and then follows the
-            schedule by at most `catch_up` nats per step. 0 follows the schedule to the letter.
-        catch_up: Largest rise per step, nats, where there is a hold: a slew-rate limit.
+    The set point, in nats, is held at steps where beta is below `hold`, and then follows the
+    schedule by at most `catch_up` nats per step: a slew-rate limit. A `hold` of 0 follows the
+    schedule to the letter.
 
     Example:
         >>> from autobeta.weighting import IncrementalPI, schedules
@@ -42,8 +39,7 @@ class ControlledKL(AbstractWeighting):
         super().__init__()
         if not catch_up >= 0:
             raise ValueError(f"`catch_up` must be at least 0; got {catch_up}.")
-        self.controller = controller
-        self._target = target
+        self.controller, self._target = controller, target
         self._hold, self._catch_up = hold, catch_up
 
     def forward(self, terms: Terms, step: int) -> Scalar:

@@ -21,10 +21,7 @@ def _check(antiwindup: str) -> str:
 
 
 def _integrated(controller: "IncrementalPI | PositionalPI", error: Scalar) -> Scalar:
-    """The increment of the integral, 0 where it would push beta further out of bounds.
-
-    The authors drop it below the floor in either direction, so their controllers stay there.
-    """
+    """The increment of the integral, 0 where anti-windup leaves it out."""
     increment = controller.ki * error
     below = controller.raw < controller.beta_min
     if controller.antiwindup == "conditional":
@@ -43,16 +40,9 @@ class IncrementalPI(AbstractController):
 
     e_0 = 0, and the window is filled with zeros at the start.
 
-    Args:
-        kp: Proportional gain.
-        ki: Integral gain per nat and step, at most 0.
-        beta_initial: w_0.
-        beta_min: Lower bound of beta.
-        beta_max: Upper bound of beta.
-        window: Number of KLs in the moving average.
-        antiwindup: "conditional" leaves the integral increment out only where it would push w
-            further out of bounds; "authors" leaves it out wherever w < beta_min, in either
-            direction, so a controller that reached its floor stays there.
+    w starts at `beta_initial`; `ki`, per nat and step, is at most 0. `antiwindup` "conditional"
+    leaves the integral increment out only where it would push w further out of bounds, "authors"
+    wherever w < beta_min, in either direction, so a controller that reached its floor stays there.
 
     Source:
         Shao et al., DynamicVAE, 2020, https://arxiv.org/abs/2009.06795; checked step by step
@@ -157,11 +147,9 @@ class LogPI(AbstractController):
         u_t     = u_(t-1) + kp (e_(t-1) - e_t) + ki e_t
         beta_t  = exp(u_t), u bounded by log beta_min and log beta_max
 
-    KL falls by a roughly constant number of nats, b, for each e-fold of beta, while
-    |dKL/dbeta| = b / beta grows 500-fold from beta 50 to 0.1. So a linear gain that is stable at
-    the end of a run is far too slow at its start; a gain on log beta fits both ends. With a plant
-    of gain b and lag tau, kp / |ki| = tau makes the closed loop first order with the time
-    constant 1 / (b |ki|) steps.
+    KL falls by a roughly constant number of nats, b, for each e-fold of beta, so that a gain on
+    log beta fits both ends of a run (`docs/dynamicvae.md`). With a plant of gain b and lag tau,
+    kp / |ki| = tau makes the closed loop first order with the time constant 1 / (b |ki|) steps.
 
     Arguments are those of IncrementalPI, but that `kp` is per nat, and the moving average short
     until `window` KLs were seen.

@@ -20,13 +20,8 @@ class ReconstructionConstraint(AbstractWeighting):
     The gradient is that of the current batch. beta, the KL's weight over the reconstruction's, is
     1 / lambda. A batch whose reconstruction is not finite moves nothing.
 
-    Args:
-        target: Reconstruction to reach, nats per image.
-        decay: Of the moving average, in [0, 1).
-        rate: Change of log lambda per nat and step.
-        max_change: Largest change of log lambda in a step.
-        beta_min: Lower bound of 1 / lambda, below `beta_max`.
-        beta_max: Upper bound of 1 / lambda.
+    `target` is in nats per image, `decay` in [0, 1), `rate` per nat and step. beta stays within
+    `beta_min` and `beta_max`.
 
     Source:
         Rezende & Viola, Taming VAEs, 2018, algorithm 1, https://arxiv.org/abs/1810.00597
@@ -70,7 +65,6 @@ class ReconstructionConstraint(AbstractWeighting):
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step, with the multiplier that this step's reconstruction gives."""
-        del step
         check_terms(terms, "reconstruction", "kl")
         reconstruction = terms["reconstruction"].sum()
         if self.training:

@@ -46,15 +46,11 @@ class LearnedWeights(AbstractWeighting):
     falls below 0, such as the negative log-density of a sharp Gaussian, has no fixed point: its
     variance goes to the lower bound, its weight to 5e5, and the others count for nothing.
 
-    Args:
-        sizes: Number of weights of each term: 1, or one for each latent of a vector term.
-        regulariser: "log" or "log1p".
-        units: What one unit of a term is, in nats per image: 1 for nats (the default), the
-            number of pixels for nats per pixel.
-        floors: Lower bounds of the variances, in units; 0 where none is given.
-        warmup: Steps during which every term counts once and no weight is learned.
-        start: Weights after the warm-up: "ones" (eta = 0), or "fixed_point", where the mean terms
-            of the warm-up's second half would put them.
+    `sizes` are the numbers of weights of each term: 1, or one for each latent of a vector term.
+    `units` are in nats per image: 1 for nats (the default), the number of pixels for nats per
+    pixel; `floors`, 0 by default, are in these units. During `warmup` steps every term counts once
+    and no weight is learned; then weights `start` at "ones" (eta = 0), or at their "fixed_point"
+    for the mean terms of the warm-up's second half.
 
     Source:
         Mogultay Ozcan et al., L-VAE, 2025, https://arxiv.org/abs/2507.02619: two learned weights
@@ -87,9 +83,8 @@ class LearnedWeights(AbstractWeighting):
         self.regulariser, self.warmup, self.start = regulariser, warmup, start
         self.units, self.floors = dict(units or {}), dict(floors or {})
         _check(self, sizes)
-        self.log_variance = nn.ParameterDict(
-            {name: nn.Parameter(torch.zeros(size)) for name, size in sizes.items()}
-        )
+        parameters = {name: nn.Parameter(torch.zeros(size)) for name, size in sizes.items()}
+        self.log_variance = nn.ParameterDict(parameters)
         for name, size in sizes.items():
             self.register_buffer(f"mean_{name}", torch.zeros(size))
 

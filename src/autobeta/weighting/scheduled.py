@@ -19,10 +19,7 @@ class ScheduledWeights(AbstractWeighting):
 
     def __init__(self, weights: Mapping[str, float | Schedule]) -> None:
         super().__init__()
-        self._schedules: dict[str, Schedule] = {
-            name: weight if callable(weight) else constant(weight)
-            for name, weight in weights.items()
-        }
+        self._schedules = {n: w if callable(w) else constant(w) for n, w in weights.items()}
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Weighted sum of the terms."""

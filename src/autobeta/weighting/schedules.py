@@ -43,9 +43,6 @@ def linear(start: Finite, end: Finite, *, steps: Count) -> Schedule:
 def exponential(start: Positive, end: Positive, *, begin: int, end_step: int) -> Schedule:
     """`start` until step `begin`, then by the same factor in each step to `end` at `end_step`.
 
-    Raises:
-        ValueError: If `end_step` is not after `begin`.
-
     Example:
         >>> [round(exponential(0.1, 10.0, begin=2, end_step=4)(step), 3) for step in range(6)]
         [0.1, 0.1, 0.1, 1.0, 10.0, 10.0]
@@ -94,10 +91,8 @@ def hybrid(
 ) -> Schedule:
     """Hybrid annealing: every `period` steps up by `increment` over `ramp` steps, then held.
 
-    The first period is at `start`; `end` is never exceeded.
-
-    Raises:
-        ValueError: If the ramp is longer than the period.
+    The first period is at `start`; `end` is never exceeded. A ramp longer than the period is a
+    ValueError.
 
     Source:
         DynamicVAE's set point, Shao et al. 2020, https://arxiv.org/abs/2009.06795, as in the
@@ -131,13 +126,7 @@ def fitted_hybrid(
     The paper's proportions are kept: 130 rises on dSprites (0.5 to 20 nats by 0.15), each taking a
     sixth of its period. Where a period would be shorter than 6 steps there are fewer rises.
 
-    Args:
-        start: First value.
-        end: Last value; below `start` it is the only one.
-        num_steps: Length of the run.
-        rises: Number of rises.
-        rising: Fraction of the run after which `end` is reached.
-        share: Periods over ramps.
+    `share` is that of periods over ramps. An `end` below `start` is the only value.
     """
     if end <= start:
         return constant(end)

@@ -20,14 +20,9 @@ class Batches:
     Every epoch is a fresh permutation of the split; a batch may span two epochs, so all batches
     have the same size. The order depends on `seed` alone, not on torch's global random state.
 
-    Args:
-        dataset: Where the images come from.
-        batch_size: Images per batch, at most the number of images in the split.
-        seed: Seed of the order.
-        split: Split of the data set.
-        device: Where the batches are wanted; uint8 travels there and is converted there.
-        resident: Whether the whole set lies on the device, as uint8 or packed bits, and batches
-            are gathered there. Left out: on CUDA, where it takes less than half the free memory.
+    `device` is where they are wanted; uint8 travels there and is converted there. If `resident`,
+    the whole set lies there, as uint8 or packed bits, and batches are gathered there. Left out, it
+    does so on CUDA, where it takes less than half the free memory.
 
     Raises:
         ValueError: If the data set has no such split, it has fewer images than a batch, or
@@ -61,8 +56,7 @@ class Batches:
                 f"`batch_size` must be in 1..{len(self._indices)}, the images in {split!r} of "
                 f"{dataset.name}; got {batch_size}. Lower it."
             )
-        self._dataset = dataset
-        self._batch_size = batch_size
+        self._dataset, self._batch_size = dataset, batch_size
         self._device = torch.device(device or "cpu")
         # A tensor on the device: CUDA multiplies by the reciprocal of a Python number instead.
         self._white = torch.tensor(255.0, device=self._device)
@@ -90,11 +84,7 @@ class Batches:
         return {"generator": self._epoch_state.clone(), "position": self._position}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on exactly where `state_dict` was taken.
-
-        Raises:
-            ValueError: If the state is of a split with fewer images.
-        """
+        """Go on exactly where `state_dict` was taken; a ValueError if not of as many images."""
         position = int(state["position"])
         if not 0 <= position <= len(self._indices):
             raise ValueError(

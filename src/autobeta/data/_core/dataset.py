@@ -24,23 +24,12 @@ _SAMPLE = 4096  # images, about, that a fingerprint reads where no checksums are
 class FactorDataset:
     """A data set of images: the one class that every source fills in.
 
-    Args:
-        name: Name of the data set.
-        source: Where the images come from, in words; a run's config keeps it.
-        num_images: Number of images.
-        image_shape: (height, width, channels), pixels.
-        images: Function from indices, shape (batch,), to uint8 images 0..255.
-        factor_space: Sizes and names of the factors; None where there are none.
-        factor_values: Function from indices to integer factor values, shape (batch, num_factors).
-        splits: Indices of the splits: "train" always, "test" where some are held out. Left out,
-            all images are for training.
-        render: Function that makes the same images afresh, to check prepared ones; None where
-            they can only come from files.
-        names: Name of each image's file; None where images have none of their own.
-
-    Raises:
-        ValueError: If `splits` has no "train", or an index out of range, or there is not a name
-            for each image.
+    `source` says in words where the images come from; a run's config keeps it. `image_shape` is
+    (height, width, channels). Functions of indices, shape (batch,), are `images`, uint8 0..255;
+    `factor_values`, integers of shape (batch, num_factors); and `render`, which makes the same
+    images afresh, to check prepared ones: None where they can only come from files. `splits` are
+    indices: "train" always, "test" where some are held out; left out, all images are for training.
+    `names` are those of the images' files, where they have some: one for each, else a ValueError.
     """
 
     name: str

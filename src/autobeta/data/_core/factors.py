@@ -13,12 +13,8 @@ class FactorSpace:
 
         index = sum_k value_k * prod_{j > k} size_j
 
-    Args:
-        names: Factor names, all different.
-        sizes: Number of values of each factor; values run from 0 to size - 1.
-
-    Raises:
-        ValueError: If names and sizes don't match, repeat, or a size is below 1.
+    Values of a factor run from 0 to its size less 1. Names that repeat or don't match the sizes,
+    and sizes below 1, are a ValueError.
 
     Example:
         >>> space = FactorSpace(("shape", "posX"), (3, 4))
@@ -55,11 +51,7 @@ class FactorSpace:
         return math.prod(self.sizes)
 
     def index(self, factors: Int[np.ndarray, "batch factors"]) -> Int[np.ndarray, " batch"]:
-        """Position of each row of factor values in the full grid.
-
-        Raises:
-            ValueError: If there is not one column per factor, or a value is out of range.
-        """
+        """Position of each row of factor values in the full grid; a ValueError if it has none."""
         if factors.shape[1] != self.num_factors:
             raise ValueError(
                 f"`factors` must have shape (batch, {self.num_factors}); got {factors.shape}. "
@@ -75,11 +67,7 @@ class FactorSpace:
         return np.ravel_multi_index(tuple(factors.T), self.sizes).astype(np.int64)
 
     def factors(self, index: Int[np.ndarray, " batch"]) -> Int[np.ndarray, "batch factors"]:
-        """Factor values at each position of the full grid.
-
-        Raises:
-            ValueError: If an index is out of range.
-        """
+        """Factor values at each position of the full grid; a ValueError if one is beyond it."""
         check_index(index, self.num_combinations)
         return np.stack(np.unravel_index(index, self.sizes), axis=1).astype(np.int64)
 

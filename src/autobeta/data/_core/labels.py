@@ -99,7 +99,6 @@ def parsed(texts: Sequence[str]) -> Sequence[Any]:
 
 
 def _exact(name: str, value: Any, row: int) -> int | str:  # noqa: ANN401
-    """A value as an exact Python number or a text."""
     if isinstance(value, bytes):
         value = value.decode("utf-8", "backslashreplace")
     if isinstance(value, str):

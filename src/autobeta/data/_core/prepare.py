@@ -32,18 +32,12 @@ _RENDERED = 128  # images of 181 x 181 that are rendered at once; neighbours sha
 class Conversion:
     """What becomes a data set: the images of its files, and what is known about them.
 
-    Args:
-        num_images: Number of images.
-        images: They in order, in parts, as they are in the files; scaling is not the module's.
-        channels: Of the prepared images, where nothing else is asked for.
-        source: Where they come from, in words.
-        space: Their factors; None where there are none.
-        factors: Factor values of each image, shape (num_images, num_factors), where they are not
-            the full grid in order.
-        splits: Indices of the splits, where the set has its own.
-        names: Name of each image's file, where they have one.
-        notes: What was left out, a sentence each; said whenever the data set is opened.
-        packed: Whether all pixels are 0 or 255 and take one bit.
+    `images` come in order, in parts, as they are in the files: scaling is not the module's.
+    `channels` are those of the prepared images, where nothing else is asked for; `source` says in
+    words where they come from. `factors`, shape (num_images, num_factors), are left out where they
+    are the full grid of `space` in order; `splits` are indices, where the set has its own; `notes`
+    are sentences about what was left out, said whenever the data set is opened. `packed` images
+    are 0 or 255 in all pixels, which take one bit.
     """
 
     num_images: int
@@ -123,13 +117,13 @@ def check_options(module: ModuleType | None, name: str, options: DataOptions) ->
     sizes, channels = getattr(module, "SIZES", None), getattr(module, "CHANNELS", (1, 3))
     if sizes and options.image_size not in (None, *sizes):
         raise ValueError(
-            f"`image_size` must be {_either(sizes)} for {name}; got {options.image_size}. "
-            "Scaled, it would be another data set."
+            f"`image_size` must be {' or '.join(map(str, sizes))} for {name}; got "
+            f"{options.image_size}. Scaled, it would be another data set."
         )
     if options.channels is not None and options.channels not in channels:
         raise ValueError(
-            f"`channels` must be {_either(channels)} for {name}; got {options.channels}. "
-            "Leave it out to keep what the images have."
+            f"`channels` must be {' or '.join(map(str, channels))} for {name}; got "
+            f"{options.channels}. Leave it out to keep what the images have."
         )
     variants = getattr(module, "VARIANTS", ())
     if options.variant is not None and options.variant not in variants:
@@ -141,12 +135,7 @@ def check_options(module: ModuleType | None, name: str, options: DataOptions) ->
         )
 
 
-def _either(choices: Iterable[int]) -> str:
-    return " or ".join(map(str, choices))
-
-
 def _own_place(module: ModuleType, options: DataOptions) -> Path:
-    """The user's file or folder."""
     if options.path is None:
         raise ValueError(f"`path` must be {module.PLACE}; got None. Give its place.")
     place = options.path.expanduser()
@@ -178,10 +167,7 @@ def _once(
     options: DataOptions,
     on_progress: OnProgress | None,
 ) -> Path:
-    """Write a conversion to `cache` if it is not there, and what belongs to it beside it.
-
-    The images come last under their name, so that a cache file says that everything is there.
-    """
+    """Write a conversion to `cache` if it is not there; its images last: they say that all is."""
     if not (cache.exists() and _facts(cache).exists()):
         with writing_in(cache.parent):
             if not (cache.exists() and _facts(cache).exists()):
@@ -216,7 +202,6 @@ def _write(
 
 
 def _stored_shape(shape: tuple[int, ...], packed: bool) -> tuple[int, ...]:
-    """Shape of the stored table: a row an image, or its bits."""
     return (shape[0], -(-math.prod(shape[1:]) // 8)) if packed else shape
 
 

@@ -33,8 +33,7 @@ class StoredImages:
     _checked: Bool[np.ndarray, " images"] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        known = self.checksums is None
-        object.__setattr__(self, "_checked", np.full(len(self.table), known))
+        object.__setattr__(self, "_checked", np.full(len(self.table), self.checksums is None))
 
     def __call__(self, index: Index) -> Images:
         check_index(index, len(self.table))

@@ -40,10 +40,7 @@ def verify(dataset: FactorDataset, against: Path) -> VerifyResult:
     It must hold `imgs`, shape (num_images, height, width) or with channels, uint8 of 0 and 1 or
     of 0..255, and where each image is in the full set: `original_dataset_indices`, or else
     `latents_classes`, one column per factor, before them at most a constant one (colour).
-
-    Raises:
-        MissingDataError: If there is no such file.
-        ValueError: If it lacks an array, or one has the wrong shape.
+    No such file is a MissingDataError; one with other arrays, a ValueError.
     """
     if not against.is_file():
         raise MissingDataError(f"`against` must be an .npz file; found none at `{against}`.")
@@ -67,10 +64,9 @@ def verify(dataset: FactorDataset, against: Path) -> VerifyResult:
 
 
 def check(dataset: FactorDataset, *, num_images: int = 2000, seed: int = 0) -> VerifyResult:
-    """Compare a random sample of the prepared images, at most all, with a fresh rendering.
+    """Compare a random sample of the prepared images with a fresh rendering.
 
-    Raises:
-        ValueError: If the images come from files alone.
+    A data set that autobeta can't render is a ValueError.
     """
     if dataset.render is None:
         raise ValueError(

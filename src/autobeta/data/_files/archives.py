@@ -59,7 +59,7 @@ def open_archive(place: Path) -> Archive:
     if place.is_dir():
         files = sorted(path for path in place.rglob("*") if path.is_file())
         names = tuple(path.relative_to(place).as_posix() for path in files)
-        return Archive(place, names, lambda: nullcontext(lambda name: _open_file(place / name)))
+        return Archive(place, names, lambda: nullcontext(lambda n: _open_file(place / n)))
     with reading(place, "whole .zip or .tar archive, or a folder", "Fetch it again."):
         if zipfile.is_zipfile(place):
             with zipfile.ZipFile(place) as archive:

@@ -143,7 +143,6 @@ def _check_range(part: np.ndarray, first: int) -> None:
 
 
 def _labels(arrays: Arrays, num_images: int) -> tuple[set[str], Labels]:
-    """Names of the arrays that give the factors, and the factors."""
     name = next((key for key in ("factors", "latents_classes") if key in arrays), None)
     if name is None:
         return set(), Labels()
