@@ -34,14 +34,7 @@ def with_objects(config: RunConfig, objects: Objects) -> RunConfig:
 
 @dataclass(frozen=True)
 class BuiltRun:
-    """A run that was built, before anything of it is written.
-
-    Args:
-        config: Its configuration.
-        dataset: What it is trained on.
-        state: Network, objective, weighting and optimiser, at step 0.
-        json: What `config.json` holds.
-    """
+    """A run at step 0 before anything of it is written; `json` is what `config.json` will hold."""
 
     config: RunConfig
     dataset: FactorDataset
@@ -151,12 +144,6 @@ def build_model(
     config: RunConfig, objects: Objects, image_shape: Shape, num_train: int
 ) -> tuple[VAE, Recipe]:
     """The network with its likelihood, and the recipe of the method.
-
-    Args:
-        config: Method, its settings, network and steps.
-        objects: What is given in place of names.
-        image_shape: (height, width, channels).
-        num_train: Number of training images.
 
     Raises:
         ValueError: If a setting does not fit, or the run was made with an object and none is

@@ -51,13 +51,7 @@ def device_of(model: torch.nn.Module) -> torch.device:
 
 @torch.no_grad()
 def encode_dataset(model: VAE, dataset: FactorDataset, index: Points) -> Representation:
-    """Posterior means and log-variances of the images at `index`.
-
-    Args:
-        model: The network; it is put into `eval()`.
-        dataset: Where the images come from.
-        index: Positions in the data set.
-    """
+    """Posterior means and log-variances of the images at `index`, by the network in `eval()`."""
     model.eval()
     posteriors = [model.encode(x) for x in image_batches(dataset, index, device_of(model))]
     factors = None if dataset.factor_values is None else dataset.factor_values(index)

@@ -67,13 +67,7 @@ def dataset_for(run: Run, data: Images | Path | str) -> FactorDataset:
 
 
 def write_codes(path: Path, found: Representation, dataset: FactorDataset) -> None:
-    """Write a representation, its images' names where they have any, and their split.
-
-    Args:
-        path: The .npz file.
-        found: Codes of images of `dataset`.
-        dataset: Knows names and splits.
-    """
+    """Write codes of a data set's images, their names where they have any, and their split."""
     arrays = representation_arrays({"train": found})
     split = np.full(dataset.num_images, "", dtype="<U16")
     for name, part in dataset.splits.items():

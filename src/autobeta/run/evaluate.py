@@ -46,15 +46,8 @@ def evaluate_model(
     An evaluation of more images that is there already stays: then nothing is written. Metrics of
     an earlier evaluation of the same images stay beside the new ones.
 
-    Args:
-        model: The network; it is put into `eval()`.
-        dataset: What it was trained on.
-        folder: Run folder; representation, reconstructions, traversals and metrics go there.
-        config: Settings.
-        step: Updates that the network has had.
-
     Returns:
-        What `metrics.json` holds, or would hold.
+        What `metrics.json` holds, or would hold, of a network that has had `step` updates.
 
     Raises:
         ValueError: If a metric asked for by name can't be computed.

@@ -131,12 +131,7 @@ def write_out(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 
 def read_representation(run: Path) -> dict[str, np.ndarray]:
-    """Codes, log-variances and index of a run's evaluation.
-
-    Raises:
-        FileNotFoundError: If it was not evaluated.
-        ValueError: If the file is damaged.
-    """
+    """Codes, log-variances and index of a run's evaluation; errors as of `read_npz`."""
     try:
         return read_npz(run / REPRESENTATION, "codes", "logvars", "index")
     except (ValueError, FileNotFoundError) as error:

@@ -5,10 +5,8 @@ nothing can run code when it is loaded.
 """
 
 import errno
-import glob
 import json
 import os
-import time
 import zipfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,7 +22,6 @@ LARGEST = 1e100
 """A number beyond it is damage; arithmetic on an axis would overflow."""
 
 _LARGE, _RATIO = 2**30, 100  # an .npz that unpacks to more than both is refused
-_OLD = 3600.0  # seconds after which what a dead process left beside any file is removed
 _WORDS = {int: "a whole number", float: f"a number below {LARGEST:g}", str: "a text"}
 
 Row = dict[str, Any]
@@ -43,7 +40,6 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
     try:
         for path, data in contents.items():
             path.parent.mkdir(parents=True, exist_ok=True)
-            _remove_leftovers(path)
             beside[path] = path.with_name(f"{path.name}.{os.getpid()}.tmp")
             with _disk_full(path), beside[path].open("wb") as file:
                 file.write(data)
@@ -55,15 +51,6 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
         for written in beside.values():
             with suppress(OSError):
                 written.unlink(missing_ok=True)
-
-
-def _remove_leftovers(path: Path) -> None:
-    """Remove what writers of a file that were killed long ago left beside it."""
-    for left in path.parent.glob(f"{glob.escape(path.name)}.*.tmp"):
-        pid = left.name.removesuffix(".tmp").rpartition(".")[2]
-        with suppress(OSError):
-            if pid.isdigit() and time.time() - left.stat().st_mtime > _OLD:
-                left.unlink()
 
 
 @contextmanager

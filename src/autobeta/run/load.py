@@ -83,11 +83,7 @@ class Run:
 
 
 def trained_steps(folder: Path) -> int | None:
-    """Updates that the kept network has had; None if none is kept.
-
-    Raises:
-        ValueError: If its file is damaged.
-    """
+    """Updates that the kept network has had; None if none is kept."""
     if not (folder / files.MODEL).exists():
         return None
     step = read_facts(folder / files.MODEL).get("step")
@@ -98,11 +94,7 @@ def trained_steps(folder: Path) -> int | None:
 
 
 def load_weights(model: VAE, path: Path) -> None:
-    """Put the tensors of a file into a network.
-
-    Raises:
-        ValueError: If the file is damaged or of another network.
-    """
+    """Put the tensors of a file into the network that they are of."""
     try:
         model.load_state_dict(read_tensors(path))
     except RuntimeError as error:

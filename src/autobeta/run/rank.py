@@ -11,14 +11,11 @@ from autobeta.run import folder as files
 
 
 def rank_runs(folders: Sequence[Path], *, spearman: bool = False) -> dict[str, float]:
-    """UDR of runs that differ by their seed, the best first; without any factors.
+    """UDR by folder of runs that differ by their seed, the best first; without any factors.
 
     Args:
         folders: Run folders, evaluated on the same images; at least two.
         spearman: Whether latents are compared by rank correlation, not by a lasso.
-
-    Returns:
-        Score by folder.
 
     Raises:
         ValueError: If they were not evaluated on the same images of the same data.

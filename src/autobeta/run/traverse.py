@@ -38,16 +38,11 @@ def traverse(
 ) -> dict[str, np.ndarray]:
     """Decode along each latent, the others fixed; and decode samples of the prior.
 
-    Args:
-        model: The network.
-        representation: Says which latents are active, and their KL.
-        base: Values of the fixed latents; the prior's mean, 0, if not given.
-        num_values: Values per latent.
-        span: The latent goes from -span to span, in the prior's standard deviations.
-        num_samples: Samples of the prior.
+    The latent goes from -span to span, in the prior's standard deviations; the others stay at
+    `base`, or at the prior's mean, 0.
 
     Returns:
-        The arrays of `traversals.npz`: rows sorted by falling KL.
+        The arrays of `traversals.npz`: rows sorted by falling KL, as `representation` has it.
     """
     model.eval()
     device = device_of(model)

@@ -28,11 +28,6 @@ _FACTS = "autobeta"  # one entry, since safetensors keeps no order of several
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], **facts: int) -> None:
     """Write tensors as safetensors, whole or not at all; tied ones are written each.
 
-    Args:
-        path: The file.
-        tensors: Tensors by name, on any device.
-        facts: Whole numbers that are written with them.
-
     Raises:
         DivergedError: If one is not finite; the file, if there is one, stays as it was.
     """
@@ -148,11 +143,6 @@ def has_checkpoint(folder: Path) -> bool:
 
 def load_checkpoint(folder: Path, state: TrainState, *, log_every: int) -> None:
     """Restore a state exactly; training goes on as if it had never stopped.
-
-    Args:
-        folder: The checkpoint.
-        state: Objects of the same configuration.
-        log_every: Steps between two lines of the log.
 
     Raises:
         ValueError: If a file is missing or damaged, or does not fit the objects.

@@ -31,14 +31,9 @@ def scalar_state(state: TrainState) -> dict[str, Tensor]:
 def log_row(
     state: TrainState, output: VAEOutput, terms: Terms, loss: Scalar, weights: Mapping[str, Tensor]
 ) -> Row:
-    """One line of the log; the only place where training waits for the device.
+    """One line of the log, after an update; the only place where training waits for the device.
 
-    Args:
-        state: After the update; its mean KL since the last line is read and begun anew.
-        output: Of the batch.
-        terms: Of the batch.
-        loss: Of the batch.
-        weights: Effective weights of the terms.
+    The mean KL since the last line is read and begun anew.
     """
     variance = torch.exp(2 * state.model.likelihood.log_sigma.detach())
     scalars = {

@@ -126,14 +126,8 @@ def make_state(
 ) -> TrainState:
     """Move the modules to the device and give them an optimiser.
 
-    Args:
-        model: The network.
-        objective: Counts the terms; its parameters, but an adversary's, are trained too.
-        weighting: Turns them into the loss.
-        batches: Where the images come from.
-        config: Learning rate.
-        device: Where the run goes.
-        weighting_lr: Learning rate of the weighting's parameters; None takes the network's.
+    The objective's own parameters, but an adversary's, are trained like the network's. The
+    weighting's have a group of their own, with `weighting_lr` where it is not None.
 
     Source:
         Adam with betas (0.9, 0.999), as every method here publishes.
