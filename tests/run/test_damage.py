@@ -76,7 +76,7 @@ def damaged(data, kind, at, byte):
 
 
 HARMLESS = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],

@@ -47,6 +47,7 @@ def test_kl_grows_at_the_rate_and_the_predicted_distance_behind_the_pacemaker():
     assert (pacemaker - kl)[free] == pytest.approx(RATE / (GAIN * 0.004), rel=0.05)
 
 
+@pytest.mark.slow
 def test_run_at_its_floor_stays_there():
     kl, beta, pacemaker = anneal(make(), 8000)
     assert beta[-1000:] == pytest.approx(1.0, abs=1e-6)
@@ -65,6 +66,7 @@ def test_pacemaker_waits_for_a_network_that_can_use_no_more(lead):
     assert falls[waiting] == pytest.approx(lead * 0.004, rel=0.05)
 
 
+@pytest.mark.slow
 def test_beta_rises_again_where_kl_outruns_the_pacemaker():
     weighting = make()
     anneal(weighting, 8000)
