@@ -5,6 +5,7 @@ it, for these classes and for the `Config` of every method.
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -273,6 +274,14 @@ def identity(stored: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in settings.items()
         if key not in left_out.get(part, ())
     }
+
+
+def bounds_of(stored: Mapping[str, Any]) -> tuple[float, float]:
+    """Bounds of beta of a stored run's controller, infinite where nothing bounds it."""
+    # version 0.1 wrote no `control`; its controllers' lower bound was a setting of their methods
+    known = stored.get("control") or {"beta_min": identity(stored).get("method_config.beta_min")}
+    low, high = known.get("beta_min"), known.get("beta_max")
+    return -math.inf if low is None else float(low), math.inf if high is None else float(high)
 
 
 def _defaults(kind: type) -> dict[str, Any]:

@@ -64,7 +64,7 @@ def make_run(tmp_path):
 
     def make(
         name="run", *, method="vae", data="toy", seed=0, settings=None, log=(), metrics=(),
-        pictures=True, finished=True,
+        pictures=True, finished=True, control=None,
     ):  # fmt: skip
         folder = tmp_path / name
         folder.mkdir(parents=True)
@@ -72,6 +72,7 @@ def make_run(tmp_path):
             "format": 2,
             "method": method,
             "method_config": settings or {},
+            "control": control,
             "data": {"name": data, "image_size": SIDE},
             "model": {"architecture": "mlp", "num_latents": NUM_LATENTS},
             "train": {"steps": STEPS, "batch_size": 64, "lr": 1e-3, "seed": seed},

@@ -227,18 +227,19 @@ def _rows_at(log_rows, beta):
         ("dynamicvae", {}, 0.1, "100.0%"),  # its own lower bound is the default, 0.1
         ("dynamicvae", {}, 0.2, "0.0%"),
         ("dynamicvae", {"beta_min": 0.2}, 0.2, "100.0%"),
-        ("controlvae", {"beta_min": 1.0, "beta_max": 5.0}, 5.0, "100.0%"),  # another way to mend
+        ("dynamicvae", {"beta_max": 5.0}, 5.0, "100.0%"),  # as `control`; another way to mend
     ],
 )
 def test_only_a_controllers_own_bounds_are_counted(
     make_run, tmp_path, log_rows, method, settings, beta, share
 ):
-    folder = make_run(method=method, settings=settings, log=_rows_at(log_rows, beta))
+    upper = settings.get("beta_max") == beta
+    given = {"control": {"beta_min": 0.1, **settings}} if upper else {"settings": settings}
+    folder = make_run(method=method, log=_rows_at(log_rows, beta), **given)
     text = _text([folder], tmp_path / "report.html")
     table = text.split("How well KL followed its set point")[1].split("</table>")[0]
     found = re.findall(r'data-label="β at a bound">([^<]*)<', table)
     assert found == ([share] if share else [])
-    upper = settings.get("beta_max") == beta
     said = "its upper bound" if upper else "its lower bound"
     assert (f"beta was at {said}" in text) == (share == "100.0%")
 

@@ -1,5 +1,6 @@
 """Objects in place of names: a run made with them is a run like any other."""
 
+import functools
 import runpy
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from autobeta.models import Bernoulli
 from autobeta.models.likelihoods.gaussian import Gaussian
 from autobeta.objectives import Elbo
 from autobeta.run import folder as files
+from autobeta.run.objects import _content
 from autobeta.run.traverse import draw_traversals
 from autobeta.weighting import ControlledKL, LogPI, ScheduledWeights, schedules
 
@@ -304,4 +306,43 @@ def test_a_data_set_that_gives_other_images_than_it_says_is_refused(tmp_path, ch
 def test_wrong_objects_are_refused_before_the_folder_is_claimed(tmp_path, given, message):
     with pytest.raises((ValueError, TypeError), match=message):
         train(config(), tmp_path / "run", **given)
+    assert not (tmp_path / "run").exists()
+
+
+class Ramp:
+    def __init__(self, steps):
+        self.steps = steps
+
+    def __call__(self, step):
+        return min(1.0, step / self.steps)
+
+    def at(self, step):
+        return self(step)
+
+
+LIKE = [
+    (lambda x: torch.relu(x), lambda x: torch.tanh(x)),
+    (lambda x: (lambda y: y + 1)(x), lambda x: (lambda y: y - 1)(x)),
+    (Ramp(100), Ramp(200)),
+    (Ramp(100).at, Ramp(200).at),
+    (functools.partial(torch.add, alpha=1), functools.partial(torch.add, alpha=2)),
+]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), LIKE, ids=["names", "inner", "state", "bound", "part"]
+)
+def test_functions_that_differ_are_known_apart(first, second):
+    a, again, b = (_content(Own(function)) for function in (first, first, second))
+    assert a == again != b
+
+
+def test_a_recipe_without_a_kl_is_refused_before_the_folder_is_claimed(tmp_path):
+    class Alone(Elbo):
+        def forward(self, x, output):
+            return {"reconstruction": super().forward(x, output)["reconstruction"]}
+
+    made = Recipe(objective=Alone(), weighting=ScheduledWeights({}))
+    with pytest.raises(ValueError, match="kl"):
+        train(config(), tmp_path / "run", recipe=made)
     assert not (tmp_path / "run").exists()

@@ -21,8 +21,10 @@ from autobeta import (
 )
 from autobeta.errors import DiskFullError, DivergedError
 from autobeta.run import folder as files
-from autobeta.run.build import find_device
+from autobeta.run.build import build, find_device
 from autobeta.run.load import trained_steps
+from autobeta.run.objects import Objects
+from autobeta.settings import bounds_of
 
 FEW = EvaluationConfig(num_points=200, metrics=("mig",), num_pictures=4)
 
@@ -381,3 +383,20 @@ def test_numpy_numbers_are_numbers():
     assert (type(settings.steps), type(settings.lr)) == (int, float)
     with pytest.raises(ValueError, match="`data` must be a name or a path; got "):
         RunConfig(data="a\0b")
+
+
+@pytest.mark.filterwarnings("ignore:.* in a run of")
+@pytest.mark.parametrize("method", [*registry.available("methods"), "incremental"])
+def test_bounds_of_beta_are_those_of_the_runs_controller(method):
+    own = {"controller": "incremental"} if method == "incremental" else {}
+    made = build(config("dynamicvae" if own else method, method_config=own), Objects())
+    controller = getattr(made.state.weighting, "controller", None)
+    known = (-np.inf, np.inf)
+    if controller is not None and method != "geco":
+        known = (controller.beta_min, controller.beta_max)
+    assert bounds_of(made.json) == known
+
+
+def test_a_run_of_an_earlier_version_has_the_lower_bound_of_its_method():
+    assert bounds_of(config("dynamicvae").to_json()) == (0.1, np.inf)
+    assert bounds_of(config("vae").to_json()) == (-np.inf, np.inf)

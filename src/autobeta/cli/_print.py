@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from autobeta.settings import bounds_of
+
 
 def print_results(result: Mapping[str, Any]) -> None:
     """Losses and scores of an evaluation."""
@@ -37,7 +39,7 @@ def print_scores(found: Mapping[str, Any], ends: Mapping[str, Any]) -> None:
 
 def print_tracking(log: list[dict[str, Any]], config: Mapping[str, Any]) -> None:
     """How well KL followed its set point, and what to try if it did not."""
-    from autobeta.control import advice, bounds_of, tracking
+    from autobeta.control import advice, tracking
 
     bounds = dict(zip(("beta_min", "beta_max"), bounds_of(config), strict=True))
     found = tracking(log, **bounds)

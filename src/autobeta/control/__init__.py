@@ -14,7 +14,7 @@ from autobeta.control.loop import (
 from autobeta.control.plant import Plant, identify
 from autobeta.control.report import LoopReport, analyse
 from autobeta.control.suggestion import PilotLog, Point, Suggestion, read_pilot, suggest
-from autobeta.control.tracking import Tracking, advice, bounds_of, tracking
+from autobeta.control.tracking import Tracking, advice, tracking
 
 __all__ = [
     "Convention",
@@ -27,7 +27,6 @@ __all__ = [
     "Tracking",
     "advice",
     "analyse",
-    "bounds_of",
     "convert_beta",
     "damping",
     "gain_margin",

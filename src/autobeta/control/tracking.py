@@ -88,16 +88,7 @@ def tracking(
     )
 
 
-def bounds_of(config: Mapping[str, Any]) -> tuple[float, float]:
-    """Bounds of beta by a run's `config.json`, infinite where nothing bounds it."""
-    settings = config.get("method_config") or {}
-    if config.get("method") not in ("controlvae", "dynamicvae"):
-        return -np.inf, np.inf
-    logarithmic = settings.get("controller") == "log"
-    return float(settings.get("beta_min", -np.inf)), 1000.0 if logarithmic else np.inf
-
-
-def advice(found: Tracking, *, beta_min: float, beta_max: float = np.inf) -> list[str]:
+def advice(found: Tracking, *, beta_min: float = -np.inf, beta_max: float = np.inf) -> list[str]:
     """What to try where a run tracked badly, a sentence each; none if it tracked well.
 
     The bounds are those that `tracking` had.

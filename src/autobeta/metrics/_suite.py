@@ -104,7 +104,8 @@ def score_prepared(
     check_options({}, seed)
     if not isinstance(n_jobs, int) or n_jobs == 0:
         raise ValueError(f"`n_jobs` must be a whole number but 0; got {n_jobs!r}. -1 takes all.")
-    check_metrics(metrics or ())
+    given = {f"has_{key}": key in inputs for key in ("factors", "logvars")}
+    check_metrics(metrics or (), **given)
     results: Result = {}
     left_out: dict[str, list[str]] = {}
     with threadpool_limits(1, user_api="blas"):  # the tables are small, threads only wait
@@ -124,7 +125,6 @@ def score_prepared(
 
 def _one(name: str, inputs: Inputs, n_jobs: int, seed: int) -> float | dict[str, float]:
     metric = find(name)
-    check_metrics([name], has_factors="factors" in inputs, has_logvars="logvars" in inputs)
     taken = inspect.signature(metric).parameters
     given = {"n_jobs": n_jobs, **inputs}
     options = {k: given[k] for k in ("logvars", "test", "n_jobs") if k in taken and k in given}

@@ -1,5 +1,6 @@
 """Reads run folders into records: what every table and figure starts from."""
 
+import math
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -64,6 +65,16 @@ class RunRecord:
         """Losses of the trained model by split of the data, `train` and perhaps `test`."""
         splits = self.metrics.get("evaluation") or {}
         return {split: losses for split, losses in splits.items() if losses}
+
+    @property
+    def bounds(self) -> dict[str, float]:
+        """Bounds of beta of its controller, as `control.tracking` takes them."""
+        return dict(zip(("beta_min", "beta_max"), settings.bounds_of(self.config), strict=True))
+
+    @property
+    def is_controlled(self) -> bool:
+        """Whether a controller bounds its beta."""
+        return math.isfinite(self.bounds["beta_min"])
 
     def arrays(self, name: str) -> dict[str, np.ndarray]:
         """Arrays of a file of pictures; empty where it is not there or damaged."""

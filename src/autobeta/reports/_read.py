@@ -14,7 +14,11 @@ Found = TypeVar("Found")
 Key = TypeVar("Key")
 
 # of a configuration, as `folder.check_shape` reads it
-_CONFIG = {"data": {"name": str}, "train": {"steps": int, "seed": int}}
+_BOUNDS = {"beta_min": float, "beta_max": float}
+_CONFIG = {
+    **{"data": {"name": str}, "train": {"steps": int, "seed": int}},
+    **{"control": _BOUNDS, "method_config": _BOUNDS},
+}
 
 
 def read(path: Path, reader: Callable[[Path], Found], damage: list[str]) -> Found | None:

@@ -1,7 +1,6 @@
 """One self-contained HTML page from run folders: nothing to fetch, nothing to execute."""
 
 import html
-import math
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -77,10 +76,7 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
         name = printable(str(path))
         warnings.warn(f"{name} is left out, it is no run folder: {error}", stacklevel=2)
     page = "".join(_page(found, left_out)).encode()
-    if out.exists() and not out.is_file():
-        out.write_bytes(page)
-    else:
-        folder.write_out(out, lambda file: file.write(page))
+    folder.write_out(out, lambda file: file.write(page))
     return out
 
 
@@ -144,7 +140,7 @@ def _numbers(runs: Sequence[RunRecord]) -> Iterator[str]:
         yield _said(
             (run.name, sentence)
             for run, found in tracks
-            for sentence in advice(found, **({"beta_min": -math.inf} | tables.bounds(run)))
+            for sentence in advice(found, **run.bounds)
         )
 
 

@@ -14,7 +14,6 @@ from autobeta import registry
 from autobeta.control import Tracking, tracking
 from autobeta.reports._load import RunRecord
 from autobeta.reports._read import grouped, printable
-from autobeta.run.folder import LARGEST
 
 HELD_OUT = ", held-out"
 
@@ -125,7 +124,7 @@ def control_rows(tracks: Sequence[tuple[RunRecord, Tracking]]) -> list[Row]:
     """One row per run that has a set point: how well its KL followed it."""
     unknown = {"at_bound": None, "at_max": None}  # without a controller
     return [
-        {"run": run.name, **found._asdict()} | ({} if bounds(run) else unknown)
+        {"run": run.name, **found._asdict()} | ({} if run.is_controlled else unknown)
         for run, found in tracks
     ]
 
@@ -133,14 +132,7 @@ def control_rows(tracks: Sequence[tuple[RunRecord, Tracking]]) -> list[Row]:
 def tracked(run: RunRecord) -> Tracking | None:
     """How well the KL of a run followed its set point; None where it has none."""
     rows = [row for row in run.log if None not in (row.get("kl_average"), row.get("beta"))]
-    return tracking(rows, **bounds(run)) if rows else None
-
-
-def bounds(run: RunRecord) -> dict[str, float]:
-    """The bounds of beta that the run's controller has; empty where it has no controller."""
-    found = {key: run.identity.get(f"method_config.{key}") for key in ("beta_min", "beta_max")}
-    known = {key: bound for key, bound in found.items() if isinstance(bound, int | float)}
-    return {key: float(bound) for key, bound in known.items() if abs(bound) < LARGEST}
+    return tracking(rows, **run.bounds) if rows else None
 
 
 def scores(run: RunRecord) -> dict[str, float | int | None]:

@@ -1,6 +1,7 @@
 """Settings, and objects in place of names, to the parts of a run: the one place that does so."""
 
 import copy
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from autobeta.objectives import AbstractAdversarialObjective
 from autobeta.run.objects import Objects, Shape, known_by
 from autobeta.settings import OBJECT, RunConfig
 from autobeta.training import TrainState, make_state
-from autobeta.weighting import effective_weights
+from autobeta.weighting import AbstractController, check_terms, effective_weights
 
 
 def with_objects(config: RunConfig, objects: Objects) -> RunConfig:
@@ -81,6 +82,10 @@ def build(config: RunConfig, objects: Objects) -> BuiltRun:
         "num_train": num_train,
         "fingerprint": dataset.fingerprint,
     }
+    controller = getattr(recipe.weighting, "controller", None)
+    if isinstance(controller, AbstractController):  # for whoever reads the folder without torch
+        ends = {"beta_min": controller.beta_min, "beta_max": controller.beta_max}
+        json["control"] = {k: end if math.isfinite(end) else None for k, end in ends.items()}
     if known := known_by(objects, model, recipe):
         json["objects"] = known
     return BuiltRun(config, dataset, state, json)
@@ -109,6 +114,7 @@ def _try(state: TrainState, dataset: FactorDataset, config: RunConfig) -> None:
             model, objective, weighting = (module.train() for module in modules)
             output = model(x)
             terms = objective(x, output)
+            check_terms(terms, "reconstruction", "kl")
             loss = weighting(terms, 0)
             effective_weights(loss, terms)
             loss.backward()

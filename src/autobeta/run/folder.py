@@ -124,8 +124,8 @@ def write_out(path: Path, write: Callable[[BinaryIO], object]) -> None:
         raise ValueError(f"`out` must be a file of its own; got the {what} {path}. Name another.")
     buffer = BytesIO()
     write(buffer)
-    if place.exists() and not place.is_file():
-        place.write_bytes(buffer.getvalue())
+    if path.exists() and not path.is_file():
+        path.write_bytes(buffer.getvalue())
     else:
         write_together({place: buffer.getvalue()})
 

@@ -49,13 +49,13 @@ def claim(folder: Path, parts: BuiltRun, *, extend: bool) -> None:
         return
     found = files.read_config(folder)
     differing = differences(found, wanted)
-    longer = "train.steps" in differing and wanted["train"]["steps"] > found["train"]["steps"]
-    if differing and not (extend and longer and set(differing) == {"train.steps"}):
+    there, asked = differing.get("train.steps", (0, 0))
+    longer = set(differing) == {"train.steps"} and asked > there
+    if differing and not (extend and longer):
         details = "; ".join(
             f"{name}: {a!r} there, {b!r} asked for" for name, (a, b) in differing.items()
         )
-        only = longer and set(differing) == {"train.steps"}
-        way_out = "use --extend to train it longer" if only else "repeat its settings"
+        way_out = "use --extend to train it longer" if longer else "repeat its settings"
         raise ValueError(
             f"`out` must hold a run of the same configuration; {folder} differs in {details}. "
             f"Choose another folder, or {way_out}."

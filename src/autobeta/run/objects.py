@@ -4,7 +4,7 @@ import functools
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -71,14 +71,18 @@ def _content(value: object, *, values: bool = True) -> object:
         return [_content(item, values=values) for item in value]
     if isinstance(value, functools.partial):
         return [_content(part) for part in (value.func, value.args, value.keywords)]
+    if isinstance(value, CodeType):
+        return [value.co_code, value.co_names, *map(_content, value.co_consts)]
     if isinstance(value, FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        constants = [c for c in value.__code__.co_consts if not isinstance(c, CodeType)]
-        held = [constants, cells, value.__defaults__, value.__kwdefaults__]
-        return [value.__qualname__, value.__code__.co_code, *map(_content, held)]
+        held = [value.__code__, cells, value.__defaults__, value.__kwdefaults__]
+        return [value.__qualname__, *map(_content, held)]
+    if isinstance(value, MethodType):
+        return [_content(value.__func__), _content(value.__self__)]
     named = getattr(value, "__qualname__", type(value).__qualname__)
     if not isinstance(value, nn.Module):
-        return named
+        plain = isinstance(value, type) or not hasattr(value, "__dict__")
+        return named if plain else [named, _content(vars(value))]
     own = {k: v for k, v in vars(value).items() if k not in _INTERNAL}
     tensors = dict(value.named_parameters(recurse=False)) | dict(
         value.named_buffers(recurse=False)

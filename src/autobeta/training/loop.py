@@ -44,7 +44,7 @@ def fit(
 
     Raises:
         DivergedError: If the loss is not finite when it is logged.
-        InterruptedRunError: After a checkpoint, if Ctrl-C or SIGTERM asked for a stop.
+        InterruptedRunError: If Ctrl-C or SIGTERM asked for a stop; after a checkpoint in `folder`.
         ValueError: If the checkpoint is damaged.
     """
     log = _resume(state, config, folder)
@@ -61,12 +61,13 @@ def fit(
                 check_finite(row, config.seed)
                 log.append(row)
                 _record(folder, row, clock.timing(state.step), callbacks)
-            done = state.step == config.steps or bool(stop.signal_number)
+            number = stop.signal_number  # once: another may come at any moment
+            done = state.step == config.steps or bool(number)
             if folder is not None and (done or clock.checkpoint_due(state.step, config)):
                 files.flush(folder / files.LOG)  # a resume cuts the log back to the checkpoint
                 save_checkpoint(folder / files.CHECKPOINT, state)
-            if stop.signal_number and state.step < config.steps:
-                raise InterruptedRunError(state.step, stop.signal_number)
+            if number and state.step < config.steps:
+                raise InterruptedRunError(state.step, number)
     return log
 
 
