@@ -65,7 +65,17 @@ MAY_IMPORT = {
         {"numpy", "scipy", "matplotlib", "PIL"},
     ),
     "cli": (
-        {"__version__", "errors", "registry", "settings", "run", "run.folder", "reports", *PARTS},
+        {
+            "__version__",
+            "errors",
+            "registry",
+            "run",
+            "run.folder",
+            "reports",
+            "rules",
+            "settings",
+            *PARTS,
+        },
         {"tyro", "rich"},
     ),
     "__init__": (set(), set()),

@@ -51,7 +51,7 @@ OUTSIDE = {
         from dataclasses import dataclass
         from autobeta.methods import Recipe
         from autobeta.objectives import Elbo
-        from autobeta.settings import NonNegative, check_settings
+        from autobeta.rules import NonNegative, check_settings
         from autobeta.weighting import ScheduledWeights
         SOURCE = "elsewhere"
         CITATION = "@misc{outside}"

@@ -13,14 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autobeta import registry
+from autobeta.rules import Range, check_settings
 from autobeta.settings import (
     DataOptions,
     EvaluationConfig,
     ModelConfig,
-    Range,
     RunConfig,
     TrainConfig,
-    check_settings,
     identity,
     upgraded,
 )

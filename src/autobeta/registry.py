@@ -77,7 +77,12 @@ def describe(folder: str, name: str) -> dict[str, object]:
         >>> describe("methods", "vae")["doc"].splitlines()[0]
         'Variational autoencoder: the unweighted evidence lower bound.'
     """
-    tree = ast.parse(_source(folder, check_name(folder, name)).read_text("utf-8"))
+    return dict(_described(_source(folder, check_name(folder, name))))
+
+
+@functools.cache
+def _described(path: Path) -> dict[str, object]:
+    tree = ast.parse(path.read_text("utf-8"))
     facts: dict[str, object] = {"doc": ast.get_docstring(tree) or ""}
     for node in tree.body:
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
@@ -93,7 +98,8 @@ def defaults(folder: str, name: str) -> dict[str, object]:
     """Defaults of a module's `Config` that are literals, read without importing it."""
     settings = describe(folder, name).get("SETTINGS", {})
     assert isinstance(settings, dict)
-    return {key: _literal(ast.parse(text, mode="eval").body) for key, text in settings.items()}
+    written = {key: text for key, text in settings.items() if text}  # some have no default
+    return {key: _literal(ast.parse(text, mode="eval").body) for key, text in written.items()}
 
 
 def _source(folder: str, name: str) -> Path:

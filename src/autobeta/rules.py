@@ -106,7 +106,7 @@ def from_stored(kind: type, stored: Mapping[str, Any]) -> Any:  # noqa: ANN401
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:
-    """Refuse numbers that break the rule in their annotation, such as `kp: NonNegative`.
+    """Refuse arguments that break the rule in their annotation: a `Range`, or choices.
 
     Example:
         >>> @checked
@@ -118,14 +118,16 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
     """
     signature = inspect.signature(function)
     hints = typing.get_type_hints(function, include_extras=True)
-    rules = {name: rule for name, hint in hints.items() for rule in _ranges(hint)}
+    rules: dict[str, Any] = {name: rule for name, hint in hints.items() for rule in _ranges(hint)}
+    rules |= {n: typing.get_args(h) for n, h in hints.items() if typing.get_origin(h) is Literal}
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         for name, value in signature.bind(*args, **kwargs).arguments.items():
-            if name in rules and value not in rules[name]:
+            if name in rules and value not in (rule := rules[name]):
+                words = f"one of {', '.join(rule)}" if isinstance(rule, tuple) else str(rule)
                 hint = _hint(signature.parameters[name].default)
-                raise ValueError(f"`{name}` must be {rules[name]}; got {value}.{hint}")
+                raise ValueError(f"`{name}` must be {words}; got {value!r}.{hint}")
         return function(*args, **kwargs)
 
     return call

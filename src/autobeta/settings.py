@@ -12,33 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from autobeta import registry
-from autobeta.rules import (
-    Count,
-    NonNegative,
-    Positive,
-    Range,
-    Seed,
-    Settings,
-    check_settings,
-    from_stored,
-)
-
-__all__ = [
-    "FORMAT",
-    "OBJECT",
-    "Count",
-    "DataOptions",
-    "EvaluationConfig",
-    "ModelConfig",
-    "NonNegative",
-    "Positive",
-    "Range",
-    "RunConfig",
-    "TrainConfig",
-    "check_settings",
-    "identity",
-    "upgraded",
-]
+from autobeta.rules import Count, Positive, Range, Seed, Settings, check_settings, from_stored
 
 FORMAT = 2
 OBJECT = "object"

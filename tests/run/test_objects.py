@@ -299,7 +299,7 @@ def test_a_data_set_that_gives_other_images_than_it_says_is_refused(tmp_path, ch
             r"`weighting_lr` must be in \[0, 1\]; got -1",
         ),
         ({"network": network((64, 64, 1), 4)}, r"must have the 3 latents of .*; got 4"),
-        ({"callbacks": ["csv"]}, "`?callbacks"),
+        ({"callbacks": ["cvs"]}, r"`callbacks` has no 'cvs'.*Did you mean 'csv'"),
     ],
     ids=["rate", "latents", "callback"],
 )
@@ -335,6 +335,13 @@ LIKE = [
 def test_functions_that_differ_are_known_apart(first, second):
     a, again, b = (_content(Own(function)) for function in (first, first, second))
     assert a == again != b
+
+
+def test_callbacks_may_be_named(array, tmp_path):
+    train(config(), tmp_path, data=array, network=network, callbacks=["csv"], evaluation=FEW)
+    lines = (tmp_path / files.CURVES).read_text().splitlines()
+    assert lines[0].startswith("step,loss,terms.reconstruction")
+    assert [line.split(",")[0] for line in lines[1:]] == ["2", "4", "6"]
 
 
 def test_a_recipe_without_a_kl_is_refused_before_the_folder_is_claimed(tmp_path):

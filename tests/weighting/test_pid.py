@@ -179,7 +179,7 @@ def test_weighting_uses_the_same_step_s_kl_and_feeds_no_gradient_through_beta():
         ),
         (
             lambda: PositionalPI(antiwindup="none"),
-            "must be 'conditional' or 'authors'; got 'none'",
+            "must be one of conditional, authors; got 'none'",
         ),
         (lambda: IncrementalPI(window=0), "`window` must be at least 1; got 0"),
         (lambda: LogPI(window=0), "`window` must be at least 1; got 0"),

@@ -3,7 +3,7 @@
 import tyro
 
 from autobeta.control.conventions import OURS, Convention
-from autobeta.settings import Count, NonNegative
+from autobeta.rules import Count, NonNegative
 
 
 def command(

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from autobeta.cli._run import REPEAT, RunFlags, changed, pasted, stoppable
-from autobeta.settings import Count, TrainConfig
+from autobeta.rules import Count
+from autobeta.settings import TrainConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -122,8 +122,8 @@ def _train_again(flags: AgainFlags) -> None:
 
     config = RunConfig.from_json(files.read_config_file(flags.config))
     given = {name: getattr(flags, name) for name in ("device", "threads")}
-    changed = {name: value for name, value in given.items() if value is not None}
-    train = dataclasses.replace(config.train, **changed)
+    own = {name: value for name, value in given.items() if value is not None}
+    train = dataclasses.replace(config.train, **own)
     _carry_out(dataclasses.replace(config, train=train), flags)
 
 
@@ -131,11 +131,11 @@ def _carry_out(config: RunConfig, flags: TrainFlags | AgainFlags) -> None:
     from autobeta.run import folder as files
     from autobeta.run.load import trained_steps
     from autobeta.run.train import train
+    from autobeta.training import Callback
     from autobeta.training.callbacks.progress import Progress
 
     out = flags.out
-    named = [registry.load("training/callbacks", name) for name in flags.callbacks]
-    callbacks = [Progress(), *(module.build(out) for module in named)]
+    callbacks: list[Callback | str] = [Progress(), *flags.callbacks]
     evaluation = flags.evaluation
     before = trained_steps(out) if (out / files.CONFIG).exists() else None
     again = pasted("autobeta", "train", "--config", out / files.CONFIG, "--out", out)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from autobeta import registry
-from autobeta.data._core.batches import Batches
+from autobeta.data._core.batches import Batches, as_batch
 from autobeta.data._core.cache import OnProgress, data_root
 from autobeta.data._core.dataset import DEFAULT_OPTIONS, DataOptions, FactorDataset
 from autobeta.data._core.factors import FactorSpace
@@ -30,6 +30,7 @@ __all__ = [
     "FactorSpace",
     "OfficialFile",
     "VerifyResult",
+    "as_batch",
     "as_dataset",
     "check",
     "data_root",
@@ -126,8 +127,8 @@ def _find(name_or_path: str | Path, options: DataOptions) -> tuple[ModuleType, s
     if text in registry.available("data"):
         module = registry.load("data", text)
         if options.image_size is None:
-            published = getattr(module, "SIZE", 64 if hasattr(module, "render") else None)
-            options = replace(options, image_size=published)
+            own = getattr(module, "SIZE", 64 if hasattr(module, "render") else None)
+            options = replace(options, image_size=own)
         return module, text, options
     path = Path(text).expanduser()
     if not path.exists():
@@ -146,7 +147,9 @@ def _kind_of(path: Path) -> str:
     if path.is_dir():
         if any((path / marker).exists() for marker in own["huggingface"].MARKERS):
             return "huggingface"
-        kinds = Counter(file.suffix.lower() for file in path.rglob("*"))
+        kinds = Counter(
+            file.suffix.lower() for file in registry.load("data", "folder").visible(path)
+        )
         images = sum(kinds[suffix] for suffix in suffixes())
         return "huggingface" if kinds[".parquet"] and kinds[".parquet"] >= images else "folder"
     suffix = path.suffix.lower()

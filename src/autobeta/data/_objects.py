@@ -58,7 +58,7 @@ def _dataset(
 
 
 def _items(data: Any, options: DataOptions, *, white: int) -> tuple[Images, Labels]:  # noqa: ANN401
-    """Images and labels of all items, in one pass; `white` is what a uint8 value stands for."""
+    """Images and labels of all items, in one pass; a 1 becomes `white`."""
     size, rows = options.image_size, []
 
     def read() -> Iterator[tuple[str, Pixels]]:

@@ -42,7 +42,7 @@ def inputs(place: Path) -> list[Path]:
     """The images in order, then the table of labels, if there is one."""
     if not place.is_dir():
         raise ValueError(f"`path` must be {PLACE}; got the file `{shown(place)}`.")
-    files = _visible(place)
+    files = visible(place)
     images = [file for file in files if file.suffix.lower() in suffixes()]
     if not images:
         raise ValueError(
@@ -70,7 +70,7 @@ def convert(place: Path, options: DataOptions) -> Conversion:
         )
     columns = _classes(folders) if found is None else found
     used = set(files if found is None else read)
-    left = _counted([file for file in _visible(place) if file not in used])
+    left = _counted([file for file in visible(place) if file not in used])
     return convert_images(
         names,
         lambda i: (files[i], None),
@@ -88,7 +88,9 @@ def _classes(folders: Sequence[tuple[str, ...]]) -> dict[str, Sequence[Any]]:
     return {"class": [shown(parts[0]) for parts in folders]} if several else {}
 
 
-def _visible(place: Path) -> list[Path]:
+def visible(place: Path) -> list[Path]:
+    """All files of a folder and those below it but hidden ones."""
+
     def hidden(file: Path) -> bool:
         return any(part.startswith(".") for part in file.relative_to(place).parts)
 

@@ -7,8 +7,8 @@ The parts of the KL are estimated in each batch (`objectives/total_correlation.p
 
 Deviations:
     The second form is used, with the KL in closed form, since its parts add up to a noisy estimate
-    of it; terms of weight 0 are not computed. By default the estimator is the stratified one with
-    its diagonal in place; `estimator="strided"` has the matrix of the authors' code.
+    of it; if all weights are 0, none is estimated. By default the estimator is the stratified one
+    with its diagonal in place; `estimator="strided"` has the matrix of the authors' code.
 """
 
 from dataclasses import dataclass

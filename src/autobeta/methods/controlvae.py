@@ -1,8 +1,10 @@
 """ControlVAE: a positional PI controller holds the KL at a set point that rises in steps.
 
-    loss = reconstruction + beta_t * kl,   beta_t from `PositionalPI` on each batch's KL
+    loss = reconstruction + beta_t * kl
+    e_t = C_t - KL_t,   I_t = I_(t-1) + ki e_t,   beta_t = kp / (1 + exp(e_t)) + I_t + beta_min
 
-The published set point starts at 0.5 nats and rises by 0.15 every 5,000 steps up to 16 or 18;
+(`PositionalPI` in `weighting/controllers.py`). The published set point C starts at 0.5 nats and
+rises by 0.15 every 5,000 steps up to 16 or 18;
 `schedule="fitted"` keeps the number of rises and spreads them over 90 % of the run.
 
 Deviations:
@@ -56,7 +58,7 @@ class Config(Settings):
     rising: Share = 0.9
     """Fraction of the run after which the fitted schedule reaches `target`."""
     increment: Rise = 0.15
-    """Rise of the published schedule, nats."""
+    """Rise of the published schedule, nats; the fitted one has as many rises."""
     period: Count = 5000
     """Steps between two rises of the published schedule."""
 

@@ -1,9 +1,11 @@
 """DynamicVAE: an incremental PI controller drives beta so that KL follows a rising set point.
 
     loss = reconstruction + beta_t * kl
+    e_t = C_t - mean of the last 5 KLs,   phi(e) = 1 / (1 + exp(e))
+    w_t = w_(t-1) + kp (phi(e_t) - phi(e_(t-1))) + ki e_t,   beta_t = max(beta_min, w_t)
 
-Published: `IncrementalPI` on the mean KL of 5 batches, beta from 50 down to at least 0.1, the set
-point from 0.5 to 20 nats in rises of 0.15 nats, 1,000 of every 6,000 steps, over 780,000 steps.
+Published (`IncrementalPI` in `weighting/controllers.py`): beta from 50 down to at least 0.1, C
+from 0.5 to 20 nats in rises of 0.15 nats, 1,000 of every 6,000 steps, over 780,000 steps.
 
 Short runs: by default `LogPI` moves log beta. The set point keeps the published shape, fitted to
 the run's length, is held while beta is below `beta_hold`, and then catches up at the mean slope of
@@ -90,7 +92,7 @@ class Config(Settings):
     beta_hold: Weight = 0.25
     """The fitted schedule's set point is held while beta is below this; 0 for never."""
     increment: Rise = 0.15
-    """Rise of the published schedule, nats."""
+    """Rise of the published schedule, nats; the fitted one has as many rises."""
     period: Count = 6000
     """Steps between two rises of the published schedule."""
     ramp: Count = 1000

@@ -1,6 +1,7 @@
 """FactorVAE: the total correlation of the codes, estimated by a discriminator, is penalised.
 
-    loss = reconstruction + kl + gamma * TC,   TC ~ mean of D(z)[0] - D(z)[1]
+    loss   = reconstruction + kl + gamma * TC,   TC ~ mean of D(z)[0] - D(z)[1]
+    loss_D = -(mean log softmax(D(z))[0] + mean log softmax(D(shuffled z))[1]) / 2
 
 The discriminator learns beside the network from codes and shuffled codes, which it sees detached
 (`objectives/density_ratio.py`); Adam 1e-4 with betas (0.5, 0.9).

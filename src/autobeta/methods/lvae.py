@@ -1,9 +1,9 @@
 """L-VAE: the weights of the reconstruction and the KL are learned together with the network.
 
-    loss = R / (2 s_0) + K / (2 s_1) + r(s_0) + r(s_1)
+    loss = R / (2 s_0) + K / (2 s_1) + r(s_0) + r(s_1),   r(s) = 0.5 log s  or  log(1 + s)
 
-with R = reconstruction and K = kl, each divided by its unit, and r the regulariser, as
-`weighting/learned.py` has it; beta tends to the ratio of its fixed points.
+with R = reconstruction and K = kl, each divided by its unit, and s_i learned
+(`weighting/learned.py`); beta = s_0 / s_1 tends to the ratio of the fixed points.
 
 Deviations:
     The published loss, start and optimiser are not known to us. What stands here follows from the

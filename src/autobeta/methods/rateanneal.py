@@ -102,7 +102,8 @@ class PacedKL(AbstractWeighting):
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step."""
         check_terms(terms, "reconstruction", "kl")
-        self.pace.beta_min = schedules.value_at(self._floor, step)
+        if self.training:
+            self.pace.beta_min = schedules.value_at(self._floor, step)
         pacemaker: Tensor = self.pace.target
         risen = pacemaker + (self._lead - self.pace.last_error).clamp(max=self._rate)
         beta = self.pace.step(terms["kl"].detach().sum(), risen)
@@ -116,8 +117,10 @@ def build(config: Config, facts: Facts) -> Recipe:
             "`growing` + `returning` must be at most 1, the whole run; got "
             f"{config.growing} and {config.returning}. Lower one of them."
         )
+    highest = max(1000.0, config.beta_initial, 2 * config.beta_end)  # 1,000 is LogPI's own
     bounds = {"beta_initial": config.beta_initial, "beta_min": config.beta_low}
-    controller = LogPI(kp=config.kp, ki=config.ki, window=config.window, **bounds)
+    gains = {"kp": config.kp, "ki": config.ki}
+    controller = LogPI(window=config.window, beta_max=highest, **bounds, **gains)
     begin = round(config.growing * facts.num_steps)
     end = max(begin + 1, round((config.growing + config.returning) * facts.num_steps))
     floor = schedules.exponential(config.beta_low, config.beta_end, begin=begin, end_step=end)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from autobeta.methods._base import Facts, Recipe
 from autobeta.objectives import Elbo
+from autobeta.rules import Settings
 from autobeta.weighting import ScheduledWeights
 
 SOURCE = "Kingma & Welling, Auto-Encoding Variational Bayes, 2013, https://arxiv.org/abs/1312.6114"
@@ -24,7 +25,7 @@ PRESETS: dict[str, dict[str, object]] = {}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class Config(Settings):
     """Settings of the VAE."""
 
 

@@ -55,7 +55,6 @@ def needed(name: str) -> set[str]:
     return {"factors", "logvars"} & set(facts(parse(name).base)["NEEDS"])
 
 
-@functools.cache
 def facts(base: str) -> Mapping[str, Any]:
     """Constants of a metric's module, read without importing it."""
     return describe("metrics", base)

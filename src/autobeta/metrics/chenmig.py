@@ -62,7 +62,10 @@ def chenmig(
     noise = rng.standard_normal((codes.shape[1], len(drawn))).T
     z = mean[drawn] + np.exp(0.5 * logvar[drawn]) * noise
     columns = zip(z.T, mean.T, logvar.T, strict=True)
-    table = np.maximum([_information(*column, drawn, factors) for column in columns], 0)
+    same = [np.eye(v.max() + 1)[v] for v in factors.T]  # (points, values of the factor)
+    sizes = [np.bincount(v) for v in factors.T]
+    found = [_information(*column, drawn, factors, same, sizes) for column in columns]
+    table = np.maximum(found, 0)
     return clipped(np.mean(np.minimum(top_two_gap(table) / entropies(factors), 1)))
 
 
@@ -72,8 +75,9 @@ def _information(
     logvar: Float[np.ndarray, " points"],
     drawn: Int[np.ndarray, " samples"],
     factors: Factors,
+    same: list[np.ndarray],
+    sizes: list[np.ndarray],
 ) -> Float[np.ndarray, " factors"]:
-    same = [np.eye(v.max() + 1)[v] for v in factors.T]  # (points, values of the factor)
     total = np.zeros(len(same))
     for part in np.array_split(np.arange(len(z)), -(-len(z) * len(mean) // _ENTRIES)):
         log_density = -0.5 * ((z[part, None] - mean) ** 2 / np.exp(logvar) + logvar)
@@ -82,6 +86,6 @@ def _information(
         overall = np.log(density.mean(axis=1))
         for k, v in enumerate(factors.T):
             own = v[drawn[part]]
-            within = (density @ same[k])[np.arange(len(part)), own] / same[k].sum(axis=0)[own]
+            within = (density @ same[k])[np.arange(len(part)), own] / sizes[k][own]
             total[k] += np.sum(np.log(within) - overall)
     return total / len(z)

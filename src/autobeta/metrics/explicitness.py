@@ -30,7 +30,7 @@ def explicitness(
 
     It tells whether the factors can be read off all latents together by linear means, and says
     nothing of which latent holds what: a rotation changes nothing. Chance is 0.5, also for codes
-    that are all constant. A factor value that is missing in either part is left out. Arguments and
+    that are all constant. A factor value that either split lacks is left out. Arguments and
     result are those of `sap`, with integer factors and codes of any scale. A held-out factor must
     have two values, one of them seen in the fit.
 

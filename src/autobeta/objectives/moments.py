@@ -9,6 +9,7 @@ from torch import Tensor
 from autobeta.models import DiagonalGaussian, VAEOutput
 from autobeta.objectives._base import AbstractObjective
 from autobeta.objectives.elbo import elbo_terms
+from autobeta.rules import checked
 from autobeta.types import Images, Terms
 
 Matrix = Float[Tensor, "latent latent"]
@@ -41,6 +42,7 @@ class CovariancePenalty(AbstractObjective):
         Kumar et al., DIP-VAE, 2018, eq. 6 and 7, https://arxiv.org/abs/1711.00848
     """
 
+    @checked
     def __init__(self, kind: Literal["i", "ii"]) -> None:
         super().__init__()
         self._kind = kind

@@ -7,7 +7,7 @@ so each is weighed in the sum that stands for the mixture.
 """
 
 import math
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from jaxtyping import Float
@@ -16,9 +16,11 @@ from torch import Tensor
 from autobeta.models import DiagonalGaussian, VAEOutput, log_normal
 from autobeta.objectives._base import AbstractObjective
 from autobeta.objectives.elbo import elbo_terms
+from autobeta.rules import checked
 from autobeta.types import Images, Scalar, Terms
 
-ESTIMATORS = ("weighted", "stratified", "strided")
+Estimator = Literal["weighted", "stratified", "strided"]
+ESTIMATORS = get_args(Estimator)
 
 
 class Parts(NamedTuple):
@@ -32,7 +34,8 @@ class Parts(NamedTuple):
     """Of each latent's marginal to the prior, summed."""
 
 
-def log_weights(batch: int, num_train: int, estimator: str) -> Float[Tensor, "batch batch"]:
+@checked
+def log_weights(batch: int, num_train: int, estimator: Estimator) -> Float[Tensor, "batch batch"]:
     """Log weight of posterior j in the mixture at the sample of image i.
 
     - "weighted": 1 / (N M) for all (minibatch weighted sampling). The mixture is too small by a
@@ -56,8 +59,6 @@ def log_weights(batch: int, num_train: int, estimator: str) -> Float[Tensor, "ba
         >>> log_weights(3, 100, "stratified").exp().sum(dim=1)
         tensor([1., 1., 1.])
     """
-    if estimator not in ESTIMATORS:
-        raise ValueError(f"`estimator` must be one of {', '.join(ESTIMATORS)}; got {estimator!r}.")
     if not 1 < batch <= num_train:
         raise ValueError(
             f"`batch` must be from 2 to the {num_train} training images; got {batch}. "
@@ -83,7 +84,7 @@ def split_kl(
     posterior: DiagonalGaussian,
     z: Float[Tensor, "batch latent"],
     num_train: int,
-    estimator: str = "stratified",
+    estimator: Estimator = "stratified",
 ) -> Parts:
     """Estimate the parts of the KL from one sample of each posterior of a batch.
 
@@ -115,10 +116,11 @@ class SplitKL(AbstractObjective):
     _logs: Tensor
     min_batch = 2
 
+    @checked
     def __init__(
         self,
         num_train: int,
-        estimator: str = "stratified",
+        estimator: Estimator = "stratified",
         parts: tuple[str, ...] = ("total_correlation",),
     ) -> None:
         super().__init__()
@@ -127,7 +129,9 @@ class SplitKL(AbstractObjective):
         self.register_buffer("_logs", log_weights(2, max(num_train, 2), estimator), False)
 
     def forward(self, x: Images, output: VAEOutput) -> Terms:
-        """Terms of one batch."""
+        """Terms of one batch; the parts are estimated where there are any."""
+        if not self._parts:
+            return elbo_terms(x, output)
         if len(self._logs) != len(x):
             self._logs = log_weights(len(x), self._num_train, self._estimator).to(output.z)
         found = _parts(output.posterior, output.z, self._logs)

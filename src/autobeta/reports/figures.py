@@ -138,7 +138,7 @@ def latent_kl(
 
 
 def has_distortion(run: RunRecord, distortion: str) -> bool:
-    """Whether every evaluated part of the run has its KL and this distortion."""
+    """Whether every evaluated split of the run has its KL and this distortion."""
     parts = run.evaluation.values()
     return "train" in run.evaluation and all(
         part.get("kl") is not None and part.get(distortion) is not None for part in parts

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from autobeta.control import Suggestion, read_pilot
 from autobeta.reports._style import COLOURS, GREY, INK, panels, steps_axis, style
-from autobeta.run import folder as runs
+from autobeta.run import folder
 
 
 def suggestion_figure(log: Sequence[Mapping[str, Any]], found: Suggestion) -> Figure:
@@ -59,4 +59,4 @@ def save_suggestion(path: Path, log: Sequence[Mapping[str, Any]], found: Suggest
     figure = suggestion_figure(log, found)
     buffer = BytesIO()
     figure.savefig(buffer, format="png", dpi=150)
-    runs.write_together({path: buffer.getvalue()})
+    folder.write_together({path: buffer.getvalue()})

@@ -1,6 +1,5 @@
 """Runs as rows of numbers, one per run or one per group of seeds; text in HTML."""
 
-import functools
 import html
 import math
 import re
@@ -223,7 +222,6 @@ def _column(key: str) -> _Column:
     return column._replace(heading=column.heading + arrow + key[len(base) :])
 
 
-@functools.cache
 def _better(metric: str) -> str:
     """An arrow to the better side of a score, for a metric that there is."""
     known = metric in registry.available("metrics")

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from autobeta import registry
-from autobeta.data import Batches, FactorDataset, as_dataset
+from autobeta.data import Batches, FactorDataset, as_batch, as_dataset
 from autobeta.methods import Facts, Recipe
 from autobeta.models import VAE
 from autobeta.objectives import AbstractAdversarialObjective
@@ -104,7 +104,7 @@ def _try(state: TrainState, dataset: FactorDataset, config: RunConfig) -> None:
             f"`data` must give uint8 images of shape {wanted}; got {pixels.dtype} of shape "
             f"{pixels.shape}. Correct its function `images`, or its `image_shape`."
         )
-    x = torch.from_numpy(pixels).to(state.device).permute(0, 3, 1, 2).float() / 255
+    x = as_batch(torch.from_numpy(pixels).to(state.device))
     devices = [state.device] if state.device.type == "cuda" else []
     with torch.random.fork_rng(devices):
         try:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from autobeta.data import FactorDataset
+from autobeta.data import FactorDataset, as_batch
 from autobeta.models import VAE
 from autobeta.types import Representation
 
@@ -34,8 +34,7 @@ def image_batches(
 ) -> Iterator[Float[Tensor, "batch channels height width"]]:
     """Images at `index` in order, in chunks, float32 in [0, 1]."""
     for start in range(0, len(index), _CHUNK):
-        pixels = torch.from_numpy(dataset.images(index[start : start + _CHUNK])).to(device)
-        yield pixels.permute(0, 3, 1, 2).float() / 255
+        yield as_batch(torch.from_numpy(dataset.images(index[start : start + _CHUNK])).to(device))
 
 
 def to_pixels(images: Float[Tensor, "n channels height width"]) -> Pictures:

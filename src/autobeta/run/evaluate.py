@@ -65,6 +65,7 @@ def evaluate_model(
         "evaluation": {split: losses(model, dataset, part) for split, part in splits.items()},
         "kl_per_latent": kl_per_latent(train).tolist(),
         "metrics": score_splits(splits, config),
+        "asked": None if config.metrics is None else list(config.metrics),
     }
     earlier = files.read_metrics(folder / files.METRICS)
     same_network = earlier.get("step", step) == step
@@ -79,6 +80,8 @@ def evaluate_model(
     alike = all(earlier.get(key) == result[key] for key in ("num_points", "seed", "kl_per_latent"))
     if same_network and alike:
         result["metrics"] = (earlier.get("metrics") or {}) | result["metrics"]
+        asked = earlier.get("asked", [])  # None: the default suite
+        result["asked"] = None if None in (asked, result["asked"]) else asked + result["asked"]
     shown = splits.get("test", train).index
     every = max(1, len(shown) // config.num_pictures)
     pictures = reconstruct(model, dataset, shown[::every][: config.num_pictures])
@@ -119,7 +122,7 @@ def evaluate(
     dataset = run.open(data)
     check_metrics(config.metrics or (), has_factors=dataset.factor_values is not None)
     with files.locked(run.folder):
-        _, step = newest(run.folder, files.read_config(run.folder)["train"]["steps"])
+        _, step = newest(run.folder, run.config.train.steps)
         if step != run.step:
             raise ValueError(
                 f"`run` must be as its folder is; it was loaded at step {run.step}, and "

@@ -38,6 +38,7 @@ CONFIG = "config.json"
 ENVIRONMENT = "environment.json"
 LOG = "log.jsonl"
 TIMING = "timing.jsonl"
+CURVES = "log.csv"
 CHECKPOINT = "checkpoint"
 MODEL = "model.safetensors"
 TRAINING = "training.safetensors"
@@ -50,17 +51,8 @@ SUGGESTION = "suggestion.json"
 SUGGESTION_FIGURE = "suggestion.png"
 LOCK = ".lock"
 
-_OURS: tuple[str, ...] = (
-    CONFIG,
-    ENVIRONMENT,
-    LOG,
-    TIMING,
-    MODEL,
-    METRICS,
-    SUGGESTION,
-    SUGGESTION_FIGURE,
-)
-_OURS += (REPRESENTATION, RECONSTRUCTIONS, TRAVERSALS)
+_OURS = [CONFIG, ENVIRONMENT, LOG, TIMING, CURVES, MODEL, METRICS, SUGGESTION, SUGGESTION_FIGURE]
+_OURS += [REPRESENTATION, RECONSTRUCTIONS, TRAVERSALS]
 _LEFT = re.compile(rf"({'|'.join(map(re.escape, _OURS))})\.\d+\.tmp")  # beside one of our files
 
 # shapes of JSON, see `check_shape`; a key may be missing

@@ -90,7 +90,7 @@ def trained_steps(folder: Path) -> int | None:
     if type(step) is int:
         return step
     log = files.read_jsonl(folder / files.LOG)  # version 0.1 wrote the network at the end alone
-    return log[-1]["step"] if log else files.read_config(folder)["train"]["steps"]
+    return log[-1]["step"] if log else files.read_config(folder)["train"].get("steps")
 
 
 def load_weights(model: VAE, path: Path) -> None:

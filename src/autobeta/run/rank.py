@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from autobeta.metrics import udr, udr_spearman
-from autobeta.reports import check_same_data
 from autobeta.run import folder as files
 
 
@@ -20,6 +19,8 @@ def rank_runs(folders: Sequence[Path], *, spearman: bool = False) -> dict[str, f
     Raises:
         ValueError: If they were not evaluated on the same images of the same data.
     """
+    from autobeta.reports import check_same_data
+
     folders = list(dict.fromkeys(Path(folder) for folder in folders))
     if len(folders) < 2:
         raise ValueError(f"`runs` must be at least two run folders; got {len(folders)}.")

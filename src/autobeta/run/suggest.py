@@ -6,7 +6,6 @@ from pathlib import Path
 
 from autobeta.control import Suggestion
 from autobeta.control import suggest as read_suggestion
-from autobeta.reports import save_suggestion
 from autobeta.run import folder as files
 from autobeta.run.train import train
 from autobeta.settings import EvaluationConfig, RunConfig
@@ -36,6 +35,8 @@ def suggest(
         ValueError: If the configuration is not a pilot's, or its log shows no curve to read from;
             see `autobeta.control.suggest`.
     """
+    from autobeta.reports import save_suggestion
+
     if config.method != "pilot":
         raise ValueError(f"`config` must be of the method pilot; got {config.method!r}.")
     if num_steps < 1:

@@ -4,9 +4,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from autobeta import registry
 from autobeta.methods import Recipe
 from autobeta.metrics import check_metrics, printed_name
 from autobeta.models import AbstractLikelihood
@@ -28,7 +30,7 @@ def train(
     *,
     extend: bool = False,
     evaluation: EvaluationConfig | None = None,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Sequence[Callback | str] = (),
     data: Images | None = None,
     network: Network | None = None,
     likelihood: AbstractLikelihood | None = None,
@@ -46,7 +48,7 @@ def train(
             that is fitted to the run's length changes with it.
         evaluation: Settings of the evaluation at the end.
         callbacks: Called with each new line of the log; see `autobeta.training.Callback`. One
-            that is a context manager is entered while the run is trained.
+            that is a context manager is entered while the run is trained; a text is a name.
         data: A `FactorDataset`, a torch `Dataset` of images, or an array of them, in place of
             the name in `config`.
         network: Encoder and decoder, or a function from (height, width, channels) and the number
@@ -74,9 +76,7 @@ def train(
         (2304, 10)
     """
     folder = Path(out)
-    for callback in callbacks:
-        if not callable(callback):
-            raise TypeError(f"`callbacks` must be functions or the like; got {callback!r}.")
+    following = [_callback(given, folder) for given in callbacks]
     given = Objects(data=data, network=network, likelihood=likelihood, recipe=recipe)
     evaluation = evaluation or EvaluationConfig()
     with _threads(config.train.threads):
@@ -88,12 +88,20 @@ def train(
         refuse_foreign(folder)
         with files.locked(folder):
             claim(folder, parts, extend=extend)
-            _fit(folder, parts, callbacks)
+            _fit(folder, parts, following)
             model, step = parts.state.model.eval(), parts.config.train.steps
             wanted = _missing_evaluation(folder, parts, evaluation)
             if wanted is not None:
                 evaluate_model(model, parts.dataset, folder, wanted, step=step)
     return Run(folder, parts.config, model, parts.dataset.image_shape, step, given)
+
+
+def _callback(given: Callback | str, folder: Path) -> Callback:
+    if isinstance(given, str):
+        return registry.load("training/callbacks", given).build(folder)
+    if not callable(given):
+        raise TypeError(f"`callbacks` must be functions, or names; got {given!r}.")
+    return given
 
 
 def _fit(folder: Path, parts: BuiltRun, callbacks: Sequence[Callback]) -> None:
@@ -118,14 +126,21 @@ def _missing_evaluation(
     One that only lacks metrics is done with as many images as before, if these were more.
     """
     found = files.read_metrics(folder / files.METRICS)
-    scores, points = found.get("metrics") or {}, found.get("num_points") or 0
+    points = found.get("num_points") or 0
     whole = found.get("step", parts.config.train.steps) == parts.config.train.steps
     whole = whole and files.is_whole_evaluation(folder, found)
     enough = points >= min(asked.num_points, parts.json["data"]["num_train"])
     same = found.get("seed") == asked.metrics_seed
-    if whole and enough and same and {*map(printed_name, asked.metrics or ())} <= scores.keys():
+    if whole and enough and same and _has_metrics(found, asked.metrics):
         return None
     return replace(asked, num_points=max(asked.num_points, points if whole else 0))
+
+
+def _has_metrics(found: dict[str, Any], asked: Sequence[str] | None) -> bool:
+    """Whether the metrics were computed, if only to find that they are not finite."""
+    before = found.get("asked")  # version 0.1 kept no word; None is the default suite
+    scores = {*(found.get("metrics") or ()), *map(printed_name, before or ())}
+    return before is None if asked is None else {*map(printed_name, asked)} <= scores
 
 
 @contextmanager

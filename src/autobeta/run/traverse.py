@@ -7,9 +7,8 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from autobeta.data import read_image
+from autobeta.data import as_batch, read_image
 from autobeta.models import VAE
-from autobeta.reports import save_montage, save_traversal_gif, save_traversal_grid
 from autobeta.run import folder as files
 from autobeta.run.codes import (
     SAMPLE_SEED,
@@ -94,6 +93,8 @@ def draw_traversals(
     Raises:
         ValueError: If a number breaks its rule, or a file is no image.
     """
+    from autobeta.reports import save_montage, save_traversal_gif, save_traversal_grid
+
     run = run if isinstance(run, Run) else load_run(run)
     if not 2 <= num_values <= 1000:
         raise ValueError(f"`num_values` must be in [2, 1000]; got {num_values}. 11 is usual.")
@@ -124,8 +125,8 @@ def draw_traversals(
 @torch.no_grad()
 def _code(run: Run, pixels: np.ndarray) -> Float[np.ndarray, " latents"]:
     """Posterior mean of one image, uint8 of shape (height, width, channels)."""
-    x = torch.from_numpy(pixels[None]).to(device_of(run.model)).permute(0, 3, 1, 2).float() / 255
-    return run.model.encode(x).mean[0].cpu().numpy()
+    x = torch.from_numpy(pixels[None]).to(device_of(run.model))
+    return run.model.encode(as_batch(x)).mean[0].cpu().numpy()
 
 
 def _sample(run: Run, data: Images | Path | str | None) -> Representation:

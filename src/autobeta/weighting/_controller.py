@@ -27,8 +27,8 @@ class AbstractController(WideState):
     """Interface: `step(kl, target)` returns beta; all state is buffers, float32 or wider.
 
     In `eval()` a step returns the last beta and moves nothing. So it does where KL or target is
-    not finite, so that one bad batch does no lasting harm. `kp` and `ki`, at most 0, are the gains
-    of a PI controller; `beta_min` is below `beta_max`.
+    not finite, so that one bad batch does no lasting harm. `kp`, at least 0, and `ki`, at most 0,
+    are the gains of a PI controller; `beta_min` is below `beta_max`.
     """
 
     beta: Tensor

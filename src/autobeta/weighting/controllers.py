@@ -5,6 +5,7 @@ authors' code: too little KL (a positive error) lowers beta.
 """
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -13,21 +14,18 @@ from autobeta.rules import Count, NonNegative, Positive, checked
 from autobeta.types import Scalar
 from autobeta.weighting._controller import AbstractController, Gains
 
-
-def _check(antiwindup: str) -> str:
-    if antiwindup not in ("conditional", "authors"):
-        raise ValueError(f"`antiwindup` must be 'conditional' or 'authors'; got {antiwindup!r}.")
-    return antiwindup
+Antiwindup = Literal["conditional", "authors"]
 
 
 def _integrated(controller: "IncrementalPI | PositionalPI", error: Scalar) -> Scalar:
     """The increment of the integral, 0 where anti-windup leaves it out."""
-    increment = controller.ki * error
-    below = controller.raw < controller.beta_min
-    if controller.antiwindup == "conditional":
-        above = controller.raw >= controller.beta_max
-        below = (controller.raw <= controller.beta_min) & (increment < 0) | above & (increment > 0)
-    return torch.where(below, torch.zeros_like(increment), increment)
+    increment, raw = controller.ki * error, controller.raw
+    if controller.antiwindup == "authors":
+        left_out = raw < controller.beta_min
+    else:
+        sinking = (raw <= controller.beta_min) & (increment < 0)
+        left_out = sinking | ((raw >= controller.beta_max) & (increment > 0))
+    return increment.masked_fill(left_out, 0.0)
 
 
 class IncrementalPI(AbstractController):
@@ -70,10 +68,10 @@ class IncrementalPI(AbstractController):
         beta_min: NonNegative = 0.1,
         beta_max: float = math.inf,
         window: Count = 5,
-        antiwindup: str = "conditional",
+        antiwindup: Antiwindup = "conditional",
     ) -> None:
         super().__init__(beta_initial, beta_min=beta_min, beta_max=beta_max, kp=kp, ki=ki)
-        self.antiwindup = _check(antiwindup)
+        self.antiwindup = antiwindup
         self.register_buffer("raw", torch.tensor(float(beta_initial)))
         self.register_buffer("last_error", torch.zeros(()))
         self.register_buffer("recent", torch.zeros(window))
@@ -121,10 +119,10 @@ class PositionalPI(AbstractController):
         ki: float = -0.001,
         beta_min: NonNegative = 1.0,
         beta_max: float = math.inf,
-        antiwindup: str = "conditional",
+        antiwindup: Antiwindup = "conditional",
     ) -> None:
         super().__init__(beta_min, beta_min=beta_min, beta_max=beta_max, kp=kp, ki=ki)
-        self.antiwindup = _check(antiwindup)
+        self.antiwindup = antiwindup
         self.register_buffer("raw", torch.tensor(float(beta_min)))
         self.register_buffer("integral", torch.zeros(()))
 

@@ -2,20 +2,22 @@
 
 import math
 from collections.abc import Mapping
+from typing import Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from autobeta.rules import Range
+from autobeta.rules import Range, checked
 from autobeta.types import Scalar, Terms
 from autobeta.weighting._base import AbstractWeighting, check_terms, weighted_sum
 
-_CHOICES = {"regulariser": ("log", "log1p"), "start": ("ones", "fixed_point")}
+Regulariser = Literal["log", "log1p"]
 _LOWEST = math.log(1e-6)  # of a learned log-variance, so that no weight can overflow
 
 
-def fixed_point(loss: Tensor, regulariser: str) -> Tensor:
+@checked
+def fixed_point(loss: Tensor, regulariser: Regulariser) -> Tensor:
     """Variance s at which loss / (2 s) + regulariser(s) is least, for a constant loss.
 
     log:   loss = s              ->  s = loss
@@ -69,15 +71,16 @@ class LearnedWeights(AbstractWeighting):
         tensor(25., grad_fn=<AddBackward0>)
     """
 
+    @checked
     def __init__(
         self,
         sizes: Mapping[str, int],
         *,
-        regulariser: str = "log",
+        regulariser: Regulariser = "log",
         units: Mapping[str, float] | None = None,
         floors: Mapping[str, float] | None = None,
         warmup: int = 0,
-        start: str = "ones",
+        start: Literal["ones", "fixed_point"] = "ones",
     ) -> None:
         super().__init__()
         self.regulariser, self.warmup, self.start = regulariser, warmup, start
@@ -137,9 +140,6 @@ class LearnedWeights(AbstractWeighting):
 
 
 def _check(weighting: LearnedWeights, sizes: Mapping[str, int]) -> None:
-    for name, choices in _CHOICES.items():
-        if (value := getattr(weighting, name)) not in choices:
-            raise ValueError(f"`{name}` must be one of {', '.join(choices)}; got {value!r}.")
     if weighting.start == "fixed_point" and weighting.warmup < 2:
         raise ValueError(
             f"`warmup` must be at least 2 steps for `start` fixed_point, which is measured in it; "

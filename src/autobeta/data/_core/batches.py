@@ -1,17 +1,31 @@
 """Endless shuffled batches of images from a data set; they never hold factors."""
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from autobeta.data._core.dataset import FactorDataset
 from autobeta.data._core.sources import StoredImages
 
 _AHEAD = 8  # batches that the system is asked to read ahead of their use
+
+
+@functools.cache
+def _white(device: torch.device) -> Tensor:
+    """A tensor there: CUDA multiplies by the reciprocal of a Python number instead of dividing."""
+    return torch.tensor(255.0, device=device)
+
+
+def as_batch(
+    pixels: UInt8[Tensor, "batch height width channels"],
+) -> Float[Tensor, "batch channels height width"]:
+    """Images 0..255 as networks take them, float32 in [0, 1], channels-last in memory."""
+    return pixels.permute(0, 3, 1, 2) / _white(pixels.device)
 
 
 class Batches:
@@ -58,8 +72,6 @@ class Batches:
             )
         self._dataset, self._batch_size = dataset, batch_size
         self._device = torch.device(device or "cpu")
-        # A tensor on the device: CUDA multiplies by the reciprocal of a Python number instead.
-        self._white = torch.tensor(255.0, device=self._device)
         self._on_device = self._make_resident(dataset, resident)
         self._generator = torch.Generator().manual_seed(seed)
         self._start_epoch()
@@ -77,7 +89,7 @@ class Batches:
             pixels = self._send(self._dataset.images(index))
         else:
             pixels = self._on_device(self._send(index))
-        return pixels.permute(0, 3, 1, 2) / self._white
+        return as_batch(pixels)
 
     def state_dict(self) -> dict[str, Any]:
         """What a resume needs: "generator", its state when the epoch began, and "position"."""

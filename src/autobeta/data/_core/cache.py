@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from autobeta.data._files.reading import shown
+from autobeta.errors import DiskFullError
 
 OnProgress = Callable[[int, int], object]
 
@@ -79,10 +80,10 @@ def written_whole(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             beside.unlink()
         if isinstance(error, OSError) and error.errno in _FULL:
-            raise OSError(
-                f"`{shown(path)}` can't be written: {error.strerror}. Nothing of it is kept, and "
-                "no other file was changed. Free some space, or set AUTOBETA_DATA to a folder on "
-                "another disk, and repeat the command."
+            raise DiskFullError(
+                f"`{shown(path)}` must find space on its disk; got {error.strerror}. Nothing of "
+                "it is kept, and no other file was changed. Free some space, or set AUTOBETA_DATA "
+                "to a folder on another disk, and repeat the command."
             ) from error
         raise
 

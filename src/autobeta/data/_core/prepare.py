@@ -32,7 +32,7 @@ _RENDERED = 128  # images of 181 x 181 that are rendered at once; neighbours sha
 class Conversion:
     """What becomes a data set: the images of its files, and what is known about them.
 
-    `images` come in order, in parts, as they are in the files: scaling is not the module's.
+    `images` come in order, in parts, as they are in the files; scaling is done here.
     `channels` are those of the prepared images, where nothing else is asked for; `source` says in
     words where they come from. `factors`, shape (num_images, num_factors), are left out where they
     are the full grid of `space` in order; `splits` are indices, where the set has its own; `notes`

@@ -1,1 +1,1 @@
-"""Callbacks of a run, one a file: each has `build(folder) -> Callback`, and may be named."""
+"""Callbacks of a run, one a file with `build(folder) -> Callback`, asked for by their names."""

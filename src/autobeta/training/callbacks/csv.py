@@ -28,7 +28,7 @@ class CsvLog:
     def begin(self, state: TrainState, config: TrainConfig) -> None:
         """Write the lines that were logged before a resume."""
         del state, config
-        (self._folder / "log.csv").unlink(missing_ok=True)
+        (self._folder / files.CURVES).unlink(missing_ok=True)
         for row in files.read_jsonl(self._folder / files.LOG):
             self(row, 0.0)
 
@@ -36,7 +36,7 @@ class CsvLog:
         """Append one row."""
         del images_per_second
         flat = dict(_flat(row))
-        with (self._folder / "log.csv").open("a", encoding="utf-8", newline="") as file:
+        with (self._folder / files.CURVES).open("a", encoding="utf-8", newline="") as file:
             self._columns = self._columns or list(flat)
             writer = csv.DictWriter(file, self._columns, extrasaction="ignore")
             if file.tell() == 0:
