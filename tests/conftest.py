@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import settings
+from jaxtyping import config
 
 torch.set_num_threads(1)  # the networks are small: a second thread waits more than it computes
 
@@ -44,3 +45,11 @@ def global_state_guard():
     before = state()
     yield
     assert state() == before, "the test changed a global default of torch"
+
+
+@pytest.fixture
+def unchecked():
+    """For tests that step a controller thousands of times: shapes are checked by the others."""
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", False)

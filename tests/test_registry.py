@@ -31,11 +31,10 @@ def test_every_module_states_its_source(folder):
 
 
 @pytest.mark.parametrize("folder", ["methods", "data"])
-def test_every_method_and_data_set_can_be_cited(folder):
-    for name in registry.available(folder):
-        citation = registry.describe(folder, name).get("CITATION")
-        assert citation is not None, name
-        assert citation == "" or str(citation).startswith("@"), name
+def test_what_others_published_can_be_cited(folder):
+    ours = {"toy", "scenes3d", "arrays", "hdf5", "folder", "huggingface"}
+    for name in set(registry.available(folder)) - ours:
+        assert str(registry.describe(folder, name)["CITATION"]).startswith("@"), name
 
 
 def test_description_is_the_module_s_own():

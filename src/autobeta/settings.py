@@ -250,12 +250,13 @@ def identity(stored: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def bounds_of(stored: Mapping[str, Any]) -> tuple[float, float]:
-    """Bounds of beta of a stored run's controller, infinite where nothing bounds it."""
+def bounds_of(stored: Mapping[str, Any]) -> dict[str, float]:
+    """`beta_min` and `beta_max` of a stored run's controller, infinite where nothing bounds it."""
     # version 0.1 wrote no `control`; its controllers' lower bound was a setting of their methods
     known = stored.get("control") or {"beta_min": identity(stored).get("method_config.beta_min")}
-    low, high = known.get("beta_min"), known.get("beta_max")
-    return -math.inf if low is None else float(low), math.inf if high is None else float(high)
+    found = {"beta_min": known.get("beta_min"), "beta_max": known.get("beta_max")}
+    ends = {"beta_min": -math.inf, "beta_max": math.inf}
+    return {key: ends[key] if value is None else float(value) for key, value in found.items()}
 
 
 def _defaults(kind: type) -> dict[str, Any]:

@@ -20,6 +20,8 @@ from autobeta.control import (
 )
 from autobeta.weighting import IncrementalPI, LogPI, PositionalPI
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 positive = st.floats(0.01, 5.0)
 
 

@@ -12,6 +12,8 @@ from autobeta.methods import Facts
 from autobeta.models import Bernoulli
 from autobeta.weighting import LogPI, schedules
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 
 def simulated(gain, lag, *, every=10, noise=0.3, steps=6000, rises=10, seed=0, hold=0):
     """Log of a run whose network drifts while its KL follows log beta."""

@@ -154,6 +154,5 @@ def test_every_data_set_says_where_it_comes_from_without_being_imported(name):
     facts = registry.describe("data", name)
     assert facts["SOURCE"]
     assert facts["LICENSE"]
-    assert "CITATION" in facts
-    assert all(isinstance(size, int) for size in facts["FACTORS"].values())
+    assert all(isinstance(size, int) for size in facts.get("FACTORS", {}).values())
     assert facts["doc"].splitlines()[0].endswith(".")

@@ -391,12 +391,12 @@ def test_bounds_of_beta_are_those_of_the_runs_controller(method):
     own = {"controller": "incremental"} if method == "incremental" else {}
     made = build(config("dynamicvae" if own else method, method_config=own), Objects())
     controller = getattr(made.state.weighting, "controller", None)
-    known = (-np.inf, np.inf)
+    known = {"beta_min": -np.inf, "beta_max": np.inf}
     if controller is not None and method != "geco":
-        known = (controller.beta_min, controller.beta_max)
+        known = {key: getattr(controller, key) for key in known}
     assert bounds_of(made.json) == known
 
 
 def test_a_run_of_an_earlier_version_has_the_lower_bound_of_its_method():
-    assert bounds_of(config("dynamicvae").to_json()) == (0.1, np.inf)
-    assert bounds_of(config("vae").to_json()) == (-np.inf, np.inf)
+    assert bounds_of(config("dynamicvae").to_json()) == {"beta_min": 0.1, "beta_max": np.inf}
+    assert bounds_of(config("vae").to_json()) == {"beta_min": -np.inf, "beta_max": np.inf}

@@ -1,6 +1,6 @@
 import pytest
 
-from autobeta import RunConfig, TrainConfig
+from autobeta import DataOptions, ModelConfig, RunConfig, TrainConfig
 from autobeta.run.build import build
 from autobeta.run.objects import Objects
 from autobeta.training.seeding import seed_everything
@@ -13,7 +13,11 @@ def make_run():
     def make(method="vae", steps=6, **train):
         settings = {"batch_size": 8, "log_every": 2, "checkpoint_every": 2, "device": "cpu"}
         config = RunConfig(
-            method=method, data="toy", train=TrainConfig(steps=steps, **settings | train)
+            method=method,
+            data="toy",
+            data_options=DataOptions(image_size=32),
+            model=ModelConfig(architecture="burgess"),
+            train=TrainConfig(steps=steps, **settings | train),
         )
         seed_everything(config.train.seed)
         return config, build(config, Objects()).state

@@ -18,6 +18,8 @@ FACTS = Facts(
     num_steps=10_000,
     likelihood=Bernoulli(),
 )
+
+pytestmark = pytest.mark.usefixtures("unchecked")
 GAIN, LAG, RATE = 2.0, 12.0, 0.002  # nats per e-fold of beta, steps, nats per step
 
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from autobeta.weighting import ControlledKL, IncrementalPI, LogPI, PositionalPI, schedules
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 REFERENCE = Path(__file__).parents[1] / "reference"
 ABOUT = json.loads((REFERENCE / "controller_traces.json").read_text())["traces"]
 TRACES = np.load(REFERENCE / "controller_traces.npz")

@@ -45,14 +45,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _guarded(args: Sequence[str]) -> int:
     """Carry out a command; whatever ends it becomes a sentence and an exit status."""
-    warnings.showwarning = _show_warning
     former = _on_terminate()
     try:
         module = registry.load("cli", args[0])
-        if hasattr(module, "main"):
-            module.main(args[1:])
-        else:
-            tyro.cli(module.command, prog=f"autobeta {args[0]}", args=args[1:])
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            if hasattr(module, "main"):
+                module.main(args[1:])
+            else:
+                tyro.cli(module.command, prog=f"autobeta {args[0]}", args=args[1:])
     except BrokenPipeError:
         sys.stdout = None  # the reader, such as `head`, has had enough
     except (InterruptedRunError, KeyboardInterrupt) as stop:

@@ -41,9 +41,8 @@ def print_tracking(log: list[dict[str, Any]], config: Mapping[str, Any]) -> None
     """How well KL followed its set point, and what to try if it did not."""
     from autobeta.control import advice, tracking
 
-    bounds = dict(zip(("beta_min", "beta_max"), bounds_of(config), strict=True))
-    found = tracking(log, **bounds)
-    if found is None:
+    bounds = bounds_of(config)
+    if (found := tracking(log, **bounds)) is None:
         return
     print(
         f"KL was within 0.5 nats of its set point in {found.near:.0%} of the log's lines after "

@@ -12,17 +12,8 @@ from autobeta.cli._run import DataFlags
 
 
 def main(args: Sequence[str]) -> None:
-    """The command `autobeta data`.
-
-    Args:
-        args: What follows it on the command line.
-    """
-    actions: dict[str, Any] = {
-        "list": _list,
-        "info": _info,
-        "prepare": _prepare,
-        "verify": _verify,
-    }
+    """The command `autobeta data`, given what follows it on the command line."""
+    actions: dict[str, Any] = {a.__name__[1:]: a for a in (_list, _info, _prepare, _verify)}
     tyro.extras.subcommand_cli_from_dict(actions, prog="autobeta data", args=args)
 
 
@@ -35,9 +26,6 @@ class SourceFlags(DataFlags):
 
     path: Annotated[Path | None, tyro.conf.arg(name="from", aliases=("--data-path",))] = None
     """The published file, archive or folder; the data set's cache folder if not given."""
-
-
-_Source = Annotated[SourceFlags, tyro.conf.arg(name="")]
 
 
 def _list() -> None:
@@ -64,7 +52,7 @@ def _info(name: tyro.conf.Positional[str], options: _Options = DataFlags()) -> N
 
 def _prepare(
     name: tyro.conf.Positional[str],
-    options: _Source = SourceFlags(),
+    options: Annotated[SourceFlags, tyro.conf.arg(name="")] = SourceFlags(),
     *,
     download: bool = False,
 ) -> None:
@@ -109,7 +97,7 @@ def _facts(name: str, options: DataFlags) -> None:
     module = registry.load("data", name)
     print(module.__doc__)
     kinds = getattr(module, "KINDS", {})
-    sizes = module.FACTORS.items()
+    sizes = getattr(module, "FACTORS", {}).items()
     if hasattr(module, "space_of"):  # a set of several variants
         space = module.space_of(options.variant)
         sizes = zip(space.names, space.sizes, strict=True)
@@ -129,4 +117,5 @@ def _facts(name: str, options: DataFlags) -> None:
         print(f"file: {file.name}{size}, {file.url or 'no address'} {file.checksum}")
     if files:
         print("Addresses were not tried when this version was made.")
-    print(f"\n{module.CITATION}")
+    if citation := getattr(module, "CITATION", ""):
+        print(f"\n{citation}")

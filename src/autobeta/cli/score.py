@@ -2,6 +2,7 @@
 
 import json as jsonlib
 import math
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,8 +67,6 @@ def _read(file: Path) -> dict[str, Any]:
     arrays = files.read_npz(file, "codes")
     unread = [f"{k} {v.shape}" for k, v in arrays.items() if k not in (*_KNOWN, *_OF_A_RUN)]
     if unread:
-        import warnings
-
         wanted = "" if "factors" in arrays else " An array named factors would be."
         warnings.warn(f"not read: {', '.join(unread)}.{wanted}", stacklevel=2)
     held = [arrays.get(name) for name in ("codes_test", "factors_test")]
@@ -86,9 +85,8 @@ def as_json(scores: Mapping[str, Any], ends: Mapping[str, Any]) -> dict[str, Any
         if isinstance(value, dict):
             found[name] = as_json(value, ends.get(name, {}))
         elif name in ends:
-            low, high = ends[name]
-            numbers = {"value": value, "low": low, "high": high}
-            found[name] = {key: _finite(number) for key, number in numbers.items()}
+            numbers = zip(("value", "low", "high"), (value, *ends[name]), strict=True)
+            found[name] = {key: _finite(number) for key, number in numbers}
         else:
             found[name] = _finite(value)
     return found

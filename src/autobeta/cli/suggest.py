@@ -25,11 +25,7 @@ class SuggestFlags(RunFlags):
 
 
 def main(args: Sequence[str]) -> None:
-    """The command `autobeta suggest`.
-
-    Args:
-        args: What follows it on the command line.
-    """
+    """The command `autobeta suggest`, given what follows it on the command line."""
     from autobeta.run import folder as files
     from autobeta.run.suggest import suggest
     from autobeta.training.callbacks.progress import Progress

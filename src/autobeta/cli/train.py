@@ -48,11 +48,7 @@ class AgainFlags(EndFlags):
 
 
 def main(args: Sequence[str]) -> None:
-    """The command `autobeta train`.
-
-    Args:
-        args: What follows it on the command line.
-    """
+    """The command `autobeta train`, given what follows it on the command line."""
     if args and not args[0].startswith("-"):
         _train_method(registry.check_name("methods", args[0]), args[1:])
     elif any(arg.split("=")[0] == "--config" for arg in args):

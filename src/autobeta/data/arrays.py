@@ -20,8 +20,6 @@ from autobeta.settings import DataOptions
 
 SOURCE = "An .npy or .npz file of your own images."
 LICENSE = "Yours"
-CITATION = ""
-FACTORS = {}  # type: dict[str, int]
 PLACE = "an .npy or .npz file"
 SUFFIXES = (".npy", ".npz")
 

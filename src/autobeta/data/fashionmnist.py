@@ -9,6 +9,7 @@ Options read: `path` (the folder), `image_size`, `channels` (1).
 
 from pathlib import Path
 
+from autobeta.data import mnist
 from autobeta.data._core.factors import FactorSpace
 from autobeta.data._core.prepare import Conversion
 from autobeta.data._files.idx import convert_idx
@@ -28,12 +29,7 @@ KINDS = {"article": "categorical"}
 SIZE = 28
 DISK = "287 MB in the cache at 64 pixels; 31 MB of files"
 URL = "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/"
-FILES = {
-    "train-images-idx3-ubyte.gz": ("", 0),
-    "train-labels-idx1-ubyte.gz": ("", 0),
-    "t10k-images-idx3-ubyte.gz": ("", 0),
-    "t10k-labels-idx1-ubyte.gz": ("", 0),
-}
+FILES = dict.fromkeys(mnist.FILES, ("", 0))
 
 SPACE = FactorSpace(tuple(FACTORS), tuple(FACTORS.values()))
 

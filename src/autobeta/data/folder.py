@@ -31,8 +31,6 @@ from autobeta.settings import DataOptions
 
 SOURCE = "A folder of your own images."
 LICENSE = "Yours"
-CITATION = ""
-FACTORS = {}  # type: dict[str, int]
 PLACE = "a folder of images"
 
 _TABLES = ("metadata.csv", "labels.csv")

@@ -15,8 +15,6 @@ from autobeta.settings import DataOptions
 
 SOURCE = "An HDF5 file of your own images."
 LICENSE = "Yours"
-CITATION = ""
-FACTORS = {}  # type: dict[str, int]
 PLACE = "an .h5 or .hdf5 file"
 SUFFIXES = (".h5", ".hdf5")
 

@@ -25,8 +25,6 @@ from autobeta.settings import DataOptions
 
 SOURCE = "A Hugging Face data set on your disk."
 LICENSE = "Yours"
-CITATION = ""
-FACTORS = {}  # type: dict[str, int]
 PLACE = "a saved data set or Parquet files"
 
 MARKERS = ("dataset_info.json", "dataset_dict.json", "state.json")

@@ -21,7 +21,6 @@ from autobeta.data._core.factors import FactorSpace
 
 SOURCE = "Rendered by autobeta."
 LICENSE = "Apache-2.0"
-CITATION = ""
 FACTORS = {
     "shape": 4, "size": 4, "posX": 8, "posY": 8, "camera_height": 3, "light": 4, "hue": 8,
     "background": 4,

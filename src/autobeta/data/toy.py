@@ -15,7 +15,6 @@ from autobeta.data._core.factors import FactorSpace
 
 SOURCE = "Rendered by autobeta."
 LICENSE = "Apache-2.0"
-CITATION = ""
 FACTORS = {"posX": 12, "posY": 12, "size": 4, "brightness": 4}
 KINDS = dict.fromkeys(FACTORS, "ordinal")
 SIZE = 64

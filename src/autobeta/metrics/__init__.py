@@ -4,13 +4,14 @@ A metric is a module of this folder, or of an entry point, with a function of it
 the constants
 
 - `SOURCE`, `RANGE`, `HIGHER_IS_BETTER`; `NEEDS`, the inputs it can't do without; `DEFAULT`,
-  whether it belongs to the default suite; `VARIANT`, what its printed name has in brackets;
+  whether it belongs to the default suite;
 - `LAWS`, what may be done to the input without moving the score (for each function, where there
   are several): points, latents, factors (their order), signs, values (renamed), scale (one for
   all), scales (one for each latent), shift, bend (a rising function of each latent), rotation;
 - where there are any: `OPTIONS`, option to (least, largest), whole numbers for whole numbers;
-  `VARIANTS`, word to function; `TOLERANCE` of the laws, where a solver or a draw moves the score;
-  `DEAD_RULE`, true if it takes `logvars` to leave out dead latents; `NOT_FINITE`, why it may be.
+  `VARIANTS`, word to function; `VARIANT`, what the printed name has in brackets; `TOLERANCE` of
+  the laws, where a solver or a draw moves the score; `DEAD_RULE`, true if it takes `logvars` to
+  leave out dead latents; `NOT_FINITE`, why it may be.
 
 They are literals, read without importing. The package has the functions and classes of these
 modules under their names: `autobeta.metrics.mig` is the function, and

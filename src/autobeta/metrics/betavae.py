@@ -14,7 +14,6 @@ RANGE = (0.0, 1.0)
 HIGHER_IS_BETTER = True
 DEFAULT = True
 NEEDS = ("codes", "factors")
-VARIANT = ""
 OPTIONS = {
     "num_train": (1, 1_000_000),
     "num_eval": (1, 1_000_000),

@@ -16,7 +16,6 @@ RANGE = (0.0, 1.0)
 HIGHER_IS_BETTER = True
 DEFAULT = True
 NEEDS = ("codes", "factors")
-VARIANT = ""
 LAWS = ("points", "latents", "factors", "signs", "values", "scales", "shift", "rotation")
 TOLERANCE = 0.05  # the solver stops within its own, and a rotation moves the penalty
 

@@ -11,7 +11,6 @@ RANGE = (0.0, 1e999)  # infinity, as a literal that can be read without importin
 HIGHER_IS_BETTER = False
 DEFAULT = True
 NEEDS = ("codes",)
-VARIANT = ""
 LAWS = ("points", "latents", "factors", "signs", "values", "scales", "shift")
 NOT_FINITE = "a latent is a linear function of the others, up to rounding"
 

@@ -13,7 +13,6 @@ RANGE = (0.0, 1e999)  # infinity, as a literal that can be read without importin
 HIGHER_IS_BETTER = False
 DEFAULT = False
 NEEDS = ("codes",)
-VARIANT = ""
 LAWS = ("points", "latents", "factors", "signs", "values", "shift")
 
 

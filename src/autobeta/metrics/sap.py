@@ -16,7 +16,6 @@ RANGE = (0.0, 1.0)
 HIGHER_IS_BETTER = True
 DEFAULT = True
 NEEDS = ("codes", "factors")
-VARIANT = ""
 OPTIONS = {"c": (1e-6, 1e6)}
 LAWS = ("points", "latents", "factors", "signs", "values", "shift")
 TOLERANCE = 0.01  # the solver stops within its own

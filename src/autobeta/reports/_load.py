@@ -69,7 +69,7 @@ class RunRecord:
     @property
     def bounds(self) -> dict[str, float]:
         """Bounds of beta of its controller, as `control.tracking` takes them."""
-        return dict(zip(("beta_min", "beta_max"), settings.bounds_of(self.config), strict=True))
+        return settings.bounds_of(self.config)
 
     @property
     def is_controlled(self) -> bool:
