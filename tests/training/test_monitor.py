@@ -10,14 +10,17 @@ from autobeta.weighting import IncrementalPI, PositionalPI
 
 
 def row(step=1000, kl=10.0, beta=1.0, target=None, average=None):
+    average = kl if average is None else average
     found = {
         "step": step,
         "terms": {"reconstruction": 50.0, "kl": kl},
-        "kl_average": kl if average is None else average,
+        "kl_average": average,
         "beta": beta,
         "equivalent_beta": beta,
     }
-    return found if target is None else found | {"target": target}
+    return (
+        found if target is None else found | {"target": target, "tracking_error": average - target}
+    )
 
 
 def sentences(*rows, controller=None):
@@ -74,6 +77,16 @@ def test_kl_away_from_its_target_is_reported():
 
 def test_kl_at_its_target_is_quiet():
     assert sentences(row(kl=19.6, target=20.0, beta=3.0), controller=IncrementalPI()) == []
+
+
+@pytest.mark.parametrize("every", [5, 10, 25])
+def test_a_few_batches_away_are_no_departure_and_fifty_steps_are(every):
+    steps = range(every, 600, every)
+    noise = [row(step=step, kl=20 + (-1) ** i * 1.5, target=20.0) for i, step in enumerate(steps)]
+    assert sentences(*noise) == []
+    left = [row(step=step, kl=21.5, target=20.0) for step in range(600, 700, every)]
+    (found,) = sentences(*noise, *left)
+    assert int(found.split()[1].rstrip(":")) >= 600
 
 
 def test_line_shows_equivalent_beta_where_it_differs():

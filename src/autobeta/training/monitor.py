@@ -14,6 +14,7 @@ from autobeta.types import Scalar, Terms
 
 COLLAPSED_KL = 0.05
 OFF_TARGET_NATS = 1.0
+SPAN = 50  # steps that KL and its target are averaged over; few batches differ by a nat
 
 Row = dict[str, Any]
 
@@ -104,14 +105,16 @@ class Watch:
 
     def __init__(self, grace: int, controller: object = None) -> None:
         self._grace = grace
-        self._bounds = (
-            getattr(controller, "beta_min", -math.inf),
-            getattr(controller, "beta_max", math.inf),
-        )
+        self._low = getattr(controller, "beta_min", -math.inf)
+        self._high = getattr(controller, "beta_max", math.inf)
         self._open: set[str] = set()
+        self._errors: list[tuple[int, float]] = []
 
     def findings(self, row: Row) -> Iterator[str]:
         """Sentences about conditions that have newly begun."""
+        if (error := row.get("tracking_error")) is not None:
+            near = [(step, was) for step, was in self._errors if step > row["step"] - SPAN]
+            self._errors = [*near, (row["step"], error)]
         if row["step"] < self._grace:
             return
         for name, (holds, sentence) in self._conditions(row).items():
@@ -123,7 +126,7 @@ class Watch:
 
     def _conditions(self, row: Row) -> dict[str, tuple[bool, str]]:
         kl, beta, target = row["terms"]["kl"], row["beta"], row.get("target")
-        low, high = self._bounds
+        low, high = self._low, self._high
         collapsed = kl < COLLAPSED_KL and not (target is not None and target < 1)
         conditions = {
             "collapse": (
@@ -134,7 +137,7 @@ class Watch:
         }
         if target is None or beta is None:
             return conditions
-        average = row["kl_average"]
+        average = target + sum(was for _, was in self._errors) / len(self._errors)
         away = abs(average - target) > OFF_TARGET_NATS
         at_floor = beta <= low * 1.001 and average < target
         at_ceiling = beta >= high * 0.999 and average > target
