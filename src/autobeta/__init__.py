@@ -1,9 +1,14 @@
 """Variational autoencoders whose loss weights set themselves."""
 
+import os
 from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
+
+# Threads of torch that wait for one another in a spin take a core from each other beside another
+# busy process, and train ten times slower. OpenMP reads this once, when torch is first imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOMES = {
     "DataOptions": "settings",

@@ -73,12 +73,15 @@ class TrainConfig(Settings):
     a million steps."""
     seed: Seed = 0
     """The one integer behind the run's randomness."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """bfloat16 computes the networks in mixed precision; losses and weights stay float32."""
+    precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    """bfloat16 computes the networks in mixed precision, losses and weights stay float32; auto
+    takes it where the machine multiplies it quicker."""
     device: str = "auto"
     """auto (CUDA or MPS where there is one, else the CPU), cpu, cuda, cuda:N or mps."""
     threads: Annotated[int, Range(1, 1024)] | None = None
     """Threads of torch on the CPU; its own choice if not given."""
+    compile: bool = False
+    """Compile the network with torch.compile, which takes a minute and pays in long runs."""
     log_every: Count = 50
     """Steps between two lines of the log."""
     checkpoint_every: Count = 1000
@@ -219,7 +222,8 @@ def identity(stored: Mapping[str, Any]) -> dict[str, Any]:
     """What of a stored configuration changes the run's result: flat, dotted names to values.
 
     Missing fields take their defaults. Left out are how the run is carried out (device, threads,
-    intervals) and where its data lie; images of one's own are known by their fingerprint.
+    compiled or not, intervals) and where its data lie; images of one's own are known by their
+    fingerprint.
 
     Args:
         stored: Contents of a `config.json`, of any format.
@@ -240,7 +244,8 @@ def identity(stored: Mapping[str, Any]) -> dict[str, Any]:
     }
     if parts["data"]["name"] not in registry.available("data"):
         parts["data"]["name"] = OBJECT
-    execution = {"device", "threads", "log_every", "checkpoint_every", "checkpoint_minutes"}
+    execution = {"device", "threads", "compile", "log_every"}
+    execution |= {"checkpoint_every", "checkpoint_minutes"}
     left_out = {"train": execution, "data": {"path", "source"}}
     return {
         f"{part}.{key}".rstrip("."): value

@@ -14,7 +14,6 @@ from autobeta.models import (
     LearnedSigmaGaussian,
     OptimalSigmaGaussian,
 )
-from autobeta.models.networks._layers import UpsamplingConv
 
 NETWORKS = registry.available("models/networks")
 
@@ -90,20 +89,6 @@ def test_sigma_is_bounded_below():
 def test_sigma_must_be_positive():
     with pytest.raises(ValueError, match="`sigma` must be positive and finite; got 0"):
         Gaussian(0.0)
-
-
-@pytest.mark.parametrize("channels", [1, 3])
-def test_pixel_shuffle_computes_the_transposed_convolution(channels):
-    ours = UpsamplingConv(6, channels).double()
-    theirs = nn.ConvTranspose2d(6, channels, 4, 2, 1).double()
-    theirs.load_state_dict(ours.state_dict())
-    x = torch.randn(2, 6, 5, 7).double()
-    torch.testing.assert_close(ours(x), theirs(x))
-
-
-def test_pixel_shuffle_has_no_other_output_size():
-    with pytest.raises(ValueError, match="`output_size` must be None"):
-        UpsamplingConv(2, 1)(torch.zeros(1, 2, 4, 4), [8, 8])
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -10,7 +10,8 @@ from torch import nn
 
 from autobeta import registry
 from autobeta.models import VAE, Bernoulli, DiagonalGaussian
-from autobeta.models.networks._layers import Encoder, UpsamplingConv
+from autobeta.models.networks._layers import Encoder
+from autobeta.models.networks._transposed import TransposedConv
 
 NETWORKS = registry.available("models/networks")
 X = torch.rand(2, 1, 32, 32)
@@ -134,7 +135,7 @@ def test_networks_are_channels_last_and_ask_for_such_batches(network):
 @pytest.mark.parametrize("network", NETWORKS)
 def test_networks_can_be_carried_elsewhere(network, carried, monkeypatch):
     # the type checker of the tests wraps `forward`, which scripting then can not read
-    for kind in (Encoder, UpsamplingConv):
+    for kind in (Encoder, TransposedConv):
         monkeypatch.setattr(kind, "forward", inspect.unwrap(kind.forward))
     for module, example in zip(built_in(network), (X, torch.randn(2, 4)), strict=True):
         with torch.no_grad():

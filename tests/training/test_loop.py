@@ -108,7 +108,7 @@ def test_steps_between_two_log_lines_never_wait_for_the_device(make_run, monkeyp
         for name in ("item", "tolist", "__bool__", "__float__", "__int__", "numpy", "cpu"):
             patch.setattr(torch.Tensor, name, wait)
         for _ in range(3):
-            assert _update(state, config.train) is None
+            assert _update(state, config.train, state.model) is None
     assert state.step == 4
 
 

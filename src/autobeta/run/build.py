@@ -17,6 +17,7 @@ from autobeta.objectives import AbstractAdversarialObjective
 from autobeta.run.objects import Objects, Shape, known_by
 from autobeta.settings import OBJECT, RunConfig
 from autobeta.training import TrainState, make_state
+from autobeta.training.machine import check_compiler, quickest_precision
 from autobeta.weighting import AbstractController, check_terms, effective_weights
 
 
@@ -54,6 +55,10 @@ def build(config: RunConfig, objects: Objects) -> BuiltRun:
     """
     config = with_objects(config, objects)
     device = find_device(config.train.device)
+    if config.train.precision == "auto":
+        config = replace(config, train=replace(config.train, precision=quickest_precision(device)))
+    if config.train.compile:
+        check_compiler(device)
     dataset = open_dataset(config, objects)
     train = config.train
     batches = Batches(dataset, train.batch_size, train.seed, device=device)
@@ -113,6 +118,12 @@ def _try(state: TrainState, dataset: FactorDataset, config: RunConfig) -> None:
             modules = copy.deepcopy((state.model, state.objective, state.weighting))
             model, objective, weighting = (module.train() for module in modules)
             output = model(x)
+            nats = output.likelihood.nll(output.outputs, x)
+            if nats.shape != (len(x),):
+                raise ValueError(
+                    f"`likelihood` must return one number for each image, shape ({len(x)},); got "
+                    f"{tuple(nats.shape)}. Sum over pixels and channels, as .sum(dim=(1, 2, 3))."
+                )
             terms = objective(x, output)
             check_terms(terms, "reconstruction", "kl")
             loss = weighting(terms, 0)
@@ -189,10 +200,13 @@ def _network(config: RunConfig, objects: Objects, shape: Shape) -> tuple[nn.Modu
         module = registry.load("models/networks", config.model.architecture)
         return module.encoder(shape, num_latents), module.decoder(shape, num_latents)
     given = objects.network
-    pair = given(shape, num_latents) if callable(given) else copy.deepcopy(given)
-    if not isinstance(pair, tuple) or len(pair) != 2:
-        raise TypeError(f"`network` must be an encoder and a decoder; got {type(pair)}.")
-    return pair
+    if callable(given) and not isinstance(given, nn.Module):
+        given = given(shape, num_latents)
+    else:
+        given = copy.deepcopy(given)
+    if not isinstance(given, tuple) or len(given) != 2:
+        raise TypeError(f"`network` must be an encoder and a decoder; got {type(given)}.")
+    return given
 
 
 def _ask(name: str, found: str) -> None:
@@ -200,7 +214,7 @@ def _ask(name: str, found: str) -> None:
     if found == OBJECT:
         raise ValueError(
             f"`{name}` must be given: it is an object in this configuration, which no file can "
-            f"bring back. Give the same, as in load_run(folder, {name}=...)."
+            f"bring back. Give the same in Python, as in load_run(folder, {name}=...)."
         )
 
 

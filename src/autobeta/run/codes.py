@@ -9,6 +9,7 @@ from torch import Tensor
 
 from autobeta.data import FactorDataset, as_batch
 from autobeta.models import VAE
+from autobeta.training.machine import keep_freed_memory
 from autobeta.types import Representation
 
 SAMPLE_SEED = 20200916
@@ -33,6 +34,7 @@ def image_batches(
     dataset: FactorDataset, index: Points, device: torch.device
 ) -> Iterator[Float[Tensor, "batch channels height width"]]:
     """Images at `index` in order, in chunks, float32 in [0, 1]."""
+    keep_freed_memory()
     for start in range(0, len(index), _CHUNK):
         yield as_batch(torch.from_numpy(dataset.images(index[start : start + _CHUNK])).to(device))
 

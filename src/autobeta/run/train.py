@@ -1,5 +1,6 @@
 """Train a run: build, claim its folder, fit, save, evaluate."""
 
+import inspect
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
@@ -81,7 +82,7 @@ def train(
     evaluation = evaluation or EvaluationConfig()
     with _threads(config.train.threads):
         seed_everything(config.train.seed)
-        parts = build(config, given)
+        parts = build(_as_begun(config, folder), given)
         check_metrics(
             evaluation.metrics or (), has_factors=parts.dataset.factor_values is not None
         )
@@ -96,11 +97,28 @@ def train(
     return Run(folder, parts.config, model, parts.dataset.image_shape, step, given)
 
 
+def _as_begun(config: RunConfig, folder: Path) -> RunConfig:
+    """With the precision "auto", that of the folder's run, if there is one."""
+    if config.train.precision != "auto" or not (folder / files.CONFIG).exists():
+        return config
+    kept = RunConfig.from_json(files.read_config(folder)).train.precision
+    return replace(config, train=replace(config.train, precision=kept))
+
+
 def _callback(given: Callback | str, folder: Path) -> Callback:
     if isinstance(given, str):
         return registry.load("training/callbacks", given).build(folder)
     if not callable(given):
         raise TypeError(f"`callbacks` must be functions, or names; got {given!r}.")
+    try:
+        inspect.signature(given).bind({}, 0.0)
+    except TypeError as error:
+        raise TypeError(
+            f"`callbacks` must take a line of the log and images per second; {given!r} does not: "
+            f"{error}."
+        ) from error
+    except ValueError:  # a built-in says nothing about its arguments
+        pass
     return given
 
 

@@ -9,11 +9,12 @@ from typing import Any
 import torch
 
 from autobeta.errors import InterruptedRunError
-from autobeta.models import VAEOutput
+from autobeta.models import VAE, VAEOutput
 from autobeta.objectives import AbstractAdversarialObjective
 from autobeta.run import folder as files
 from autobeta.settings import TrainConfig
 from autobeta.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from autobeta.training.machine import keep_freed_memory
 from autobeta.training.monitor import check_finite, log_row
 from autobeta.training.state import TrainState
 from autobeta.training.stopping import stop_on_signals
@@ -47,6 +48,8 @@ def fit(
         InterruptedRunError: If Ctrl-C or SIGTERM asked for a stop; after a checkpoint in `folder`.
         ValueError: If the checkpoint is damaged.
     """
+    keep_freed_memory()
+    forward = _compiled(state.model) if config.compile else state.model
     log = _resume(state, config, folder)
     for callback in callbacks:
         if (begin := getattr(callback, "begin", None)) is not None:
@@ -56,7 +59,7 @@ def fit(
     clock = _Clock(state.step, config.batch_size)
     with stop_on_signals() as stop:
         while state.step < config.steps:
-            row = _update(state, config)
+            row = _update(state, config, forward)
             if row is not None:
                 check_finite(row, config.seed)
                 log.append(row)
@@ -71,11 +74,17 @@ def fit(
     return log
 
 
-def _update(state: TrainState, config: TrainConfig) -> dict[str, Any] | None:
+def _compiled(model: VAE) -> VAE:
+    """The same networks compiled; noise and likelihood are as ever."""
+    parts: list[Any] = [torch.compile(part) for part in (model.encoder, model.decoder)]
+    return VAE(parts[0], parts[1], model.likelihood)
+
+
+def _update(state: TrainState, config: TrainConfig, forward: VAE) -> dict[str, Any] | None:
     """One optimiser update; returns a line of the log when one is due."""
     x = next(state.batches)
     with _precision(state, config):
-        output = state.model(x)
+        output = forward(x)
     terms = state.objective(x, output)
     loss = state.weighting(terms, state.step)
     logging = (state.step + 1) % config.log_every == 0 or state.step + 1 == config.steps

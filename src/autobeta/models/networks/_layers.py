@@ -3,8 +3,9 @@
 from itertools import pairwise
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from autobeta.models.networks._transposed import TransposedConv
 
 ImageShape = tuple[int, int, int]
 SIZES = {32: 3, 64: 4, 128: 5}  # pixels, and how often they are halved to reach 4 x 4
@@ -29,34 +30,6 @@ class Encoder(nn.Module):
         return mean, logvar
 
 
-class UpsamplingConv(nn.ConvTranspose2d):
-    """Transposed convolution with kernel 4, stride 2 and padding 1, computed by pixel shuffle.
-
-    The same weights give the same result as `nn.ConvTranspose2d`: a kernel of 4 at stride 2 is a
-    2 x 2 convolution to four maps per channel, one for each parity of the output row and column,
-    interleaved. It is quicker on a CPU where the output has few channels (`benchmarks/`).
-    """
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__(in_channels, out_channels, kernel_size=4, stride=2, padding=1)
-
-    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
-        """Upsample by two; `output_size` is not supported and must be None."""
-        if output_size is not None:
-            raise ValueError(
-                f"`output_size` must be None; got {output_size}. The output is twice the input."
-            )
-        c_in, c_out = self.weight.shape[:2]
-        # kernel index 2 q + r: offset q in the input, parity r in the output
-        taps = self.weight.view(c_in, c_out, 2, 2, 2, 2)  # (c_in, c_out, q, r, q', r')
-        kernel = taps.permute(1, 3, 5, 0, 2, 4).flip(4, 5).reshape(4 * c_out, c_in, 2, 2)
-        kernel = kernel.contiguous(memory_format=torch.channels_last)
-        maps = F.conv2d(input, kernel, padding=1)  # (B, 4 c_out, H + 1, W + 1)
-        cropped = F.pixel_shuffle(maps, 2)[:, :, 1:-1, 1:-1]  # (B, c_out, 2 H, 2 W)
-        bias = self.bias  # a local name, since TorchScript narrows no attribute
-        return cropped if bias is None else cropped + bias.view(1, -1, 1, 1)
-
-
 def halvings_to_four(image_shape: ImageShape) -> int:
     """How often an image must be halved to reach 4 x 4.
 
@@ -76,16 +49,15 @@ def halvings_to_four(image_shape: ImageShape) -> int:
 def halvings(channels: list[int]) -> list[nn.Module]:
     """Convolutions along a list of channels, each halving height and width, with ReLU."""
     pairs = pairwise(channels)
-    return [m for a, b in pairs for m in (nn.Conv2d(a, b, 4, stride=2, padding=1), nn.ReLU())]
+    return [m for a, b in pairs for m in (nn.Conv2d(a, b, 4, stride=2, padding=1), nn.ReLU(True))]
 
 
 def doublings(channels: list[int]) -> list[nn.Module]:
-    """Transposed convolutions, each doubling height and width; the last has few maps."""
-    *pairs, last = pairwise(channels)
+    """Transposed convolutions, each doubling height and width, with ReLU between them."""
     layers: list[nn.Module] = []
-    for c_in, c_out in pairs:
-        layers += [nn.ConvTranspose2d(c_in, c_out, 4, stride=2, padding=1), nn.ReLU()]
-    return [*layers, UpsamplingConv(*last)]
+    for a, b in pairwise(channels):
+        layers += [TransposedConv(a, b, 4, 2, 1), nn.ReLU(True)]
+    return layers[:-1]
 
 
 def dense(sizes: list[int], activation: type[nn.Module]) -> list[nn.Module]:

@@ -1,0 +1,69 @@
+"""What this machine does best: memory that stays, the quickest precision, a compiler."""
+
+import ctypes
+import functools
+import os
+import shutil
+import sysconfig
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+_TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # of glibc's malloc.h
+_LARGEST = 2**31 - 1
+
+
+@functools.cache
+def keep_freed_memory() -> bool:
+    """Have glibc keep memory that tensors free for the tensors of the next step.
+
+    Each map of features would else be fresh memory of the system, of thousands of pages to be
+    cleared, in every step. The process keeps what it once needed until it ends. It is done once;
+    False where the C library is another.
+    """
+    try:
+        libc = ctypes.CDLL(None)
+        mallopt = libc.mallopt
+        assert libc.gnu_get_libc_version
+    except (AttributeError, OSError, TypeError):
+        return False
+    # some versions take no threshold above 32 MiB
+    kept = mallopt(_MMAP_THRESHOLD, 1 << 30) or mallopt(_MMAP_THRESHOLD, 32 << 20)
+    return bool(kept and mallopt(_TRIM_THRESHOLD, _LARGEST) and mallopt(_TOP_PAD, 64 << 20))
+
+
+def quickest_precision(device: torch.device) -> Literal["float32", "bfloat16"]:
+    """bfloat16 where the device has instructions that multiply it, else float32.
+
+    That is AMX or AVX-512 BF16 on a CPU, and compute capability 8 on CUDA.
+    """
+    if device.type == "cuda":
+        has = torch.cuda.get_device_capability(device) >= (8, 0)
+    elif device.type == "cpu" and hasattr(torch.cpu, "get_capabilities"):
+        found = torch.cpu.get_capabilities()
+        has = bool(found.get("amx_bf16") or found.get("avx512_bf16"))
+    else:
+        has = False
+    return "bfloat16" if has else "float32"
+
+
+def check_compiler(device: torch.device) -> None:
+    """Refuse torch.compile where what it needs is missing.
+
+    Raises:
+        ValueError: If there is no C++ compiler with Python's headers, or no Triton on CUDA.
+    """
+    if device.type == "cuda":
+        missing = [] if find_spec("triton") else ["the package triton"]
+    else:
+        compilers = [os.environ.get("CXX", ""), "g++", "clang++"]
+        missing = [] if any(map(shutil.which, filter(None, compilers))) else ["g++ or clang++"]
+        if not (Path(sysconfig.get_path("include")) / "Python.h").exists():
+            missing.append("Python's headers (Python.h)")
+    if missing:
+        raise ValueError(
+            f"`compile` must be left out here; found no {' and no '.join(missing)}. Install what "
+            "is missing, or train without --compile."
+        )
