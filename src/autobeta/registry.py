@@ -87,7 +87,7 @@ def _described(path: Path) -> dict[str, object]:
     for node in tree.body:
         if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
-            if isinstance(target, ast.Name) and target.id.isupper():
+            if isinstance(target, ast.Name) and target.id.isupper() and target.id[0] != "_":
                 facts[target.id] = _literal(node.value)
         elif isinstance(node, ast.ClassDef) and node.name == "Config":
             facts["SETTINGS"] = _fields(node)

@@ -88,7 +88,10 @@ def test_more_steps_need_to_be_asked_for_by_name(tmp_path, capsys):
     assert "use --extend to train it longer" in capsys.readouterr().err
     assert call(*args, "--steps", "16", "--extend") == 0
     assert runs.read_jsonl(tmp_path / "run" / runs.LOG)[-1]["step"] == 16
-    assert call("train", "vae", *SMALL, "--steps", "16", "--out", tmp_path / "whole") == 0
+    own = ("--config", tmp_path / "run" / runs.CONFIG, "--out", tmp_path / "run")
+    assert call("train", *own, "--steps", "20") == 1
+    assert call("train", *own, "--steps", "20", "--extend") == 0
+    assert call("train", "vae", *SMALL, "--steps", "20", "--out", tmp_path / "whole") == 0
     ours, theirs = (tmp_path / n / runs.MODEL for n in ("run", "whole"))
     assert ours.read_bytes() == theirs.read_bytes()
 
@@ -576,6 +579,11 @@ def test_encode_writes_file_names_and_splits(run, tmp_path):
     arrays = runs.read_npz(out)
     assert arrays["names"].tolist() == ["1.png", "2.png", "10.png"]
     assert sorted(arrays["split"].tolist()) == ["test", "train", "train"]
+
+
+def test_list_tells_no_private_constant(capsys):
+    assert cli.main(["list", "methods", "dynamicvae"]) == 0
+    assert not any(line.startswith("_") for line in capsys.readouterr().out.splitlines())
 
 
 def test_list_fits_a_screen_and_tells_all_about_one(capsys, monkeypatch):

@@ -248,6 +248,14 @@ def test_rows_may_name_files_by_path_name_or_stem(tmp_path, form):
     assert dataset.factor_values(np.arange(6)).ravel().tolist() == [i % 3 for i in order]
 
 
+def test_rows_that_name_no_image_are_said(tmp_path):
+    numbered_images(tmp_path / "photos", [f"{i}.png" for i in range(6)])
+    rows = "".join(f"{name}.png,{i % 2}\n" for i, name in enumerate([*range(6), "ghost", "gone"]))
+    (tmp_path / "photos" / "labels.csv").write_text(f"file,hue\n{rows}")
+    with pytest.warns(UserWarning, match=r"no image for 2 rows of the table, such as ghost\.png"):
+        assert load(tmp_path).num_images == 6
+
+
 SIX = "".join(f"{i}.png,{i % 3 or ''}\n" for i in range(6))
 
 

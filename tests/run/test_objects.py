@@ -169,11 +169,34 @@ def test_a_run_of_objects_evaluates_traverses_and_reports(array, tmp_path, capsy
     assert "`network` must be given" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "reduce", [lambda nats: nats.mean(), lambda nats: nats[:, None]], ids=["mean", "column"]
+)
+def test_a_likelihood_that_is_not_one_number_an_image_is_refused(tmp_path, reduce):
+    class Reduced(Bernoulli):
+        def nll(self, outputs, x):
+            return reduce(super().nll(outputs, x))
+
+    rule = r"`likelihood` must return one number for each image, shape \(8,\); got \("
+    with pytest.raises(ValueError, match=rule):
+        train(config(), tmp_path / "a", likelihood=Reduced())
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_callback_of_other_arguments_is_refused_before_the_folder_is_claimed(tmp_path):
+    with pytest.raises(TypeError, match="`callbacks` must take a line of the log and images per"):
+        train(config(), tmp_path / "a", callbacks=[lambda row: None])
+    assert not (tmp_path / "a").exists()
+
+
 def test_an_object_of_another_kind_is_refused_with_its_type(tmp_path):
     with pytest.raises(
         (TypeError, ValueError), match="`network` must be an encoder and a decoder"
     ):
         train(config(), tmp_path / "a", network=lambda shape, num_latents: nn.Linear(1, 1))
+    for single in (nn.Linear(1, 1), nn.ModuleList([nn.Linear(1, 1)])):
+        with pytest.raises(TypeError, match="`network` must be an encoder and a decoder"):
+            train(config(), tmp_path / "a", network=single)
     with pytest.raises((TypeError, ValueError), match="`recipe` must be a Recipe"):
         train(config(), tmp_path / "a", recipe=lambda facts: Elbo())
     assert not (tmp_path / "a").exists()

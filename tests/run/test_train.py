@@ -184,6 +184,8 @@ def test_metrics_asked_for_on_a_finished_run_are_computed(run):
     before = (run / files.MODEL).read_bytes()
     train(config(), run, evaluation=EvaluationConfig(num_points=200, metrics=("sap",)))
     assert files.read_metrics(run / files.METRICS)["metrics"].keys() == {"mig[bins=20]", "sap"}
+    evaluate(run, EvaluationConfig(num_points=200, metrics=("sap", "mig")))
+    assert files.read_metrics(run / files.METRICS)["asked"] == ["mig", "sap"]
     assert (run / files.MODEL).read_bytes() == before
 
 

@@ -41,6 +41,9 @@ class AgainFlags(EndFlags):
     """The config.json of a run."""
     out: Path
     """Run folder; the run's own folder to resume it."""
+    steps: int | None = None
+    """Number of optimiser updates, to train it further with --extend; as in the configuration if
+    not given."""
     device: str | None = None
     """auto, cpu, cuda, cuda:N or mps; as in the configuration if not given."""
     threads: int | None = None
@@ -117,7 +120,7 @@ def _train_again(flags: AgainFlags) -> None:
     from autobeta.run import folder as files
 
     config = RunConfig.from_json(files.read_config_file(flags.config))
-    given = {name: getattr(flags, name) for name in ("device", "threads")}
+    given = {name: getattr(flags, name) for name in ("device", "threads", "steps")}
     own = {name: value for name, value in given.items() if value is not None}
     train = dataclasses.replace(config.train, **own)
     _carry_out(dataclasses.replace(config, train=train), flags)

@@ -50,8 +50,8 @@ def identify(log: Rows) -> Plant:
         raise ValueError(
             f"`log` must have a set point that rises three times and is held for {_HELD} lines "
             f"after each rise; got {len(pieces)} such rises. Train with few large rises and a "
-            "line every 10 steps: --method.increment 1.5 --log-every 10, and for dynamicvae "
-            "--method.beta-hold 0."
+            "line every 10 steps: --steps 10000 --method.increment 1.5 --log-every 10, and for "
+            "dynamicvae --method.beta-hold 0."
         )
     every = pieces[0][1]["step"] - pieces[0][0]["step"]
     fits = [(*_fit(pieces, every, lag), lag) for lag in LAGS]

@@ -132,7 +132,7 @@ def _find(name_or_path: str | Path, options: DataOptions) -> tuple[ModuleType, s
         return module, text, options
     path = Path(text).expanduser()
     if not path.exists():
-        if path.suffix or len(path.parts) > 1 or text.startswith(("~", ".")):
+        if path.suffix or len(path.parts) > 1 or text.endswith("/") or text.startswith(("~", ".")):
             raise MissingDataError(
                 f"no folder or file at `{shown(path.absolute())}`. If it was moved, give its new "
                 "place."

@@ -19,14 +19,13 @@ Options read: `path` (the folder), `image_size`, `channels` (1, 3), `skip_broken
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from autobeta.data._core.labels import guessed, natural
 from autobeta.data._core.pixels import suffixes
 from autobeta.data._core.prepare import Conversion
 from autobeta.data._files.images import SPLITS, convert_images
 from autobeta.data._files.reading import shown
-from autobeta.data._files.tables import columns_for
+from autobeta.data._files.tables import Columns, columns_for
 from autobeta.settings import DataOptions
 
 SOURCE = "A folder of your own images."
@@ -66,9 +65,12 @@ def convert(place: Path, options: DataOptions) -> Conversion:
             f"`{shown(table[0])}` must name the images; got none of {names[0]} and others. "
             "Correct it, or move it out of the folder."
         )
-    columns = _classes(folders) if found is None else found
+    columns, rows = (_classes(folders), []) if found is None else found
     used = set(files if found is None else read)
     left = _counted([file for file in visible(place) if file not in used])
+    notes = [f"{where}: left out {left}, no images or tables that are read."] if left else []
+    if rows:
+        notes.append(f"{where}: no image for {len(rows)} rows of the table, such as {rows[0]}.")
     return convert_images(
         names,
         lambda i: (files[i], None),
@@ -76,12 +78,12 @@ def convert(place: Path, options: DataOptions) -> Conversion:
         where=where,
         labels=guessed(columns, where, declared=set()),
         splits=splits,
-        notes=[f"{where}: left out {left}, no images or tables that are read."] if left else [],
+        notes=notes,
         keep_names=True,
     )
 
 
-def _classes(folders: Sequence[tuple[str, ...]]) -> dict[str, Sequence[Any]]:
+def _classes(folders: Sequence[tuple[str, ...]]) -> Columns:
     several = all(folders) and len({parts[0] for parts in folders}) > 1
     return {"class": [shown(parts[0]) for parts in folders]} if several else {}
 

@@ -81,7 +81,8 @@ def evaluate_model(
     if same_network and alike:
         result["metrics"] = (earlier.get("metrics") or {}) | result["metrics"]
         asked = earlier.get("asked", [])  # None: the default suite
-        result["asked"] = None if None in (asked, result["asked"]) else asked + result["asked"]
+        both = None if None in (asked, result["asked"]) else [*asked, *result["asked"]]
+        result["asked"] = both and [*dict.fromkeys(both)]
     shown = splits.get("test", train).index
     every = max(1, len(shown) // config.num_pictures)
     pictures = reconstruct(model, dataset, shown[::every][: config.num_pictures])

@@ -190,7 +190,7 @@ def read_config_file(path: Path) -> dict[str, Any]:
     try:
         return upgraded(config)
     except ValueError as error:
-        raise ValueError(f"`{path}`: {error} Restore it, or train the run again.") from error
+        raise ValueError(f"`{path}`: {error} Give the config.json of a run.") from error
 
 
 def read_metrics(path: Path) -> dict[str, Any]:

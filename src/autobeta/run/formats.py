@@ -93,7 +93,9 @@ def read_json(path: Path) -> dict[str, Any]:
         if not isinstance(found, dict):
             raise ValueError(f"{found!r:.40}, not an object")
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"`{path}` must be JSON; got: {error}. Restore or delete it.") from error
+        raise ValueError(
+            f"`{path}` must be JSON; got: {error}. Restore it, or move it away."
+        ) from error
     return found
 
 
@@ -213,7 +215,7 @@ def read_npz(path: Path, *needed: str) -> dict[str, np.ndarray]:
             arrays = {name: file[name] for name in file.files}
     except Exception as error:  # a damaged archive raises what its many parts raise
         message = f"`{path}` must be an .npz file of plain arrays; got {error!r}"
-        raise ValueError(f"{message}. Write it with numpy.savez.") from error
+        raise ValueError(f"{message}. Write it with numpy.savez, numbers as numbers.") from error
     if missing := [name for name in needed if name not in arrays]:
         raise ValueError(
             f"`{path}` must hold an array {missing[0]}; got {', '.join(sorted(arrays)) or 'none'}."

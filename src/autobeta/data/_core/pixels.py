@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 
-from autobeta.data._files.reading import reading
+from autobeta.data._files.reading import reading, shown
 
 Pixels = UInt8[np.ndarray, "height width channels"]
 
@@ -130,6 +130,8 @@ def _opened(path: Path, data: bytes | None = None) -> Iterator[Any]:
 
     formats = _formats()
     way_out = "Repair, convert or remove it."
+    if data is None and not path.exists():
+        raise FileNotFoundError(f"`{shown(path)}` must be an image; found nothing there.")
     with reading(path, "readable image", way_out), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of what is odd in a file that can be read
         warnings.simplefilter("error", Image.DecompressionBombWarning)

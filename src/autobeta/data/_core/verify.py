@@ -71,7 +71,7 @@ def check(dataset: FactorDataset, *, num_images: int = 2000, seed: int = 0) -> V
     if dataset.render is None:
         raise ValueError(
             f"`dataset` must be one that autobeta can render; got {dataset.name}. "
-            "Compare it with a file of known images instead."
+            "Compare it with a file of known images, by --against FILE."
         )
     size = min(num_images, len(dataset))
     index = np.sort(np.random.default_rng(seed).choice(len(dataset), size, replace=False))

@@ -13,8 +13,11 @@ from autobeta.data._files.reading import reading, shown
 _FILE_COLUMNS = ("file_name", "filename", "file", "path", "image", "name")
 
 
-def columns_for(table: Path, names: Sequence[str]) -> dict[str, Sequence[Any]] | None:
-    """Columns of a table in the order of files, that of the files' names left out.
+Columns = dict[str, Sequence[Any]]
+
+
+def columns_for(table: Path, names: Sequence[str]) -> tuple[Columns, list[str]] | None:
+    """Columns of a table in the order of files, that of the files' names left out; rows unused.
 
     A row belongs to a file that it names by its path below the folder, or else by its name alone,
     with its ending or without, where only one file has it. Columns are separated by commas,
@@ -41,9 +44,12 @@ def columns_for(table: Path, names: Sequence[str]) -> dict[str, Sequence[Any]] |
         if missing:
             more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
             raise ValueError(f"none for {', '.join(missing[:3])}{more}")
-        columns = zip(*[fitting[0] for fitting in found], strict=True)
+        used = [fitting[0] for fitting in found]
+        known = {id(row) for row in used}
+        left = [name for name, row in by_name.items() if id(row) not in known]
+        columns = zip(*used, strict=True)
         named = zip(map(shown, header), columns, strict=True)
-        return {name: parsed(texts) for k, (name, texts) in enumerate(named) if k != at}
+        return {n: parsed(texts) for k, (n, texts) in enumerate(named) if k != at}, left
 
 
 def _keys(name: str) -> dict[str, None]:
