@@ -44,7 +44,7 @@ MAY_IMPORT = {
     "methods": ({"types", "registry", "models", "objectives", "weighting", "rules"}, {"torch"}),
     "training": (
         {"types", "errors", "settings", "data", "models", "objectives", "weighting", "run.folder"},
-        {"torch", "safetensors", "rich"},
+        {"torch", "safetensors", "rich", "joblib"},
     ),
     "run.folder": ({"errors", "settings"}, {"numpy", "filelock"}),
     "run": (

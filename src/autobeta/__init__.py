@@ -6,9 +6,10 @@ from typing import Any
 
 __version__ = "0.1.0"
 
-# Threads of torch that wait for one another in a spin take a core from each other beside another
-# busy process, and train ten times slower. OpenMP reads this once, when torch is first imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Threads of torch that wait for one another in a long spin take each other's core beside another
+# busy process. OpenMP reads this once, when torch is first imported; a short spin costs nothing.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 _HOMES = {
     "DataOptions": "settings",

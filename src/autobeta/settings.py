@@ -79,7 +79,7 @@ class TrainConfig(Settings):
     device: str = "auto"
     """auto (CUDA or MPS where there is one, else the CPU), cpu, cuda, cuda:N or mps."""
     threads: Annotated[int, Range(1, 1024)] | None = None
-    """Threads of torch on the CPU; its own choice if not given."""
+    """Threads of torch on the CPU; if not given, as many as there are free cores at the start."""
     compile: bool = False
     """Compile the network with torch.compile, which takes a minute and pays in long runs."""
     log_every: Count = 50

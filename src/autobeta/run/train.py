@@ -22,6 +22,7 @@ from autobeta.run.objects import Images, MakeRecipe, Network, Objects
 from autobeta.settings import EvaluationConfig, RunConfig
 from autobeta.training import Callback, fit
 from autobeta.training.checkpoint import write_tensors
+from autobeta.training.machine import free_cores
 from autobeta.training.seeding import seed_everything
 
 
@@ -80,7 +81,7 @@ def train(
     following = [_callback(given, folder) for given in callbacks]
     given = Objects(data=data, network=network, likelihood=likelihood, recipe=recipe)
     evaluation = evaluation or EvaluationConfig()
-    with _threads(config.train.threads):
+    with _threads(config, folder):
         seed_everything(config.train.seed)
         parts = build(_as_begun(config, folder), given)
         check_metrics(
@@ -161,10 +162,26 @@ def _has_metrics(found: dict[str, Any], asked: Sequence[str] | None) -> bool:
     return before is None if asked is None else {*map(printed_name, asked)} <= scores
 
 
+def _kept_threads(folder: Path) -> int | None:
+    """Threads that the folder's run was begun with."""
+    try:
+        found = files.read_json(folder / files.ENVIRONMENT).get("threads")
+    except (OSError, ValueError):  # none, or damaged, which is said where it is read
+        return None
+    return found if type(found) is int and found > 0 else None
+
+
 @contextmanager
-def _threads(number: int | None) -> Iterator[None]:
-    """Torch on so many threads, as before afterwards; None changes nothing."""
+def _threads(config: RunConfig, folder: Path) -> Iterator[None]:
+    """Torch on as many threads as are asked for, and as before afterwards.
+
+    Left out, they are as many as the run in the folder had, to the last bit, or as many as there
+    are free cores; but no more than torch has been given.
+    """
     before = torch.get_num_threads()
+    number = config.train.threads
+    if number is None and before > 1:
+        number = min(before, _kept_threads(folder) or free_cores())
     torch.set_num_threads(number or before)
     try:
         yield

@@ -5,11 +5,13 @@ import functools
 import os
 import shutil
 import sysconfig
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
 import torch
+from joblib import cpu_count
 
 _TRIM_THRESHOLD, _TOP_PAD, _MMAP_THRESHOLD = -1, -2, -3  # of glibc's malloc.h
 _LARGEST = 2**31 - 1
@@ -32,6 +34,32 @@ def keep_freed_memory() -> bool:
     # some versions take no threshold above 32 MiB
     kept = mallopt(_MMAP_THRESHOLD, 1 << 30) or mallopt(_MMAP_THRESHOLD, 32 << 20)
     return bool(kept and mallopt(_TRIM_THRESHOLD, _LARGEST) and mallopt(_TOP_PAD, 64 << 20))
+
+
+def free_cores(seconds: float = 0.1) -> int:
+    """How many cores are free for this process now, at least 1: those that others leave idle.
+
+    On Linux the machine is watched for some `seconds`; elsewhere nobody else is counted.
+    """
+    usable = cpu_count()
+    before = _idle_time()
+    if before is None:
+        return usable
+    begin = time.monotonic()
+    time.sleep(seconds)
+    after = _idle_time()
+    assert after is not None
+    idle = (after - before) / (time.monotonic() - begin)
+    return max(1, min(usable, round(idle)))
+
+
+def _idle_time() -> float | None:
+    """Seconds that all cores together have been idle, since the machine was started."""
+    try:
+        words = Path("/proc/stat").read_text().split(maxsplit=6)
+        return (int(words[4]) + int(words[5])) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return None
 
 
 def quickest_precision(device: torch.device) -> Literal["float32", "bfloat16"]:
