@@ -84,7 +84,7 @@ def check_compiler(device: torch.device) -> None:
         ValueError: If there is no C++ compiler with Python's headers, or no Triton on CUDA.
     """
     if device.type == "cuda":
-        missing = [] if find_spec("triton") else ["the package triton"]
+        missing = [] if find_spec("triton") else ["package triton"]
     else:
         compilers = [os.environ.get("CXX", ""), "g++", "clang++"]
         missing = [] if any(map(shutil.which, filter(None, compilers))) else ["g++ or clang++"]
