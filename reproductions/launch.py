@@ -15,7 +15,7 @@ from pathlib import Path
 
 def train(folder: Path, arguments: str) -> int:
     """Train, or resume, one run; its messages go to a log beside its folder."""
-    command = [sys.executable, "-m", "autobeta.cli", "train", *arguments.split()]
+    command = [sys.executable, "-m", "autobeta", "train", *arguments.split()]
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_name(f"{folder.name}.log").open("a") as log:
         done = subprocess.run([*command, "--out", str(folder)], stdout=log, stderr=log)

@@ -30,7 +30,7 @@ SETS = {
 def autobeta(arguments):
     print(f"autobeta {arguments}", flush=True)
     done = subprocess.run(
-        [sys.executable, "-m", "autobeta.cli", *arguments.split()],
+        [sys.executable, "-m", "autobeta", *arguments.split()],
         capture_output=True,
         text=True,
         check=False,

@@ -19,7 +19,7 @@ COMMON = [
 
 
 def start(folder, *more):
-    command = [sys.executable, "-m", "autobeta.cli", "train", *COMMON, *more, "--out", folder]
+    command = [sys.executable, "-m", "autobeta", "train", *COMMON, *more, "--out", folder]
     return subprocess.Popen([str(c) for c in command], stdout=-3, stderr=subprocess.PIPE)
 
 

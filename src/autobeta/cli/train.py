@@ -1,6 +1,7 @@
 """Train a method on data; resume a run."""
 
 import dataclasses
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,6 +144,8 @@ def _carry_out(config: RunConfig, flags: TrainFlags | AgainFlags) -> None:
     hint = f"Go on with\n  {again} {pasted(*chosen)}".rstrip()
     with stoppable(lambda: hint if (out / files.CONFIG).exists() else REPEAT):
         run = train(config, out, extend=flags.extend, evaluation=evaluation, callbacks=callbacks)
+    if os.environ.get("RANK", "0") != "0" and "TORCHELASTIC_RUN_ID" in os.environ:
+        return  # the first process prints
     done = "is finished already; it was not trained again" if before == run.step else "is finished"
     print(f"{out} {done}.")
     print_results(files.read_metrics(run.folder / files.METRICS))

@@ -27,9 +27,17 @@ class DiagonalGaussian:
     mean: Float[Tensor, "batch latent"]
     logvar: Float[Tensor, "batch latent"]
 
-    def rsample(self) -> Float[Tensor, "batch latent"]:
-        """One reparametrised sample each, with noise from torch's global generator."""
-        return self.mean + torch.randn_like(self.mean) * torch.exp(0.5 * self.logvar)
+    def rsample(self, part: int = 0, parts: int = 1) -> Float[Tensor, "batch latent"]:
+        """One reparametrised sample each, with noise from torch's global generator.
+
+        Of several `parts` of a batch each takes its own of the noise that all would have.
+        """
+        if parts == 1:
+            noise = torch.randn_like(self.mean)
+        else:
+            whole = self.mean.new_empty(parts * len(self.mean), self.mean.shape[1])
+            noise = whole.normal_().chunk(parts)[part]
+        return self.mean + noise * torch.exp(0.5 * self.logvar)
 
     def kl(self) -> Float[Tensor, "batch latent"]:
         """KL divergence to the standard normal prior, per image and latent, in nats.

@@ -45,15 +45,15 @@ class VAE(nn.Module):
         super().__init__()
         self.encoder, self.decoder, self.likelihood = encoder, decoder, likelihood
 
-    def forward(self, x: Images) -> VAEOutput:
-        """Encode, sample, decode.
+    def forward(self, x: Images, part: int = 0, parts: int = 1) -> VAEOutput:
+        """Encode, sample, decode; `part` of `parts` says which of a batch these images are.
 
         Raises:
             ValueError: If encoder or decoder return other shapes than they must.
             TypeError: If the encoder returns something else.
         """
         posterior = self.encode(x)
-        z = posterior.rsample()
+        z = posterior.rsample(part, parts)
         outputs = self.decoder(z)
         if outputs.shape != x.shape:
             raise ValueError(

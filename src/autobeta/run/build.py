@@ -18,6 +18,7 @@ from autobeta.run.objects import Objects, Shape, known_by
 from autobeta.settings import OBJECT, RunConfig
 from autobeta.training import TrainState, make_state
 from autobeta.training.machine import check_compiler, quickest_precision
+from autobeta.training.ranks import ALONE, Ranks
 from autobeta.weighting import AbstractController, check_terms, effective_weights
 
 
@@ -44,7 +45,7 @@ class BuiltRun:
     json: dict[str, Any]
 
 
-def build(config: RunConfig, objects: Objects) -> BuiltRun:
+def build(config: RunConfig, objects: Objects, ranks: Ranks = ALONE) -> BuiltRun:
     """Everything that a run needs; whatever can be refused is refused here.
 
     Seed first: the network's initial weights are random.
@@ -55,16 +56,25 @@ def build(config: RunConfig, objects: Objects) -> BuiltRun:
     """
     config = with_objects(config, objects)
     device = find_device(config.train.device)
+    if device.type == "cuda" and ranks.size > 1:
+        device = torch.device("cuda", ranks.local)
     if config.train.precision == "auto":
         config = replace(config, train=replace(config.train, precision=quickest_precision(device)))
     if config.train.compile:
         check_compiler(device)
     dataset = open_dataset(config, objects)
     train = config.train
-    batches = Batches(dataset, train.batch_size, train.seed, device=device)
+    batches = Batches(
+        dataset,
+        train.batch_size,
+        train.seed,
+        part=ranks.rank,
+        parts=ranks.size,
+        device=device,
+    )
     shape, num_train = dataset.image_shape, len(dataset.splits["train"])
     model, recipe = build_model(config, objects, shape, num_train)
-    if train.batch_size < (least := recipe.objective.min_batch):
+    if train.batch_size < (least := ranks.size * recipe.objective.min_batch):
         raise ValueError(
             f"`batch_size` must be at least {least} for {config.method}; got {train.batch_size}."
         )
@@ -78,6 +88,7 @@ def build(config: RunConfig, objects: Objects) -> BuiltRun:
         train,
         device=device,
         weighting_lr=recipe.weighting_lr,
+        ranks=ranks,
     )
     _try(state, dataset, config)
     json = config.to_json()

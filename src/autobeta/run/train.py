@@ -23,6 +23,7 @@ from autobeta.settings import EvaluationConfig, RunConfig
 from autobeta.training import Callback, fit
 from autobeta.training.checkpoint import write_tensors
 from autobeta.training.machine import free_cores
+from autobeta.training.ranks import first_does, joined
 from autobeta.training.seeding import seed_everything
 
 
@@ -40,7 +41,8 @@ def train(
 ) -> Run:
     """Train a run and evaluate it, or go on where an earlier call stopped.
 
-    Nothing is written before all that can be refused has been.
+    Nothing is written before all that can be refused has been. Processes that torchrun started
+    train one run together, each a part of every batch.
 
     Args:
         config: What to train.
@@ -81,21 +83,27 @@ def train(
     following = [_callback(given, folder) for given in callbacks]
     given = Objects(data=data, network=network, likelihood=likelihood, recipe=recipe)
     evaluation = evaluation or EvaluationConfig()
-    with _threads(config, folder):
+    with joined() as ranks, _threads(config, folder):
         seed_everything(config.train.seed)
-        parts = build(_as_begun(config, folder), given)
+        parts = build(_as_begun(config, folder), given, ranks)
         check_metrics(
             evaluation.metrics or (), has_factors=parts.dataset.factor_values is not None
         )
-        refuse_foreign(folder)
-        with files.locked(folder):
-            claim(folder, parts, extend=extend)
-            _fit(folder, parts, following)
+        with ExitStack() as held:
+            first_does(ranks, lambda: _take(folder, parts, held, extend=extend))
+            _fit(folder, parts, following if ranks.first else [])
             model, step = parts.state.model.eval(), parts.config.train.steps
             wanted = _missing_evaluation(folder, parts, evaluation)
-            if wanted is not None:
+            if wanted is not None and ranks.first:
                 evaluate_model(model, parts.dataset, folder, wanted, step=step)
     return Run(folder, parts.config, model, parts.dataset.image_shape, step, given)
+
+
+def _take(folder: Path, parts: BuiltRun, held: ExitStack, *, extend: bool) -> None:
+    """Make the folder the run's, locked until the run ends."""
+    refuse_foreign(folder)
+    held.enter_context(files.locked(folder))
+    claim(folder, parts, extend=extend)
 
 
 def _as_begun(config: RunConfig, folder: Path) -> RunConfig:
@@ -134,7 +142,8 @@ def _fit(folder: Path, parts: BuiltRun, callbacks: Sequence[Callback]) -> None:
             if isinstance(callback, AbstractContextManager):
                 stack.enter_context(callback)
         fit(state, parts.config.train, folder=folder, callbacks=callbacks)
-    write_tensors(folder / files.MODEL, state.model.state_dict(), step=steps)
+    if state.ranks.first:
+        write_tensors(folder / files.MODEL, state.model.state_dict(), step=steps)
 
 
 def _missing_evaluation(

@@ -16,6 +16,7 @@ from autobeta.settings import TrainConfig
 from autobeta.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
 from autobeta.training.machine import keep_freed_memory
 from autobeta.training.monitor import check_finite, log_row
+from autobeta.training.ranks import largest, mean_gradients, mean_terms
 from autobeta.training.state import TrainState
 from autobeta.training.stopping import stop_on_signals
 from autobeta.weighting import effective_weights
@@ -63,10 +64,13 @@ def fit(
             if row is not None:
                 check_finite(row, config.seed)
                 log.append(row)
-                _record(folder, row, clock.timing(state.step), callbacks)
-            number = stop.signal_number  # once: another may come at any moment
+                if state.ranks.first:
+                    _record(folder, row, clock.timing(state.step), callbacks)
+            # once: another may come at any moment
+            number = largest(state.ranks, stop.signal_number)
             done = state.step == config.steps or bool(number)
-            if folder is not None and (done or clock.checkpoint_due(state.step, config)):
+            due = done or clock.checkpoint_due(state.step, config)
+            if folder is not None and state.ranks.first and due:
                 files.flush(folder / files.LOG)  # a resume cuts the log back to the checkpoint
                 save_checkpoint(folder / files.CHECKPOINT, state)
             if number and state.step < config.steps:
@@ -84,13 +88,14 @@ def _update(state: TrainState, config: TrainConfig, forward: VAE) -> dict[str, A
     """One optimiser update; returns a line of the log when one is due."""
     x = next(state.batches)
     with _precision(state, config):
-        output = forward(x)
-    terms = state.objective(x, output)
+        output = forward(x, state.ranks.rank, state.ranks.size)
+    terms = mean_terms(state.ranks, state.objective(x, output))
     loss = state.weighting(terms, state.step)
     logging = (state.step + 1) % config.log_every == 0 or state.step + 1 == config.steps
     weights = effective_weights(loss, terms) if logging else {}
     state.optimizer.zero_grad()
     loss.backward()
+    mean_gradients(state.ranks, state.optimizer)
     state.optimizer.step()
     if state.adversary is not None:
         _update_adversary(state, output)
@@ -106,6 +111,7 @@ def _update_adversary(state: TrainState, output: VAEOutput) -> None:
     assert state.adversary is not None
     state.adversary.zero_grad()  # of what the model's loss has left there
     state.objective.adversary_loss(output).backward()
+    mean_gradients(state.ranks, state.adversary)
     state.adversary.step()
 
 
@@ -121,7 +127,7 @@ def _resume(state: TrainState, config: TrainConfig, folder: Path | None) -> list
         return []
     if has_checkpoint(folder / files.CHECKPOINT):
         load_checkpoint(folder / files.CHECKPOINT, state, log_every=config.log_every)
-    for name in (files.LOG, files.TIMING):
+    for name in (files.LOG, files.TIMING) if state.ranks.first else ():
         rows = [row for row in files.read_jsonl(folder / name) if row["step"] <= state.step]
         files.write_jsonl(folder / name, rows)
     return files.read_jsonl(folder / files.LOG)

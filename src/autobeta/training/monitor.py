@@ -9,6 +9,7 @@ from torch import Tensor
 
 from autobeta.errors import DivergedError
 from autobeta.models import VAEOutput
+from autobeta.training.ranks import mean_terms
 from autobeta.training.state import TrainState
 from autobeta.types import Scalar, Terms
 
@@ -47,7 +48,8 @@ def log_row(
     }
     # float64 keeps float32 exactly, and counters up to 2^53
     packed = torch.stack([s.double() for s in scalars.values()])
-    per_latent = output.posterior.kl().detach().mean(dim=0).tolist()
+    own = {"kl": output.posterior.kl().detach().mean(dim=0)}
+    per_latent = mean_terms(state.ranks, own)["kl"].tolist()
     values = dict(zip(scalars, packed.tolist(), strict=True))
     row = _row(state, values, per_latent)
     state.kl_sum.zero_()

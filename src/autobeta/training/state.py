@@ -9,6 +9,7 @@ from autobeta.data import Batches
 from autobeta.models import VAE
 from autobeta.objectives import AbstractAdversarialObjective, AbstractObjective
 from autobeta.settings import TrainConfig
+from autobeta.training.ranks import ALONE, Ranks
 from autobeta.training.seeding import random_states, restore_random_states
 from autobeta.weighting import AbstractWeighting
 
@@ -27,6 +28,7 @@ class TrainState:
         kl_sum: Sum of the KL over the steps since the last line of the log, nats.
         kl_count: Number of these steps.
         adversary: Optimiser of the objective's own network; None where there is none.
+        ranks: The processes that train the run together.
     """
 
     model: VAE
@@ -38,6 +40,7 @@ class TrainState:
     kl_sum: Tensor
     kl_count: int = 0
     adversary: torch.optim.Optimizer | None = None
+    ranks: Ranks = ALONE
 
     @property
     def device(self) -> torch.device:
@@ -123,6 +126,7 @@ def make_state(
     *,
     device: torch.device | str = "cpu",
     weighting_lr: float | None = None,
+    ranks: Ranks = ALONE,
 ) -> TrainState:
     """Move the modules to the device and give them an optimiser.
 
@@ -150,5 +154,13 @@ def make_state(
     optimizer = torch.optim.Adam(listed, lr=config.lr, fused=True)
     kl_sum = torch.zeros((), device=device)
     return TrainState(
-        model, objective, weighting, optimizer, batches, 0, kl_sum, adversary=adversary
+        model,
+        objective,
+        weighting,
+        optimizer,
+        batches,
+        0,
+        kl_sum,
+        adversary=adversary,
+        ranks=ranks,
     )

@@ -34,6 +34,8 @@ class Batches:
     Every epoch is a fresh permutation of the split; a batch may span two epochs, so all batches
     have the same size. The order depends on `seed` alone, not on torch's global random state.
 
+    Of several `parts` of each batch only `part` is given, for processes that share it.
+
     `device` is where they are wanted; uint8 travels there and is converted there. If `resident`,
     the whole set lies there, as uint8 or packed bits, and batches are gathered there. Left out, it
     does so on CUDA, where it takes less than half the free memory.
@@ -56,6 +58,8 @@ class Batches:
         seed: int,
         *,
         split: str = "train",
+        part: int = 0,
+        parts: int = 1,
         device: torch.device | str | None = None,
         resident: bool | None = None,
     ) -> None:
@@ -70,7 +74,14 @@ class Batches:
                 f"`batch_size` must be in 1..{len(self._indices)}, the images in {split!r} of "
                 f"{dataset.name}; got {batch_size}. Lower it."
             )
+        if batch_size % parts:
+            raise ValueError(
+                f"`batch_size` must be a multiple of the {parts} processes; got {batch_size}. "
+                f"{parts * -(-batch_size // parts)} is the next."
+            )
         self._dataset, self._batch_size = dataset, batch_size
+        own = batch_size // parts
+        self._own = slice(part * own, (part + 1) * own)
         self._device = torch.device(device or "cpu")
         self._on_device = self._make_resident(dataset, resident)
         self._generator = torch.Generator().manual_seed(seed)
@@ -84,7 +95,7 @@ class Batches:
         while len(chosen) < self._batch_size:
             self._start_epoch()
             chosen = np.concatenate([chosen, self._take(self._batch_size - len(chosen))])
-        index = self._indices[chosen]
+        index = self._indices[chosen[self._own]]
         if self._on_device is None:
             pixels = self._send(self._dataset.images(index))
         else:

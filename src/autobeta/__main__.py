@@ -1,4 +1,4 @@
-"""`python -m autobeta.cli`."""
+"""`python -m autobeta`, also below torchrun."""
 
 import sys
 

@@ -1,0 +1,116 @@
+"""One run in several processes, as torchrun starts them: what they share and what each does.
+
+Every rank takes its part of each batch and of the noise that one process would have drawn for it.
+The terms that a weighting reads are means over the ranks, and so are the gradients, so that all
+ranks hold the same weights and the same beta.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+
+class Ranks(NamedTuple):
+    """Where this process stands among those that train one run."""
+
+    rank: int = 0
+    size: int = 1
+    local: int = 0
+    """Its number among those of this machine, which is that of its CUDA device."""
+
+    @property
+    def first(self) -> bool:
+        """Whether it is the one that writes."""
+        return self.rank == 0
+
+
+ALONE = Ranks()
+
+
+@contextmanager
+def joined() -> Iterator[Ranks]:
+    """Join the processes that torchrun started for this one; alone where it did not.
+
+    A process whose group the caller has made is left alone: it trains a run of its own.
+    """
+    launched = "TORCHELASTIC_RUN_ID" in os.environ and dist.is_available()
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    if not launched or size == 1 or dist.is_initialized():
+        yield ALONE
+        return
+    dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    try:
+        yield Ranks(dist.get_rank(), size, int(os.environ["LOCAL_RANK"]))
+    finally:
+        dist.destroy_process_group()
+
+
+def first_does(ranks: Ranks, action: Callable[[], object]) -> None:
+    """Let the first rank act while the others wait; its failure is theirs.
+
+    Raises:
+        RuntimeError: On the other ranks, if it failed on the first.
+    """
+    if ranks.size == 1:
+        action()
+        return
+    done = torch.zeros(())
+    try:
+        if ranks.first:
+            action()
+            done.fill_(1)
+    finally:
+        dist.broadcast(done, 0)
+    if not ranks.first and not done:
+        raise RuntimeError("the first process has refused the run; its message says why.")
+
+
+def largest(ranks: Ranks, number: int) -> int:
+    """The largest of a number on all ranks; no device is waited for."""
+    if ranks.size == 1:
+        return number
+    found = torch.tensor(number)
+    dist.all_reduce(found, dist.ReduceOp.MAX)
+    return int(found)
+
+
+def mean_terms(ranks: Ranks, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Terms averaged over the ranks, the same bits on all; gradients are each rank's own."""
+    if ranks.size == 1:
+        return dict(terms)
+    parts = [term.reshape(-1) for term in terms.values()]
+    flat: Tensor = _Mean.apply(torch.cat(parts), ranks.size)
+    pieces = flat.split([part.numel() for part in parts])
+    return {n: p.reshape(t.shape) for (n, t), p in zip(terms.items(), pieces, strict=True)}
+
+
+class _Mean(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, flat: Tensor, size: int) -> Tensor:  # noqa: ANN401
+        del ctx
+        mean = flat.detach().clone()
+        dist.all_reduce(mean)
+        return mean / size
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:  # noqa: ANN401
+        del ctx
+        return grad, None  # averaged with all others by `mean_gradients`
+
+
+def mean_gradients(ranks: Ranks, optimizer: torch.optim.Optimizer) -> None:
+    """Average the gradients of an optimiser's parameters over the ranks, in one message."""
+    if ranks.size == 1:
+        return
+    every: Iterable[nn.Parameter] = (p for g in optimizer.param_groups for p in g["params"])
+    gradients = [p.grad for p in every if p.grad is not None]
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    dist.all_reduce(flat)
+    flat /= ranks.size
+    for gradient, piece in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        gradient.copy_(piece.reshape(gradient.shape))

@@ -1,0 +1,123 @@
+"""Two processes train one run: the same beta on both, and the training of one process."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autobeta.run import folder as files
+
+ARGUMENTS = (  # noqa: SIM905
+    "--data toy --image-size 32 --architecture burgess --batch-size 16 --log-every 4 "
+    "--checkpoint-every 8 --threads 1 --device cpu --num-points 60 --metrics mig"
+).split()
+
+
+def torchrun(*command, folder, processes=2):
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", str(processes)]
+    rendezvous = ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
+    return subprocess.run(
+        [sys.executable, *launcher, *rendezvous, *map(str, command)],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def train(method, out, *more, processes=2):
+    command = ["-m", "autobeta", "train", method, *ARGUMENTS, *more, "--out", out]
+    if processes == 1:
+        command = [sys.executable, *map(str, command)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=300)
+    return torchrun(*command, folder=out.parent, processes=processes)
+
+
+def log(folder):
+    return files.read_jsonl(folder / files.LOG)
+
+
+@pytest.mark.parametrize("method", ["dynamicvae", pytest.param("lvae", marks=pytest.mark.slow)])
+def test_two_processes_train_as_one_with_the_joint_batch(tmp_path, method):
+    whole, joint = (tmp_path / name for name in ("whole", "joint"))
+    assert train(method, whole, "--steps", "16", processes=1).returncode == 0
+    done = train(method, joint, "--steps", "16")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("is finished.") == 1  # one process prints
+    for ours, theirs in zip(log(joint), log(whole), strict=True):
+        for key in ("loss", "kl_average", "beta"):
+            assert ours[key] == pytest.approx(theirs[key], rel=2e-4, abs=1e-5)
+        assert ours["terms"] == pytest.approx(theirs["terms"], rel=2e-4, abs=1e-5)
+        assert ours["kl_per_latent"] == pytest.approx(theirs["kl_per_latent"], rel=2e-3, abs=1e-5)
+    metrics = [files.read_metrics(folder / files.METRICS) for folder in (joint, whole)]
+    losses = [found["evaluation"]["train"]["reconstruction"] for found in metrics]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-3)
+
+
+SCRIPT = """
+import json, sys
+from dataclasses import replace
+from pathlib import Path
+import torch
+import torch.distributed as dist
+from autobeta import RunConfig, TrainConfig, ModelConfig, DataOptions
+from autobeta.run.build import build
+from autobeta.run.objects import Objects
+from autobeta.training import fit
+from autobeta.training.ranks import joined
+
+train = TrainConfig(steps=12, batch_size=16, log_every=3, device="cpu")
+data = DataOptions(image_size=32)
+model = ModelConfig(architecture="burgess")
+config = RunConfig(method=sys.argv[1], data="toy", data_options=data, model=model, train=train)
+half = replace(train, steps=6)
+with joined() as ranks:
+    def begun():
+        torch.manual_seed(0)
+        return build(config, Objects(), ranks).state
+    def weights(state):
+        return [p.double().sum().item() for p in state.model.parameters()]
+    state = begun()
+    fit(state, train)
+    resumed = begun()
+    fit(resumed, half, folder=Path("run"))
+    dist.barrier()
+    resumed = begun()
+    fit(resumed, train, folder=Path("run"))
+    assert weights(resumed) == weights(state)
+    found = {
+        "batch": next(begun().batches).sum().item(),
+        "beta": state.weighting.state_dict().get("controller.beta", torch.zeros(())).item(),
+        "weights": weights(state),
+        "own": [v.double().sum().item() for v in state.weighting.state_dict().values()],
+    }
+    Path(f"rank{ranks.rank}.json").write_text(json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize(
+    "method", ["dynamicvae", pytest.param("lvae", marks=pytest.mark.slow), "factorvae"]
+)
+def test_ranks_have_other_images_and_the_same_beta_and_weights_to_the_bit(tmp_path, method):
+    (tmp_path / "script.py").write_text(SCRIPT)
+    (tmp_path / "run").mkdir()
+    done = torchrun("script.py", method, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    a, b = (json.loads((tmp_path / f"rank{i}.json").read_text()) for i in range(2))
+    assert a.pop("batch") != b.pop("batch")
+    assert a == b
+
+
+def test_what_the_first_process_refuses_ends_all(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.tex").write_text("precious")
+    done = train("vae", tmp_path / "mine", "--steps", "4")
+    assert done.returncode != 0
+    assert "must be a new folder or a run folder" in done.stderr
+    odd = train("vae", tmp_path / "odd", "--steps", "4", "--batch-size", "15")
+    assert (
+        "`batch_size` must be a multiple of the 2 processes; got 15. 16 is the next" in odd.stderr
+    )
+    assert not Path(tmp_path / "odd").exists()
