@@ -13,6 +13,7 @@ PACKAGE = Path(autobeta.__file__).parent
 EVERYWHERE = {"jaxtyping"}
 PARTS = {"data", "metrics", "control", "models", "objectives", "weighting", "methods", "training"}
 MAY_IMPORT = {
+    "__main__": ({"cli"}, set()),
     "types": (set(), {"torch", "numpy"}),
     "errors": (set(), set()),
     "registry": (set(), set()),
@@ -27,6 +28,7 @@ MAY_IMPORT = {
             "pooch",
             "platformdirs",
             "filelock",
+            "joblib",
             "rich",
             "PIL",
             "h5py",

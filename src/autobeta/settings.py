@@ -100,8 +100,8 @@ class EvaluationConfig(Settings):
     """Metrics, or variants such as dci[gbt]; those that the data allow if not given."""
     metrics_seed: Seed = 0
     """Seed of the metrics."""
-    jobs: Annotated[int, Range(1, 1024)] = 1
-    """Processes or threads for metrics that can use several."""
+    jobs: Annotated[int, Range(1, 1024)] | None = None
+    """Processes or threads for metrics that can use several; torch's threads if not given."""
     num_pictures: Count = 16
     """Reconstructions that are kept as images."""
 

@@ -17,7 +17,7 @@ def command(
     *,
     metrics: tuple[str, ...] | None = None,
     intervals: bool = False,
-    jobs: int = 1,
+    jobs: int = -1,
     seed: int = 0,
     json: bool = False,
 ) -> None:
@@ -30,7 +30,7 @@ def command(
             given.
         intervals: Add 95 % intervals, from the spread over random halves of the points; 20 times
             the time.
-        jobs: Processes or threads.
+        jobs: Processes or threads; -1 for all cores.
         seed: Seed of the metrics.
         json: Print JSON instead of a table.
     """

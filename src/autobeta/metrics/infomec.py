@@ -5,12 +5,11 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
-from sklearn.feature_selection import mutual_info_classif
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import OneHotEncoder
 
 from autobeta.metrics._factors import MOST_VALUES, Factors, has_too_many
-from autobeta.metrics._information import entropies, mutual_information
+from autobeta.metrics._information import entropies, mutual_information, neighbor_information
 from autobeta.metrics._options import check_options
 from autobeta.metrics._predictors import fit_quietly
 from autobeta.metrics._validate import check, check_two_factors, clipped, standardised
@@ -83,9 +82,8 @@ def infomec(
     active = x[:, width > ACTIVE_RANGE * width.max()]
     if active.shape[1] == 0:
         return InfoMEC(0.0, 0.0, 0.0)
-    options = {"discrete_features": False, "n_neighbors": neighbors, "random_state": seed}
-    columns = [mutual_info_classif(active, v, **options) for v in factors.T]
-    return _infomec(np.stack(columns, axis=1).astype(float), x, factors)
+    table = neighbor_information(active, factors, neighbors, np.random.RandomState(seed))
+    return _infomec(table, x, factors)
 
 
 def infomec_discrete(codes: ArrayLike, factors: ArrayLike, *, seed: int = 0) -> InfoMEC:

@@ -213,7 +213,7 @@ def score_splits(
         logvars=train.logvars,
         test=held_out,
         metrics=config.metrics,
-        n_jobs=config.jobs,
+        n_jobs=config.jobs or torch.get_num_threads(),
         seed=config.metrics_seed,
     )
     return {name: value for name, value in found.items() if _is_finite(value)}

@@ -1,20 +1,27 @@
 """Brings images of any size and mode to one size, 8 bits, grey or RGB."""
 
+import math
+import threading
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
+from joblib import Parallel, cpu_count, delayed
 
 from autobeta.data._files.reading import reading, shown
 
 Pixels = UInt8[np.ndarray, "height width channels"]
 
+Key = TypeVar("Key", bound=Hashable)
+
+_TOGETHER = 16  # images that a thread takes at a time
 _GREY = ("1", "L", "LA", "La")
 _MANY_BITS = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _NO_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # drawings, or read by other programs
@@ -132,8 +139,53 @@ def _opened(path: Path, data: bytes | None = None) -> Iterator[Any]:
     way_out = "Repair, convert or remove it."
     if data is None and not path.exists():
         raise FileNotFoundError(f"`{shown(path)}` must be an image; found nothing there.")
-    with reading(path, "readable image", way_out), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of what is odd in a file that can be read
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path if data is None else BytesIO(data), formats=formats) as image:
-            yield image
+    # filters are those of all threads, so only the first sets them; see `decoded`
+    first = threading.current_thread() is threading.main_thread()
+    with (
+        reading(path, "readable image", way_out),
+        quiet() if first else nullcontext(),
+        Image.open(path if data is None else BytesIO(data), formats=formats) as image,
+    ):
+        limit = Image.MAX_IMAGE_PIXELS or math.inf
+        if image.width * image.height > limit:
+            raise ValueError(f"{image.width} x {image.height}, above the limit of {limit} pixels")
+        yield image
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """No warning of what is odd in a file that can be read."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def decoded(
+    items: Iterable[tuple[Key, Path, bytes | None]],
+    finish: Callable[[Pixels], Pixels],
+    *,
+    jobs: int | None = None,
+) -> Iterator[tuple[Key, Pixels | ValueError]]:
+    """Images in order, or what is wrong with them; read on all cores, by threads.
+
+    Each item is its key, the file's path, and its bytes if they are not there; `finish` makes of
+    the pixels what is kept. Whoever takes the images calls `quiet` around it.
+    """
+
+    def read(part: list[tuple[Key, Path, bytes | None]]) -> list[tuple[Key, Pixels | ValueError]]:
+        found: list[tuple[Key, Pixels | ValueError]] = []
+        for key, path, data in part:
+            try:
+                found.append((key, finish(decode(path, data))))
+            except ValueError as error:
+                found.append((key, error))
+        return found
+
+    def parts() -> Iterator[list[tuple[Key, Path, bytes | None]]]:
+        rest = iter(items)
+        while part := list(islice(rest, _TOGETHER)):
+            yield part
+
+    threads = Parallel(jobs or cpu_count(), prefer="threads", return_as="generator")
+    for found in threads(delayed(read)(part) for part in parts()):
+        yield from found

@@ -17,7 +17,7 @@ from jaxtyping import Int
 from autobeta.data._core.cache import OnProgress, key_of, write_images, writing_in, written_whole
 from autobeta.data._core.dataset import FactorDataset, Images, Index, held_out
 from autobeta.data._core.factors import FactorSpace, check_index
-from autobeta.data._core.pixels import fit_all
+from autobeta.data._core.pixels import fit_all, quiet
 from autobeta.data._core.sources import StoredImages, from_array, open_map
 from autobeta.data._files.published import cache_stem, find_files, how_to_get, newest
 from autobeta.data._files.reading import reading, shown
@@ -180,7 +180,7 @@ def _write(
 ) -> None:
     size, channels = options.image_size, options.channels or found.channels
     images = (fit_all(chunk, size, channels) for chunk in found.images)
-    with written_whole(cache) as beside:
+    with written_whole(cache) as beside, quiet():
         if (first := next(images, None)) is None:
             raise ValueError("`data` must have at least one image; got none. Add images.")
         shape = (found.num_images, *first.shape[1:])  # the images may keep a size of their own

@@ -9,7 +9,7 @@ from jaxtyping import Int
 
 from autobeta.data._core.dataset import Images
 from autobeta.data._core.labels import Labels
-from autobeta.data._core.pixels import Pixels, crop, decode, is_grey, of_one_size
+from autobeta.data._core.pixels import Pixels, crop, decode, decoded, fit, is_grey, of_one_size
 from autobeta.data._core.prepare import Conversion
 from autobeta.data._files.archives import Archive
 from autobeta.settings import DataOptions
@@ -44,13 +44,14 @@ def convert_images(
         _refuse(broken)
     found = splits_of([splits[i] for i in kept])
     skipped = ", ".join(names[i] for i in sorted(broken))
+    channels = 1 if all(grey[i] for i in kept) else 3
     outside = len(kept) - sum(map(len, found.values())) if found else 0
     more = [f"{where}: {len(broken)} broken images skipped: {skipped}."] * bool(broken)
     more += [f"{where}: {outside} images are in none of the splits."] * bool(outside)
     return Conversion(
         num_images=len(kept),
-        images=parts(_decoded(kept, names, source), options),
-        channels=1 if all(grey[i] for i in kept) else 3,
+        images=parts(_decoded(kept, names, source, fitted(options, channels)), options),
+        channels=channels,
         source=f"{len(kept)} images of {where}",
         space=labels.space,
         factors=None if labels.table is None else labels.table[kept],
@@ -68,6 +69,11 @@ def splits_of(splits: Sequence[str | None]) -> dict[str, Int[np.ndarray, " _"]] 
     return {split: np.flatnonzero([s == split for s in splits]) for split in found}
 
 
+def fitted(options: DataOptions, channels: int) -> Callable[[Pixels], Pixels]:
+    """What is kept of the pixels of an image, of `channels` if no others are asked for."""
+    return lambda pixels: fit(pixels, options.image_size, options.channels or channels)
+
+
 def parts(images: Iterable[tuple[str, Pixels]], options: DataOptions) -> Iterator[Images]:
     """Images of a name each as the parts of a conversion; of one size, if they are to keep it."""
     return (pixels[None] for pixels in of_one_size(images, options.image_size))
@@ -77,21 +83,34 @@ def parts_of(
     archive: Archive, names: Iterable[str], options: DataOptions, *, cut: int | None = None
 ) -> Iterator[Images]:
     """Images of an archive; the centre of `cut` pixels, unless they are to keep their size."""
-    files = ((name, decode(archive.place / name, data)) for name, data in archive.read_all(names))
+    finish = fitted(options, 3)
     if cut is not None and options.image_size is not None:
-        files = ((name, crop(pixels, cut)) for name, pixels in files)
-    return parts(files, options)
+        finish = lambda pixels: fitted(options, 3)(crop(pixels, cut))  # noqa: E731
+    files = ((name, archive.place / name, data) for name, data in archive.read_all(names))
+    return parts(map(_sound, decoded(files, finish)), options)
+
+
+def _sound(found: tuple[str, Pixels | ValueError]) -> tuple[str, Pixels]:
+    name, pixels = found
+    if isinstance(pixels, ValueError):
+        raise pixels
+    return name, pixels
 
 
 def _decoded(
-    kept: Int[np.ndarray, " kept"], names: Sequence[str], source: Source
+    kept: Int[np.ndarray, " kept"],
+    names: Sequence[str],
+    source: Source,
+    finish: Callable[[Pixels], Pixels],
 ) -> Iterator[tuple[str, Pixels]]:
     """Names and images; after a broken one the others are tried, to name all in one error."""
-    for k, i in enumerate(kept.tolist()):
-        found, broken = _tried([i], source, decode)
-        if broken:
-            _refuse(broken | _tried(kept[k + 1 :].tolist(), source, _whole)[1])
-        yield names[i], found[i]
+    broken: dict[int, str] = {}
+    for i, pixels in decoded(((i, *source(i)) for i in kept.tolist()), finish):
+        if isinstance(pixels, ValueError):
+            broken[i] = str(pixels)
+        elif not broken:
+            yield names[i], pixels
+    _refuse(broken)
 
 
 def _tried(
