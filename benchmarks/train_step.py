@@ -50,7 +50,7 @@ class Arm:
 
     def __init__(self, name, *flags, python=sys.executable, threads=1, env=None):
         own = {"OMP_NUM_THREADS": str(threads)} | (env or {})
-        command = [python, str(HERE / "arms.py"), "--arm", name, "--threads", str(threads)]
+        command = [python, str(HERE / "_arms.py"), "--arm", name, "--threads", str(threads)]
         self.process = subprocess.Popen(
             [*command, "--steps", str(STEPS), *map(str, flags)],
             stdin=subprocess.PIPE,
