@@ -93,8 +93,8 @@ def train(
             first_does(ranks, lambda: _take(folder, parts, held, extend=extend))
             _fit(folder, parts, following if ranks.first else [])
             model, step = parts.state.model.eval(), parts.config.train.steps
-            wanted = _missing_evaluation(folder, parts, evaluation)
-            if wanted is not None and ranks.first:
+            wanted = _missing_evaluation(folder, parts, evaluation) if ranks.first else None
+            if wanted is not None:
                 evaluate_model(model, parts.dataset, folder, wanted, step=step)
     return Run(folder, parts.config, model, parts.dataset.image_shape, step, given)
 
