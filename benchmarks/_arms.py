@@ -146,39 +146,55 @@ def pythae(options):
 
 
 def ours(options):
-    """`fit` with its batches, weighting, log and checkpoints, as `autobeta train` runs it."""
-    from autobeta import ModelConfig, RunConfig, TrainConfig
+    """`fit` with its batches, weighting, log and checkpoints, as `autobeta train` runs it.
+
+    It goes on and on; at a line of its log it waits to be told to.
+    """
+    from autobeta import DataOptions, ModelConfig, RunConfig, TrainConfig
     from autobeta.run.build import build
     from autobeta.run.objects import Objects
     from autobeta.training import fit
 
-    def settings(steps):
-        return TrainConfig(
-            steps=steps,
-            batch_size=options.batch,
-            precision=options.precision,
-            device="cpu",
-            compile=options.compile,
-        )
-
+    settings = TrainConfig(
+        steps=10**9,
+        batch_size=options.batch,
+        precision=options.precision,
+        device="cpu",
+        compile=options.compile,
+        log_every=options.steps,
+    )
     model = ModelConfig(architecture=options.network)
-    config = RunConfig(method=options.method, model=model, train=settings(1))
+    data = DataOptions(image_size=options.size)
+    config = RunConfig(method=options.method, data_options=data, model=model, train=settings)
     built = build(config, Objects(data=images(options)))
     options.precision = built.config.train.precision
-    folder, state = Path(tempfile.mkdtemp()), built.state
-    keep = {"folder": folder} if options.folder else {}
+    wanted = timed(options)
+    next(wanted)
+    fit(
+        built.state,
+        built.config.train,
+        folder=Path(tempfile.mkdtemp()),
+        callbacks=[lambda row, rate: next(wanted)],
+    )
 
-    def go(steps):
-        fit(state, settings(state.step + steps), **keep)
 
-    return go
+def timed(options):
+    """Answers the lines of standard input: each `next` is the end of so many steps."""
+    yield  # the first steps warm up
+    print("ready", options.precision, flush=True)
+    for line in sys.stdin:
+        begin = time.perf_counter()
+        for _ in range(max(1, int(line) // options.steps)):
+            yield
+        print(int(line) * options.batch / (time.perf_counter() - begin), flush=True)
+    raise SystemExit
 
 
 def bare(options):
     """The step of `ours` alone: one batch, no log, nothing but forward, backward and Adam."""
     import torch
 
-    from autobeta import ModelConfig, RunConfig, TrainConfig
+    from autobeta import DataOptions, ModelConfig, RunConfig, TrainConfig
     from autobeta.run.build import build
     from autobeta.run.objects import Objects
     from autobeta.training.machine import keep_freed_memory
@@ -188,7 +204,8 @@ def bare(options):
         steps=1, batch_size=options.batch, precision=options.precision, device="cpu"
     )
     model = ModelConfig(architecture=options.network)
-    config = RunConfig(method="vae", model=model, train=train)
+    data = DataOptions(image_size=options.size)
+    config = RunConfig(method="vae", data_options=data, model=model, train=train)
     built = build(config, Objects(data=images(options)))
     options.precision = built.config.train.precision
     state = built.state
@@ -221,22 +238,24 @@ def main():
     parser.add_argument("--channels", type=int, default=1)
     parser.add_argument("--steps", type=int, default=12)
     parser.add_argument("--compile", action="store_true")
-    parser.add_argument("--no-folder", dest="folder", action="store_false")
     options = parser.parse_args()
     if options.arm in ("ours", "bare"):
         import autobeta  # noqa: F401 - before torch, as its users do
     import torch
 
+    if options.threads == 0:
+        from autobeta.training.machine import free_cores
+
+        options.threads = free_cores()
     torch.set_num_threads(options.threads)
     torch.manual_seed(0)
     go = ARMS[options.arm](options)
+    wanted = timed(options)
+    next(wanted)
     go(3)
-    print("ready", options.precision, flush=True)
-    for line in sys.stdin:
-        steps = int(line)
-        begin = time.perf_counter()
-        go(steps)
-        print(steps * options.batch / (time.perf_counter() - begin), flush=True)
+    while True:
+        next(wanted)
+        go(options.steps)
 
 
 if __name__ == "__main__":

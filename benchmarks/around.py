@@ -118,9 +118,9 @@ def decode(options):
 
 
 def _trained(threads, steps=50):
-    import autobeta  # noqa: F401 - before torch
     import torch
 
+    import autobeta  # noqa: F401 - before torch
     from autobeta import EvaluationConfig, ModelConfig, RunConfig, TrainConfig, train
 
     torch.set_num_threads(threads)

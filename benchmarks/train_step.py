@@ -28,7 +28,7 @@ import torch
 from autobeta.training.machine import quickest_precision
 
 HERE = Path(__file__).parent
-ROUNDS, STEPS = 7, 12
+ROUNDS, STEPS = 7, 25
 PEER = ["pythae==0.1.2", "pydantic", "pydantic-core", "annotated-types", "typing-inspection"]
 FAST = quickest_precision(torch.device("cpu"))
 
@@ -48,11 +48,12 @@ def peer_python(folder):
 class Arm:
     """A process that trains when it is told to."""
 
-    def __init__(self, name, *flags, python=sys.executable, threads=1, env=None):
-        own = {"OMP_NUM_THREADS": str(threads)} | (env or {})
+    def __init__(self, name, *flags, python=sys.executable, threads=1, env=None, steps=STEPS):
+        self.steps = steps
+        own = {"OMP_NUM_THREADS": str(threads or os.cpu_count())} | (env or {})
         command = [python, str(HERE / "_arms.py"), "--arm", name, "--threads", str(threads)]
         self.process = subprocess.Popen(
-            [*command, "--steps", str(STEPS), *map(str, flags)],
+            [*command, "--steps", str(steps), *map(str, flags)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -66,9 +67,9 @@ class Arm:
             raise RuntimeError(f"{self.process.args} ended before it was ready")
         self.process.send_signal(signal.SIGSTOP)  # its threads may spin while they have no work
 
-    def start(self, steps=STEPS):
+    def start(self, steps=None):
         self.process.send_signal(signal.SIGCONT)
-        self.process.stdin.write(f"{steps}\n")
+        self.process.stdin.write(f"{steps or self.steps}\n")
         self.process.stdin.flush()
 
     def rate(self):
@@ -138,10 +139,14 @@ def growth(peer):
     cases |= {f"{s} pixels": ("--size", s) for s in (32, 128)} | {"3 channels": ("--channels", 3)}
     found = {}
     for case, own in cases.items():
+        work = {"--batch": 64 / int(own[1]), "--size": (64 / int(own[1])) ** 2}.get(own[0], 1)
+        steps = max(2, round(20 * work))
         arms = {
-            "plain": lambda own=own: Arm("plain", *own),
-            "ours float32": lambda own=own: Arm("ours", *own),
-            f"ours {FAST}": lambda own=own: Arm("ours", *own, "--precision", FAST),
+            "plain": lambda own=own, n=steps: Arm("plain", *own, steps=n),
+            "ours float32": lambda own=own, n=steps: Arm("ours", *own, steps=n),
+            f"ours {FAST}": lambda own=own, n=steps: Arm(
+                "ours", *own, "--precision", FAST, steps=n
+            ),
         }
         print(case)
         found[case] = compare(arms, rounds=3)
@@ -160,7 +165,7 @@ def loop(peer):
             "vae, compiled": lambda own=own: Arm("ours", *own, "--compile"),
         }
         print(f"loop, {precision}")
-        found[precision] = compare(arms, against="bare step", rounds=11)
+        found[precision] = compare(arms, against="bare step", rounds=15)
     return found
 
 
@@ -189,18 +194,18 @@ def threads(peer):
                     rates.setdefault(name, []).append(sum(arm.rate() for arm in arms))
             busy = stack.enter_context(Arm("ours", *own))
             busy.wait()
-            for _ in range(3):
+            busy.start(10**9)
+            free = stack.enter_context(Arm("ours", *own, threads=0))
+            free.wait()
+            for _ in range(5):
                 for name, arm in {
                     "1 thread": ones[0],
+                    "as many threads as were free": free,
                     "2 threads": two,
                     "2 threads that spin": spinning,
                 }.items():
-                    busy.start(10_000)
                     arm.start()
-                    rates.setdefault(f"{name} beside a busy process", []).append(arm.rate())
-                    busy.__exit__()
-                    busy = stack.enter_context(Arm("ours", *own))
-                    busy.wait()
+                    rates.setdefault(f"{name}, beside a busy process", []).append(arm.rate())
         found[precision] = {n: round(statistics.median(r)) for n, r in rates.items()}
         print(f"threads, {precision}", found[precision], flush=True)
     return found
