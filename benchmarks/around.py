@@ -97,7 +97,7 @@ def decode(options):
         def run(jobs):
             begin = time.perf_counter()
             with quiet():
-                found = decoded(((f, f, None) for f in files), lambda p: fit(p, 64, 3), jobs=jobs)
+                found = decoded(((f, f, None) for f in files), 64, 3, jobs=jobs)
                 assert sum(1 for _ in found) == len(files)
             return time.perf_counter() - begin
 
@@ -133,8 +133,6 @@ def _trained(threads, steps=50):
 
 def encode(options):
     """All sprites through a trained encoder, beside the training step; and the memory it takes."""
-    import resource
-
     import numpy as np
 
     from autobeta.run import folder as files
@@ -142,20 +140,32 @@ def encode(options):
 
     run = _trained(1, steps=200)
     rates = [row["images_per_second"] for row in files.read_jsonl(run.folder / files.TIMING)]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    half = encode_dataset(run.model, run.dataset, np.arange(run.dataset.num_images // 2))
+    at_half = _anonymous()
     begin = time.perf_counter()
     found = encode_dataset(run.model, run.dataset, np.arange(run.dataset.num_images))
     rate = len(found.codes) / (time.perf_counter() - begin)
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    kept = sum(a.nbytes for a in (found.codes, found.logvars, found.factors)) / 2**20
+    grown, kept = (
+        _anonymous() - at_half,
+        sum(a.nbytes for a in (found.codes, found.logvars, found.factors, found.index)) / 2**20,
+    )
+    assert len(half.codes) == run.dataset.num_images // 2
     return {
         "images": len(found.codes),
         "images per second, one thread": round(rate),
         "training step": round(statistics.median(rates)),
         "ratio": round(rate / statistics.median(rates), 2),
-        "memory grown by, MB": round(grown),
-        "of which codes and factors, MB": round(kept),
+        "memory of the process from half to all of them, MB": round(grown),
+        "codes and factors of all, MB": round(kept),
     }
+
+
+def _anonymous():
+    """Memory of this process that is no file's, MB."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("RssAnon"):
+            return int(line.split()[1]) / 1024
+    return float("nan")
 
 
 def evaluate(options):

@@ -3,7 +3,7 @@
 import math
 import threading
 import warnings
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cache
 from io import BytesIO
@@ -21,6 +21,7 @@ Pixels = UInt8[np.ndarray, "height width channels"]
 
 Key = TypeVar("Key", bound=Hashable)
 
+_ORIENTATION = 0x112  # of EXIF
 _TOGETHER = 16  # images that a thread takes at a time
 _GREY = ("1", "L", "LA", "La")
 _MANY_BITS = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
@@ -58,7 +59,15 @@ def fit(
     height, width = size or pixels.shape[0], size or pixels.shape[1]
     if pixels.shape == (height, width, channels):
         return pixels
-    image = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    return _fitted(
+        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels), size, channels
+    )
+
+
+def _fitted(image: Any, size: int | None, channels: int) -> Pixels:  # noqa: ANN401 - PIL's
+    from PIL import Image
+
+    width, height = size or image.width, size or image.height
     image = image.convert("L" if channels == 1 else "RGB")
     if image.size != (width, height):
         side = min(image.size)
@@ -114,6 +123,12 @@ def decode(path: Path, data: bytes | None = None) -> Pixels:
 
 def pixels_of(image: Any) -> Pixels:  # noqa: ANN401 - PIL.Image.Image
     """`decode` of an image that Pillow has opened."""
+    found = _upright(image)
+    return np.array(found).reshape(found.height, found.width, -1)
+
+
+def _upright(image: Any) -> Any:  # noqa: ANN401 - PIL.Image.Image
+    """An opened image, grey or RGB, turned as its file says, on white."""
     from PIL import Image, ImageOps
 
     if image.mode in _MANY_BITS:
@@ -122,12 +137,12 @@ def pixels_of(image: Any) -> Pixels:  # noqa: ANN401 - PIL.Image.Image
             "Image.fromarray((numpy.asarray(image) // 257).astype(numpy.uint8))"
         )
     mode = "L" if image.mode in _GREY else "RGB"
-    upright = ImageOps.exif_transpose(image)
+    upright = ImageOps.exif_transpose(image) if image.getexif().get(_ORIENTATION) else image
     if upright.has_transparency_data:
         upright = upright.convert("RGBA")
         white = Image.new("RGBA", upright.size, "white")
         upright = Image.alpha_composite(white, upright)
-    return np.array(upright.convert(mode)).reshape(upright.height, upright.width, -1)
+    return upright.convert(mode)
 
 
 @contextmanager
@@ -162,21 +177,34 @@ def quiet() -> Iterator[None]:
 
 def decoded(
     items: Iterable[tuple[Key, Path, bytes | None]],
-    finish: Callable[[Pixels], Pixels],
+    size: int | None,
+    channels: int,
     *,
+    cut: int | None = None,
     jobs: int | None = None,
 ) -> Iterator[tuple[Key, Pixels | ValueError]]:
     """Images in order, or what is wrong with them; read on all cores, by threads.
 
-    Each item is its key, the file's path, and its bytes if they are not there; `finish` makes of
-    the pixels what is kept. Whoever takes the images calls `quiet` around it.
+    Each item is its key, the file's path, and its bytes if they are not there. They become what
+    `fit` makes of them, of the centre of `cut` pixels. Whoever takes them calls `quiet` around it.
     """
 
     def read(part: list[tuple[Key, Path, bytes | None]]) -> list[tuple[Key, Pixels | ValueError]]:
         found: list[tuple[Key, Pixels | ValueError]] = []
         for key, path, data in part:
             try:
-                found.append((key, finish(decode(path, data))))
+                with _opened(path, data) as image:
+                    upright = _upright(image)
+                if cut is not None:
+                    left, top = (max(0, (side - cut) // 2) for side in upright.size)
+                    box = (
+                        left,
+                        top,
+                        min(left + cut, upright.width),
+                        min(top + cut, upright.height),
+                    )
+                    upright = upright.crop(box)
+                found.append((key, _fitted(upright, size, channels)))
             except ValueError as error:
                 found.append((key, error))
         return found

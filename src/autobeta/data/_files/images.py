@@ -9,7 +9,7 @@ from jaxtyping import Int
 
 from autobeta.data._core.dataset import Images
 from autobeta.data._core.labels import Labels
-from autobeta.data._core.pixels import Pixels, crop, decode, decoded, fit, is_grey, of_one_size
+from autobeta.data._core.pixels import Pixels, decode, decoded, is_grey, of_one_size
 from autobeta.data._core.prepare import Conversion
 from autobeta.data._files.archives import Archive
 from autobeta.settings import DataOptions
@@ -50,7 +50,7 @@ def convert_images(
     more += [f"{where}: {outside} images are in none of the splits."] * bool(outside)
     return Conversion(
         num_images=len(kept),
-        images=parts(_decoded(kept, names, source, fitted(options, channels)), options),
+        images=parts(_decoded(kept, names, source, options, channels), options),
         channels=channels,
         source=f"{len(kept)} images of {where}",
         space=labels.space,
@@ -69,11 +69,6 @@ def splits_of(splits: Sequence[str | None]) -> dict[str, Int[np.ndarray, " _"]] 
     return {split: np.flatnonzero([s == split for s in splits]) for split in found}
 
 
-def fitted(options: DataOptions, channels: int) -> Callable[[Pixels], Pixels]:
-    """What is kept of the pixels of an image, of `channels` if no others are asked for."""
-    return lambda pixels: fit(pixels, options.image_size, options.channels or channels)
-
-
 def parts(images: Iterable[tuple[str, Pixels]], options: DataOptions) -> Iterator[Images]:
     """Images of a name each as the parts of a conversion; of one size, if they are to keep it."""
     return (pixels[None] for pixels in of_one_size(images, options.image_size))
@@ -83,11 +78,10 @@ def parts_of(
     archive: Archive, names: Iterable[str], options: DataOptions, *, cut: int | None = None
 ) -> Iterator[Images]:
     """Images of an archive; the centre of `cut` pixels, unless they are to keep their size."""
-    finish = fitted(options, 3)
-    if cut is not None and options.image_size is not None:
-        finish = lambda pixels: fitted(options, 3)(crop(pixels, cut))  # noqa: E731
+    size, channels = options.image_size, options.channels or 3
     files = ((name, archive.place / name, data) for name, data in archive.read_all(names))
-    return parts(map(_sound, decoded(files, finish)), options)
+    found = decoded(files, size, channels, cut=None if size is None else cut)
+    return parts(map(_sound, found), options)
 
 
 def _sound(found: tuple[str, Pixels | ValueError]) -> tuple[str, Pixels]:
@@ -101,11 +95,13 @@ def _decoded(
     kept: Int[np.ndarray, " kept"],
     names: Sequence[str],
     source: Source,
-    finish: Callable[[Pixels], Pixels],
+    options: DataOptions,
+    channels: int,
 ) -> Iterator[tuple[str, Pixels]]:
     """Names and images; after a broken one the others are tried, to name all in one error."""
     broken: dict[int, str] = {}
-    for i, pixels in decoded(((i, *source(i)) for i in kept.tolist()), finish):
+    files = ((i, *source(i)) for i in kept.tolist())
+    for i, pixels in decoded(files, options.image_size, options.channels or channels):
         if isinstance(pixels, ValueError):
             broken[i] = str(pixels)
         elif not broken:
