@@ -22,7 +22,7 @@ Pixels = UInt8[np.ndarray, "height width channels"]
 Key = TypeVar("Key", bound=Hashable)
 
 _ORIENTATION = 0x112  # of EXIF
-_TOGETHER = 16  # images that a thread takes at a time
+_TOGETHER = 64  # images that a thread takes at a time
 _GREY = ("1", "L", "LA", "La")
 _MANY_BITS = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
 _NO_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # drawings, or read by other programs
@@ -193,18 +193,7 @@ def decoded(
         found: list[tuple[Key, Pixels | ValueError]] = []
         for key, path, data in part:
             try:
-                with _opened(path, data) as image:
-                    upright = _upright(image)
-                if cut is not None:
-                    left, top = (max(0, (side - cut) // 2) for side in upright.size)
-                    box = (
-                        left,
-                        top,
-                        min(left + cut, upright.width),
-                        min(top + cut, upright.height),
-                    )
-                    upright = upright.crop(box)
-                found.append((key, _fitted(upright, size, channels)))
+                found.append((key, _finished(path, data, size, channels, cut)))
             except ValueError as error:
                 found.append((key, error))
         return found
@@ -217,3 +206,15 @@ def decoded(
     threads = Parallel(jobs or cpu_count(), prefer="threads", return_as="generator")
     for found in threads(delayed(read)(part) for part in parts()):
         yield from found
+
+
+def _finished(
+    path: Path, data: bytes | None, size: int | None, channels: int, cut: int | None
+) -> Pixels:
+    with _opened(path, data) as image:
+        upright = _upright(image)
+    if cut is not None:
+        ends = [(max(0, (side - cut) // 2), side) for side in upright.size]
+        (left, right), (top, bottom) = ((a, min(a + cut, b)) for a, b in ends)
+        upright = upright.crop((left, top, right, bottom))
+    return _fitted(upright, size, channels)
