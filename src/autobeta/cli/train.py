@@ -1,7 +1,6 @@
 """Train a method on data; resume a run."""
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,6 +132,7 @@ def _carry_out(config: RunConfig, flags: TrainFlags | AgainFlags) -> None:
     from autobeta.run.train import train
     from autobeta.training import Callback
     from autobeta.training.callbacks.progress import Progress
+    from autobeta.training.ranks import launched
 
     out = flags.out
     callbacks: list[Callback | str] = [Progress(), *flags.callbacks]
@@ -144,8 +144,8 @@ def _carry_out(config: RunConfig, flags: TrainFlags | AgainFlags) -> None:
     hint = f"Go on with\n  {again} {pasted(*chosen)}".rstrip()
     with stoppable(lambda: hint if (out / files.CONFIG).exists() else REPEAT):
         run = train(config, out, extend=flags.extend, evaluation=evaluation, callbacks=callbacks)
-    if os.environ.get("RANK", "0") != "0" and "TORCHELASTIC_RUN_ID" in os.environ:
-        return  # the first process prints
+    if not launched().first:
+        return
     done = "is finished already; it was not trained again" if before == run.step else "is finished"
     print(f"{out} {done}.")
     print_results(files.read_metrics(run.folder / files.METRICS))

@@ -124,13 +124,8 @@ def write_out(path: Path, write: Callable[[BinaryIO], object]) -> None:
 
 def read_representation(run: Path) -> dict[str, np.ndarray]:
     """Codes, log-variances and index of a run's evaluation; errors as of `read_npz`."""
-    try:
-        return read_npz(run / REPRESENTATION, "codes", "logvars", "index")
-    except (ValueError, FileNotFoundError) as error:
-        advice = f" Run `autobeta evaluate {run}`."
-        raise type(error)(
-            str(error).removesuffix(" Write it with numpy.savez.") + advice
-        ) from error
+    way_out = f"Run `autobeta evaluate {run}`."
+    return read_npz(run / REPRESENTATION, "codes", "logvars", "index", way_out=way_out)
 
 
 def is_whole_evaluation(run: Path, metrics: dict[str, Any]) -> bool:

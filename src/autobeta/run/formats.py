@@ -192,12 +192,15 @@ def npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def read_npz(path: Path, *needed: str) -> dict[str, np.ndarray]:
+def read_npz(
+    path: Path, *needed: str, way_out: str = "Write it with numpy.savez, numbers as numbers."
+) -> dict[str, np.ndarray]:
     """Read all arrays of an NPZ file; object arrays are refused.
 
     Args:
         path: The file.
         needed: Names that it must hold.
+        way_out: What to do where it can't be read, or lacks one.
 
     Raises:
         FileNotFoundError: If there is no such file.
@@ -205,7 +208,7 @@ def read_npz(path: Path, *needed: str) -> dict[str, np.ndarray]:
             lacks one that is needed.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"`{path}` must be an .npz file; found nothing there.")
+        raise FileNotFoundError(f"`{path}` must be an .npz file; found nothing there. {way_out}")
     try:
         with zipfile.ZipFile(path) as archive:
             size = sum(item.file_size for item in archive.infolist())
@@ -215,9 +218,8 @@ def read_npz(path: Path, *needed: str) -> dict[str, np.ndarray]:
             arrays = {name: file[name] for name in file.files}
     except Exception as error:  # a damaged archive raises what its many parts raise
         message = f"`{path}` must be an .npz file of plain arrays; got {error!r}"
-        raise ValueError(f"{message}. Write it with numpy.savez, numbers as numbers.") from error
+        raise ValueError(f"{message}. {way_out}") from error
     if missing := [name for name in needed if name not in arrays]:
-        raise ValueError(
-            f"`{path}` must hold an array {missing[0]}; got {', '.join(sorted(arrays)) or 'none'}."
-        )
+        held = ", ".join(sorted(arrays)) or "none"
+        raise ValueError(f"`{path}` must hold an array {missing[0]}; got {held}. {way_out}")
     return arrays

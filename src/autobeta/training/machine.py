@@ -27,8 +27,7 @@ def keep_freed_memory() -> bool:
     """
     try:
         libc = ctypes.CDLL(None)
-        mallopt = libc.mallopt
-        assert libc.gnu_get_libc_version
+        mallopt, _ = libc.mallopt, libc.gnu_get_libc_version
     except (AttributeError, OSError, TypeError):
         return False
     # some versions take no threshold above 32 MiB

@@ -38,16 +38,22 @@ def joined() -> Iterator[Ranks]:
 
     A process whose group the caller has made is left alone: it trains a run of its own.
     """
-    launched = "TORCHELASTIC_RUN_ID" in os.environ and dist.is_available()
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if not launched or size == 1 or dist.is_initialized():
+    ranks = launched()
+    if ranks.size == 1 or not dist.is_available() or dist.is_initialized():
         yield ALONE
         return
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
     try:
-        yield Ranks(dist.get_rank(), size, int(os.environ["LOCAL_RANK"]))
+        yield ranks
     finally:
         dist.destroy_process_group()
+
+
+def launched() -> Ranks:
+    """What torchrun says of this process; alone where it did not start it."""
+    if "TORCHELASTIC_RUN_ID" not in os.environ:
+        return ALONE
+    return Ranks(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")))
 
 
 def first_does(ranks: Ranks, action: Callable[[], object]) -> None:

@@ -100,12 +100,6 @@ def of_one_size(images: Iterable[tuple[str, Pixels]], size: int | None) -> Itera
         yield pixels
 
 
-def crop(pixels: Pixels, size: int) -> UInt8[np.ndarray, "cut_height cut_width channels"]:
-    """The centre square of `size` pixels; the whole of an image that is no larger."""
-    top, left = (max(0, (side - size) // 2) for side in pixels.shape[:2])
-    return pixels[top : top + size, left : left + size]
-
-
 def is_grey(path: Path, data: bytes | None = None) -> bool:
     """Whether an image file is grey, read from its header."""
     with _opened(path, data) as image:
