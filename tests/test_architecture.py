@@ -66,8 +66,14 @@ MAY_IMPORT = {
         {"errors", "control", "registry", "settings", "run.folder"},
         {"numpy", "scipy", "matplotlib", "PIL"},
     ),
+    "study": (
+        {"errors", "registry", "rules", "settings", "control", "metrics", "run", "run.folder"}
+        | {"training"},
+        {"numpy", "scipy", "joblib", "ray", "submitit", "pyarrow"},
+    ),
     "cli": (
         {
+            "study",
             "__version__",
             "errors",
             "registry",

@@ -11,6 +11,10 @@ class DivergedError(RuntimeError):
     """Training left the finite numbers; the message names step, terms, weights and seed."""
 
 
+class BusyRunError(RuntimeError):
+    """Another process is writing into the run folder."""
+
+
 class DiskFullError(OSError):
     """A file could not be written for want of space; the message says what is kept."""
 

@@ -46,6 +46,8 @@ class Range:
 
 Count = Annotated[int, Range(1)]
 Index = Annotated[int, Range(0)]
+Steps = Annotated[int, Range(1), "steps"]  # a run that is scaled has these scaled alike
+StepsOrNone = Annotated[int, Range(0), "steps"]
 Seed = Annotated[int, Range(0, 2**63, below=True)]
 Window = Annotated[int, Range(1, 10_000)]
 Finite = Annotated[float, Range()]

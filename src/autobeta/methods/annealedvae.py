@@ -15,7 +15,7 @@ from typing import Literal
 
 from autobeta.methods._base import Facts, Recipe, warn_unfinished
 from autobeta.objectives import Elbo
-from autobeta.rules import Count, PositiveWeight, Settings, Share, Weight
+from autobeta.rules import PositiveWeight, Settings, Share, Steps, Weight
 from autobeta.weighting import CapacityKL, schedules
 
 SOURCE = (
@@ -51,7 +51,7 @@ class Config(Settings):
     """How the capacity rises: over a part of the run, or over a number of steps as published."""
     rising: Share = 0.33
     """Fraction of the run after which the fitted schedule reaches `capacity`."""
-    period: Count = 100_000
+    period: Steps = 100_000
     """Steps after which the published schedule reaches `capacity`."""
 
 

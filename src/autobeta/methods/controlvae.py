@@ -18,7 +18,7 @@ from typing import Literal
 
 from autobeta.methods._base import Facts, Recipe, set_point
 from autobeta.objectives import Elbo
-from autobeta.rules import Count, IntegralGain, Rise, Settings, Share, Weight
+from autobeta.rules import IntegralGain, Rise, Settings, Share, Steps, Weight
 from autobeta.weighting import ControlledKL, PositionalPI
 
 SOURCE = "Shao et al., ControlVAE, ICML 2020, https://arxiv.org/abs/2004.05988"
@@ -59,7 +59,7 @@ class Config(Settings):
     """Fraction of the run after which the fitted schedule reaches `target`."""
     increment: Rise = 0.15
     """Rise of the published schedule, nats; the fitted one has as many rises."""
-    period: Count = 5000
+    period: Steps = 5000
     """Steps between two rises of the published schedule."""
 
 

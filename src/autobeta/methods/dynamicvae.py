@@ -22,12 +22,12 @@ from typing import Literal
 from autobeta.methods._base import Facts, Recipe, set_point
 from autobeta.objectives import Elbo
 from autobeta.rules import (
-    Count,
     IntegralGain,
     PositiveWeight,
     Rise,
     Settings,
     Share,
+    Steps,
     Weight,
     Window,
 )
@@ -93,9 +93,9 @@ class Config(Settings):
     """The fitted schedule's set point is held while beta is below this; 0 for never."""
     increment: Rise = 0.15
     """Rise of the published schedule, nats; the fitted one has as many rises."""
-    period: Count = 6000
+    period: Steps = 6000
     """Steps between two rises of the published schedule."""
-    ramp: Count = 1000
+    ramp: Steps = 1000
     """Steps that a rise of the published schedule takes."""
 
 

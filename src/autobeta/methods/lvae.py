@@ -22,7 +22,7 @@ from typing import Any, Literal
 from autobeta.methods._base import Facts, Recipe
 from autobeta.models import Bernoulli, LearnedSigmaGaussian, OptimalSigmaGaussian
 from autobeta.objectives import Elbo
-from autobeta.rules import Index, LearningRate, Settings, Weight
+from autobeta.rules import LearningRate, Settings, StepsOrNone, Weight
 from autobeta.weighting import LearnedWeights
 
 SOURCE = (
@@ -49,7 +49,7 @@ class Config(Settings):
     """Unit of the reconstruction inside its weighted term: nats per image, or per pixel."""
     start: Literal["ones", "fixed_point"] = "ones"
     """Weights after the warm-up: both 1, or where its mean terms put them."""
-    warmup: Index = 0
+    warmup: StepsOrNone = 0
     """Steps with both weights 1 before they are learned; 0 for none."""
     kl_floor: Weight = 1.0
     """Lower bound of the KL's variance, nats, against posterior collapse."""

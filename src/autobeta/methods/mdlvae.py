@@ -13,7 +13,7 @@ from typing import Literal
 
 from autobeta.methods._base import Facts, Recipe
 from autobeta.methods.lvae import make_recipe
-from autobeta.rules import Index, LearningRate, Settings, Weight
+from autobeta.rules import LearningRate, Settings, StepsOrNone, Weight
 
 SOURCE = (
     "Mogultay Ozcan, On Disentangled Representation Learning, PhD thesis, METU, 2024, "
@@ -39,7 +39,7 @@ class Config(Settings):
     """Unit of the reconstruction inside its weighted term: nats per image, or per pixel."""
     start: Literal["ones", "fixed_point"] = "ones"
     """Weights after the warm-up: all 1, or where its mean terms put them."""
-    warmup: Index = 0
+    warmup: StepsOrNone = 0
     """Steps with all weights 1 before they are learned; 0 for none."""
     kl_floor: Weight = 0.5
     """Lower bound of each latent's variance, nats; without it dead latents stay dead."""

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from filelock import FileLock, Timeout
 
+from autobeta.errors import BusyRunError
 from autobeta.run.formats import (
     LARGEST,
     Row,
@@ -51,6 +52,7 @@ SUGGESTION = "suggestion.json"
 SUGGESTION_FIGURE = "suggestion.png"
 LOCK = ".lock"
 
+_LOOK = 0.5  # seconds that a lock is waited for, since `is_locked` takes it for a moment
 _OURS = [CONFIG, ENVIRONMENT, LOG, TIMING, CURVES, MODEL, METRICS, SUGGESTION, SUGGESTION_FIGURE]
 _OURS += [REPRESENTATION, RECONSTRUCTIONS, TRAVERSALS]
 _LEFT = re.compile(rf"({'|'.join(map(re.escape, _OURS))})\.\d+\.tmp")  # beside one of our files
@@ -75,14 +77,14 @@ def locked(folder: Path) -> Iterator[None]:
     What killed writers left there is removed.
 
     Raises:
-        RuntimeError: If another process has locked it.
+        BusyRunError: If another process has locked it.
     """
     lock = FileLock(folder / LOCK)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=_LOOK)
     except Timeout as error:
-        raise RuntimeError(
+        raise BusyRunError(
             f"`{folder}` must be free; another process is writing a run there. Wait for it, stop "
             "it, or choose another folder."
         ) from error
@@ -97,6 +99,17 @@ def locked(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_locked(folder: Path) -> bool:
+    """Whether a process is writing into a run folder now."""
+    if not (folder / LOCK).exists():
+        return False
+    try:
+        with FileLock(folder / LOCK, blocking=False):
+            return False
+    except (Timeout, OSError):
+        return True
 
 
 def is_leftover(path: Path) -> bool:

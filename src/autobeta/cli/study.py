@@ -1,0 +1,249 @@
+"""Carry out many runs, and make a table of them."""
+
+import dataclasses
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from rich.console import Console
+from rich.table import Table
+
+from autobeta import registry
+from autobeta.cli._run import pasted, stoppable
+
+MANY = 1000
+"""A study of more runs asks for --yes."""
+_COMMANDS = {
+    "run": "carry out a study, or go on with it",
+    "status": "how far each of its runs is",
+    "table": "its runs as a table: .csv, .parquet, .md or .tex",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyFlags:
+    """Options of `autobeta study run`."""
+
+    study: tyro.conf.Positional[Path | None] = None
+    """Study file, TOML; see docs/studies.md."""
+    out: Path
+    """The study's folder; one that holds this study is gone on with."""
+    preset: str | None = None
+    """A study that comes with autobeta; `autobeta list studies` names them."""
+    methods: tuple[str, ...] = ()
+    """Methods; those of the file if not given."""
+    data: tuple[str, ...] = ()
+    """Data sets, folders of images, or files of arrays."""
+    seeds: tuple[str, ...] = ()
+    """Seeds, or ranges such as 0-4."""
+    steps: int | None = None
+    """Number of optimiser updates of each run."""
+    metrics: tuple[str, ...] = ()
+    """Metrics of the evaluations; those that the data allow if not given."""
+    scale: Annotated[float, tyro.conf.arg(metavar="FACTOR")] = 1.0
+    """Factor of the numbers of steps; every page that shows the study says so."""
+    runs: Path | None = None
+    """Folder of the run folders, which studies may share; OUT/runs if not given."""
+    launcher: str = "local"
+    """local, ray or slurm."""
+    workers: int | None = None
+    """Runs at a time; as many as the machine has cores if not given."""
+    logger: tuple[str, ...] = ()
+    """Who else follows each run, such as csv or tensorboard."""
+    dry_run: bool = False
+    """Only print the runs, and the time and disk that they will take; a few steps are measured."""
+    yes: bool = False
+    """Begin also a study of more than a thousand runs."""
+
+
+def main(args: Sequence[str]) -> None:
+    """The command `autobeta study`, given what follows it on the command line."""
+    commands = {"run": _run, "status": _status, "table": _table}
+    if not args or args[0] not in commands:
+        print("usage: autobeta study COMMAND ...\n")
+        print("\n".join(f"  {name:8}{text}" for name, text in _COMMANDS.items()))
+        if not args or args[0] not in ("-h", "--help"):
+            raise SystemExit(2)
+        return
+    commands[args[0]](args[1:])
+
+
+def _run(args: Sequence[str]) -> None:
+    launchers = registry.available("study/launchers")
+    options = [(name, registry.load("study/launchers", name).Options) for name in launchers]
+    fields: list[tuple[str, Any, Any]] = [
+        ("flags", Annotated[StudyFlags, tyro.conf.arg(name="")], dataclasses.field()),
+        *((name, kind, kind()) for name, kind in options),
+    ]
+    namespace = {"__doc__": "Carry out a study, or go on where it stopped."}
+    command = dataclasses.make_dataclass("StudyRun", fields, namespace=namespace)
+    parsed: Any = tyro.cli(command, prog="autobeta study run", args=args)
+    flags: StudyFlags = parsed.flags
+    registry.check_name("study/launchers", flags.launcher)
+    _carry_out(flags, getattr(parsed, flags.launcher))
+
+
+def _carry_out(flags: StudyFlags, options: object) -> None:
+    from autobeta.study.folder import claim_study
+    from autobeta.study.grid import plan
+
+    definition, about = _definition(flags)
+    planned = plan(definition, scale=flags.scale)
+    if flags.dry_run:
+        _estimate(planned, definition.evaluation, flags)
+        return
+    if len(planned) > MANY and not flags.yes:
+        raise ValueError(
+            f"a study of {len(planned):,} runs must be meant; look at it with --dry-run, then "
+            "begin it with --yes."
+        )
+    launcher = registry.load("study/launchers", flags.launcher)
+    study = claim_study(flags.out, definition, planned, runs_folder=flags.runs, about=about)
+    left = [name for name in study.runs if not study.is_done(name)]
+    told = _Told(len(study.runs), len(study.runs) - len(left))
+    with stoppable(lambda: f"Go on with\n  {pasted('autobeta', 'study', 'run', *sys.argv[3:])}"):
+        launcher.launch(flags.out, left, options, workers=flags.workers, told=told)
+    told.end(flags.out)
+
+
+def _definition(flags: StudyFlags) -> tuple[Any, dict[str, Any]]:
+    """The study that the command line names, and what is kept of how it was asked for."""
+    from autobeta.study.definition import define, read_definition
+    from autobeta.study.presets import preset_file
+
+    if flags.study is not None and flags.preset is not None:
+        raise ValueError("`study` must be a file or a preset; got both. Leave one out.")
+    path = flags.study if flags.preset is None else preset_file(flags.preset)
+    base = {} if path is None else read_definition(path).document
+    document: dict[str, Any] = dict(base)
+    given = {"methods": flags.methods, "data": flags.data, "logger": flags.logger}
+    document |= {key: list(value) for key, value in given.items() if value}
+    if flags.seeds:
+        document["seeds"] = " ".join(flags.seeds)
+    if flags.steps is not None:
+        document["train"] = {**document.get("train", {}), "steps": flags.steps}
+    if flags.metrics:
+        document["evaluation"] = {**document.get("evaluation", {}), "metrics": [*flags.metrics]}
+    folder = path.parent if path is not None and not flags.data else Path()
+    about = {"preset": flags.preset} if flags.preset else {}
+    about |= {"scale": flags.scale} if flags.scale != 1 else {}  # type: ignore[dict-item]
+    return define(document, folder=folder), about
+
+
+class _Told:
+    """Prints what becomes of the runs."""
+
+    def __init__(self, number: int, done: int) -> None:
+        self._number, self._done, self._failed = number, done, 0
+        self._console = Console(highlight=False, soft_wrap=True)
+        if done:
+            self._console.print(f"{done} of {number} runs are done already", markup=False)
+
+    def __call__(self, name: str, state: str, reason: str) -> None:
+        self._done += state == "done"
+        self._failed += state == "failed"
+        so_far = f"[{self._done + self._failed}/{self._number}]"
+        self._console.print(f"{so_far} {name} {state}{': ' * bool(reason)}{reason}", markup=False)
+
+    def end(self, folder: Path) -> None:
+        """Say how to look at the study; a failed run is an error."""
+        self._console.print(
+            f"See  {pasted('autobeta', 'study', 'table', folder, '--out', 'table.md')}\n"
+            f"     {pasted('autobeta', 'report', folder, '--out', 'report.html')}",
+            markup=False,
+        )
+        if self._failed:
+            raise RuntimeError(
+                f"{self._failed} of {self._number} runs failed; `autobeta study status {folder}` "
+                "says why. Give the same command again to try them once more."
+            )
+
+
+def _estimate(planned: Sequence[Any], evaluation: Any, flags: StudyFlags) -> None:  # noqa: ANN401
+    from autobeta.study.estimate import estimate
+
+    found = estimate(planned, evaluation, workers=flags.workers)
+    table = Table("run", "steps", "hours", "MB")
+    for run, hours, megabytes in found.runs:
+        table.add_row(run.name, f"{run.config.train.steps:,}", f"{hours:.2f}", f"{megabytes:.1f}")
+    Console().print(table, markup=False)
+    print(
+        f"{len(planned):,} runs, {found.workers} at a time: about {found.hours:.1f} hours and "
+        f"{found.gigabytes:.2f} GB, from {found.measured} short runs on this machine."
+    )
+
+
+def _status(args: Sequence[str]) -> None:
+    tyro.cli(status, prog="autobeta study status", args=args)
+
+
+def status(study: tyro.conf.Positional[Path], *, watch: bool = False) -> None:
+    """How far each run of a study is.
+
+    Args:
+        study: The study's folder.
+        watch: Look again every two seconds until it is interrupted.
+    """
+    import time
+
+    from rich.live import Live
+
+    from autobeta.study.folder import read_study
+
+    found = read_study(study)
+    if not watch:
+        Console().print(_progress_table(found), markup=False)
+        return
+    with Live(_progress_table(found), auto_refresh=False) as live:
+        while True:
+            time.sleep(2)
+            live.update(_progress_table(found), refresh=True)
+
+
+def _progress_table(study: Any) -> Table:  # noqa: ANN401 - a study
+    from autobeta.study.progress import progress
+
+    runs = progress(study)
+    counts = Counter(run.state for run in runs)
+    title = ", ".join(f"{count} {state}" for state, count in counts.items())
+    table = Table("run", "state", "step", "images/s", "left", "reason", title=title)
+    for run in runs:
+        left = "" if run.seconds_left is None else _duration(run.seconds_left)
+        speed = "" if run.speed is None else f"{run.speed:,.0f}"
+        step = f"{run.step:,} of {run.steps:,}"
+        table.add_row(run.name, run.state, step, speed, left, run.reason)
+    return table
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds / 60)
+    return f"{minutes // 60}:{minutes % 60:02}"
+
+
+def _table(args: Sequence[str]) -> None:
+    tyro.cli(table, prog="autobeta study table", args=args)
+
+
+def table(study: tyro.conf.Positional[Path], *, out: Path, metrics: tuple[str, ...] = ()) -> None:
+    """Write the runs of a study as a table, a row a run, or in .md and .tex a row a group.
+
+    Args:
+        study: The study's folder.
+        out: File to write: .csv or .parquet of every run; .md or .tex of means over seeds.
+        metrics: Scores to show; all if not given.
+    """
+    from autobeta.run import folder as files
+    from autobeta.study.folder import read_study
+    from autobeta.study.table import rows, to_csv, to_parquet
+
+    del metrics
+    formats = {".csv": to_csv, ".parquet": to_parquet}
+    if out.suffix not in formats:
+        raise ValueError(f"`out` must end in {', '.join(formats)}; got {out.name}. Rename it.")
+    written = formats[out.suffix](rows(read_study(study)))
+    files.write_out(out, lambda file: file.write(written))
+    print(out)

@@ -1,0 +1,173 @@
+"""A study's folder: what was asked for, and how far each of its runs has come.
+
+study.json      the definition, its scale, and the runs by name with their settings
+runs/NAME/      a run folder for each; it may lie elsewhere and be shared by studies
+runs/NAME.json  the last attempt at it: running, done, stopped or failed, and why
+runs/NAME.log   what its process printed
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from autobeta.run import folder as files
+from autobeta.settings import EvaluationConfig, RunConfig
+from autobeta.study.definition import Definition
+from autobeta.study.grid import PlannedRun
+
+STUDY = "study.json"
+FORMAT = 1
+_ABOUT = ("title", "source", "preset", "scale")
+_SHAPE = {"title": str, "source": str, "preset": str, "scale": float, "runs_folder": str}
+
+
+class Study(NamedTuple):
+    """A study as its folder has it.
+
+    Args:
+        folder: Its folder.
+        runs_folder: Where its run folders lie.
+        runs: Settings of each run by its name, as `config.json` has them.
+        evaluation: How each run is evaluated.
+        about: Title, source, preset and scale, where there are any.
+        logger: Names of trackers.
+    """
+
+    folder: Path
+    runs_folder: Path
+    runs: dict[str, dict[str, Any]]
+    evaluation: dict[str, Any]
+    about: dict[str, Any]
+    logger: list[str]
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The evaluation, apart from how it is carried out."""
+        return {key: value for key, value in self.evaluation.items() if key != "jobs"}
+
+    def run(self, name: str) -> Path:
+        """A run's folder."""
+        return self.runs_folder / name
+
+    def log(self, name: str) -> Path:
+        """What the run's process printed."""
+        return self.runs_folder / f"{name}.log"
+
+    def attempt(self, name: str) -> dict[str, Any]:
+        """The last attempt at a run; empty where there was none."""
+        try:
+            return files.read_json(self.runs_folder / f"{name}.json")
+        except (FileNotFoundError, ValueError):
+            return {}
+
+    def write_attempt(self, name: str, **facts: Any) -> None:  # noqa: ANN401 - JSON
+        """Replace what is known of the last attempt."""
+        files.write_json(self.runs_folder / f"{name}.json", facts)
+
+    def is_done(self, name: str) -> bool:
+        """Whether the run was trained and evaluated as this study asks."""
+        done = self.attempt(name)
+        return (
+            done.get("state") == "done"
+            and self.asked in (done.get("evaluations") or ())
+            and (self.run(name) / files.MODEL).exists()
+            and (self.run(name) / files.METRICS).exists()
+        )
+
+
+def is_study(folder: Path) -> bool:
+    """Whether a folder holds a study."""
+    return (folder / STUDY).is_file()
+
+
+def read_study(folder: Path) -> Study:
+    """Read a study's folder.
+
+    Raises:
+        FileNotFoundError: If it holds no study.
+        ValueError: If what it holds is damaged, or of a later format.
+    """
+    path = folder / STUDY
+    if not path.exists():
+        raise FileNotFoundError(
+            f"`{folder}` must be a study's folder; it has no {STUDY}. Make one with `autobeta "
+            "study run`."
+        )
+    found = files.read_json(path)
+    try:
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
+            raise ValueError(f"it must have format {FORMAT}")
+        files.check_shape(found, _SHAPE | {"runs": {...: {}}, "evaluation": {}})
+        runs = {name: dict(config) for name, config in found["runs"].items()}
+        for name in runs:
+            if Path(name).name != name:
+                raise ValueError(f"its runs must have names of folders; got {name!r}")
+        about: dict[str, Any] = {
+            k: found[k] for k in ("title", "source", "preset", "scale") if k in found
+        }
+        logger = [str(name) for name in found.get("logger", [])]
+        runs_folder = Path(os.path.normpath(folder / found["runs_folder"]))
+        return Study(folder, runs_folder, runs, found["evaluation"], about, logger)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ValueError(
+            f"`{path}` must be a study; {error}. Restore it, or give the study again with another "
+            "--out."
+        ) from error
+
+
+def claim_study(
+    folder: Path,
+    definition: Definition,
+    planned: Sequence[PlannedRun],
+    *,
+    runs_folder: Path | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> Study:
+    """Write a study into its folder; one that is there may grow, but none of its runs may go.
+
+    Raises:
+        ValueError: If the folder holds another study, or other files, or a run of it was made with
+            other settings.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"`out` must be a folder; got the file {folder}. Choose another name.")
+    place = Path(os.path.relpath(runs_folder, folder)) if runs_folder else Path("runs")
+    runs = {run.name: _plain(run.config) for run in planned}
+    if is_study(folder):
+        found = read_study(folder)
+        missing = [name for name in found.runs if name not in runs]
+        if missing:
+            raise ValueError(
+                f"`out` must hold this study, or a part of it; {folder} has {len(missing)} other "
+                f"runs, such as {missing[0]}. Choose another folder; with --runs "
+                f"{found.runs_folder} it shares the runs that both have."
+            )
+        place = place if runs_folder else Path(os.path.relpath(found.runs_folder, folder))
+    elif folder.exists() and (other := next(folder.iterdir(), None)) is not None:
+        raise ValueError(
+            f"`out` must be a new folder or a study's; got {folder}, which has other files, such "
+            f"as {other.name}. Choose another folder."
+        )
+    document = definition.document
+    texts = {k: document[k] for k in ("title", "source") if isinstance(document.get(k), str)}
+    study = {
+        "format": FORMAT,
+        **texts,
+        **(about or {}),
+        "runs_folder": str(place),
+        "evaluation": _plain(definition.evaluation),
+        "logger": document.get("logger", []),
+        "definition": document,
+        "runs": runs,
+    }
+    files.write_json(folder / STUDY, study)
+    return read_study(folder)
+
+
+def _plain(settings: RunConfig | EvaluationConfig) -> dict[str, Any]:
+    """Settings as JSON gives them back, so that both can be compared."""
+    own = settings.to_json() if isinstance(settings, RunConfig) else asdict(settings)
+    return json.loads(json.dumps(own))

@@ -1,0 +1,167 @@
+"""The runs of a study as one tidy table: a row a run, a column a setting, a loss or a score."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from autobeta.control import tracking
+from autobeta.run import folder as files
+from autobeta.settings import bounds_of, identity
+from autobeta.study.folder import Study
+from autobeta.study.progress import RunProgress, progress
+
+Row = dict[str, str | int | float | bool | None]
+
+_ALWAYS = {"method": "method", "data.name": "data", "train.seed": "seed"}
+_ALWAYS |= {"train.steps": "steps", "train.batch_size": "batch_size"}
+
+
+def rows(study: Study) -> list[Row]:
+    """A row for each run of a study, in the study's order; what a run lacks is None.
+
+    Columns: run, state and reason; method, data, their source, seed, steps, batch size; group,
+    which runs that differ only by seed share; every setting in which the runs differ, by its
+    dotted name; losses by split (`reconstruction`, and `reconstruction test`), scores, how the KL
+    followed its set point, the last beta; images per second, hours; versions, device and commit.
+    """
+    settings = {name: identity(config) for name, config in study.runs.items()}
+    differing = _differing(list(settings.values()))
+    found = []
+    for state in progress(study):
+        own = settings[state.name]
+        row: Row = {"run": state.name, "state": state.state, "reason": state.reason or None}
+        row |= {column: _plain(own.get(key)) for key, column in _ALWAYS.items()}
+        row["data"] = Path(study.runs[state.name]["data"]["name"]).name
+        row["group"] = state.name.rpartition("-")[0]
+        row |= {column: _plain(own.get(key)) for key, column in differing.items()}
+        found.append(row | _results(study.run(state.name), state))
+    columns = dict.fromkeys(key for row in found for key in row)
+    return [{key: row.get(key) for key in columns} for row in found]
+
+
+def groups(table: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows that differ only by their seed, by the name of their group."""
+    found: dict[str, list[Row]] = {}
+    for row in table:
+        found.setdefault(str(row["group"]), []).append(row)
+    return found
+
+
+def to_csv(table: Sequence[Row]) -> bytes:
+    """The table as CSV; a missing value is empty."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(table[0]) if table else [], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    return text.getvalue().encode()
+
+
+def to_parquet(table: Sequence[Row]) -> bytes:
+    """The table as Parquet; a column of several kinds of values is text.
+
+    Raises:
+        ImportError: If pyarrow is not installed.
+    """
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        raise ImportError(
+            "`out` .parquet needs the package pyarrow; it is not installed. Install it with pip "
+            "install 'autobeta[parquet]', or write a .csv."
+        ) from error
+    columns = {key: _of_one_kind([row[key] for row in table]) for key in (table or [{}])[0]}
+    buffer = io.BytesIO()
+    parquet.write_table(pyarrow.table(columns), buffer)
+    return buffer.getvalue()
+
+
+def _of_one_kind(values: list[Any]) -> list[Any]:
+    kinds = {type(value) for value in values if value is not None}
+    if len(kinds) <= 1:
+        return values
+    kind = float if kinds == {int, float} else str
+    return [None if value is None else kind(value) for value in values]
+
+
+def _differing(settings: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Settings that are not the same in all runs, a method's own in all of its; their columns.
+
+    Those with a column of their own are left out.
+    """
+    values: dict[tuple[str, str], set[str]] = {}
+    for own in settings:
+        for key, value in own.items():
+            of = own["method"] if key.startswith("method_config.") else ""
+            values.setdefault((key, of), set()).add(repr(value))
+    names = dict.fromkeys(key for (key, _), found in values.items() if len(found) > 1)
+    return {n: n.replace("method_config.", "method.") for n in names if n not in _ALWAYS}
+
+
+def _plain(value: Any) -> str | int | float | bool | None:  # noqa: ANN401 - JSON
+    return value if value is None or isinstance(value, str | int | float) else repr(value)
+
+
+def _results(run: Path, state: RunProgress) -> Row:
+    """What a run's folder tells of it; a damaged file is a missing one, and is named."""
+    row: Row = {}
+    damaged = []
+    for read in (_evaluation, _curves, _environment):
+        try:
+            row |= read(run)
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if not isinstance(error, FileNotFoundError):
+                damaged.append(f"{type(error).__name__}: {error}")
+    if damaged:
+        row["reason"] = "; ".join([*filter(None, [state.reason]), *damaged])
+    return row
+
+
+def _evaluation(run: Path) -> Row:
+    found = files.read_metrics(run / files.METRICS)
+    row: Row = {"evaluated_images": found.get("num_points"), "evaluated_step": found.get("step")}
+    for split, losses in (found.get("evaluation") or {}).items():
+        end = "" if split == "train" else f" {split}"
+        row |= {f"{name}{end}": value for name, value in (losses or {}).items()}
+    for name, value in (found.get("metrics") or {}).items():
+        parts = value if isinstance(value, dict) else {"": value}
+        row |= {f"{name} {part}".strip(): number for part, number in parts.items()}
+    return row
+
+
+def _curves(run: Path) -> Row:
+    log = files.read_log(run)
+    if not log:
+        return {}
+    row: Row = {"beta": log[-1].get("beta"), "equivalent_beta": log[-1].get("equivalent_beta")}
+    controlled = [line for line in log if line.get("beta") is not None]
+    bounds = bounds_of(files.read_config(run))
+    if controlled and (found := tracking(controlled, **bounds)) is not None:
+        row |= {f"tracking_{name}": value for name, value in found._asdict().items()}
+    timing = files.log_lines(run / files.TIMING)[0]
+    speeds = sorted(line["images_per_second"] for line in timing)
+    return row | {"images_per_second": speeds[len(speeds) // 2], "hours": _hours(timing)}
+
+
+def _hours(timing: Sequence[Mapping[str, Any]]) -> float:
+    """Hours of training, over all attempts: each counts its own seconds from 0."""
+    seconds = [float(line["seconds"]) for line in timing]
+    ends = [a for a, b in zip(seconds, [*seconds[1:], 0.0], strict=True) if b < a]
+    return round(sum(ends) / 3600, 4)
+
+
+def _environment(run: Path) -> Row:
+    found = files.read_json(run / files.ENVIRONMENT)
+    data = files.read_config(run)["data"]
+    packages = found["packages"]
+    return {
+        "data_source": str(data.get("source") or "") or None,
+        "autobeta": packages.get("autobeta"),
+        "torch": packages.get("torch"),
+        "python": found.get("python"),
+        "device": found.get("device"),
+        "device_name": found.get("device_name"),
+        "commit": found.get("commit"),
+    }
