@@ -41,10 +41,11 @@ class Summary(NamedTuple):
 def summary(values: Iterable[Value]) -> Summary:
     """Mean and sample standard deviation over seeds, with a 95 % interval of the mean.
 
-    Student's t below 8 values, from 8 on the bias-corrected and accelerated bootstrap at an expanded
-    level (`expanded_level`); no interval for one value. Values that are all equal have an interval of width 0, which says nothing of
-    other seeds. Left out are values that are not finite: where those are the runs that failed,
-    the mean is of the others only. `autobeta.study.statistics` has the measured coverage.
+    Student's t below 8 values, from 8 on the bias-corrected and accelerated bootstrap at an
+    expanded level (`expanded_level`); no interval for one value. Values that are all equal have an
+    interval of width 0, which says nothing of other seeds. Left out are values that are not
+    finite: where those are the runs that failed, the mean is of the others only.
+    `autobeta.study.statistics` has the measured coverage.
 
     Source:
         Student, The Probable Error of a Mean, 1908. Efron, Better Bootstrap Confidence Intervals,
