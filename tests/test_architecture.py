@@ -46,7 +46,7 @@ MAY_IMPORT = {
     "methods": ({"types", "registry", "models", "objectives", "weighting", "rules"}, {"torch"}),
     "training": (
         {"types", "errors", "settings", "data", "models", "objectives", "weighting", "run.folder"},
-        {"torch", "safetensors", "rich", "joblib"},
+        {"torch", "safetensors", "rich", "joblib", "numpy", "wandb", "mlflow"},
     ),
     "run.folder": ({"errors", "settings"}, {"numpy", "filelock"}),
     "run": (

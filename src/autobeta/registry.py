@@ -35,7 +35,9 @@ def _own(folder: str) -> set[str]:
 def _outside(folder: str) -> dict[str, EntryPoint]:
     """Entry points of other packages by name; a name of our own is never taken by them."""
     entries = entry_points(group=f"autobeta.{folder.rpartition('/')[2]}")
-    return {entry.name: entry for entry in entries if entry.name not in _own(folder)}
+    # where importlib_metadata was imported, as by MLflow, they are of a class of its own
+    found = [EntryPoint(entry.name, entry.value, entry.group) for entry in entries]
+    return {entry.name: entry for entry in found if entry.name not in _own(folder)}
 
 
 def check_name(folder: str, name: str) -> str:

@@ -112,10 +112,22 @@ def test_signal_writes_a_checkpoint_and_says_how_to_go_on(tmp_path, capsys, numb
         os.kill(os.getpid(), number)
 
     threading.Thread(target=stop, daemon=True).start()
-    assert call("train", "vae", *SMALL, "--steps", "100000", "--out", folder) == code
+    endless = [*SMALL, "--steps", "100000", "--logger", "csv"]
+    assert call("train", "vae", *endless, "--out", folder) == code
     again = f"autobeta train --config {folder / runs.CONFIG} --out {folder} --num-points 120"
-    assert f"{again} --metrics mig sap" in capsys.readouterr().err
+    assert f"{again} --metrics mig sap --logger csv" in capsys.readouterr().err
     assert runs.read_json(folder / runs.CHECKPOINT / "state.json")["step"] > 0
+
+
+def test_curves_go_to_all_loggers_that_are_named(tmp_path, capsys):
+    wrong = call("train", "vae", *SMALL, "--out", tmp_path / "run", "--logger", "tensorbord")
+    assert wrong == 1
+    assert "Did you mean 'tensorboard'?" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+    named = ["--logger", "csv", "tensorboard", "csv"]
+    assert call("train", "vae", *SMALL, "--out", tmp_path / "run", *named) == 0
+    assert len([*(tmp_path / "run" / runs.TENSORBOARD).iterdir()]) == 1
+    assert len((tmp_path / "run" / runs.CURVES).read_text().splitlines()) == 4
 
 
 def test_evaluate_keeps_the_run_and_scores_what_is_asked_for(run, capsys):

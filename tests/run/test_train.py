@@ -250,6 +250,45 @@ def test_threads_are_as_before_afterwards(tmp_path):
     assert (set(seen), torch.get_num_threads()) == ({2}, before)
 
 
+class Following:
+    """Notes what a run tells a callback, in order."""
+
+    def __init__(self):
+        self.told = []
+
+    def __enter__(self):
+        self.told.append("enter")
+
+    def __exit__(self, kind, *error):
+        self.told.append(kind and kind.__name__)
+
+    def begin(self, state, config):
+        self.told.append(f"begin {state.step}")
+
+    def __call__(self, row, rate):
+        self.told.append(row["step"])
+        if self.told.count(4) and "stop" in self.told:
+            raise KeyboardInterrupt
+
+    def end(self, folder):
+        self.told.append(f"end {files.read_metrics(folder / files.METRICS)['step']}")
+
+
+def test_a_callback_is_told_of_the_evaluation_before_it_is_left(tmp_path):
+    follow = Following()
+    follow.told.append("stop")
+    with pytest.raises(KeyboardInterrupt):
+        train(config(), tmp_path, evaluation=FEW, callbacks=[follow])
+    assert follow.told == ["stop", "enter", "begin 0", 2, 4, "KeyboardInterrupt"]
+    for expected in (["enter", "begin 2", 4, "end 4", None], ["enter", None]):
+        follow = Following()
+        train(config(), tmp_path, evaluation=FEW, callbacks=[follow])
+        assert follow.told == expected
+    follow, more = Following(), EvaluationConfig(num_points=200, metrics=("sap",), num_pictures=4)
+    train(config(), tmp_path, evaluation=more, callbacks=[follow])
+    assert follow.told == ["enter", "end 4", None]
+
+
 def test_a_device_that_is_not_here_is_named_with_those_that_are():
     with pytest.raises(ValueError, match=r"finds here, cpu.*; got 'cuda:99'"):
         find_device("cuda:99")

@@ -21,8 +21,9 @@ class EndFlags:
     evaluation: Annotated[EvaluationConfig, tyro.conf.arg(name="")] = EvaluationConfig()
     extend: bool = False
     """Train a run further than it was meant to go; fitted schedules change with it."""
-    callbacks: tuple[str, ...] = ()
-    """What else follows the log, such as csv; `autobeta list callbacks` names them."""
+    logger: tuple[str, ...] = ()
+    """Where curves and scores go besides the run folder's log: csv, tensorboard, wandb, mlflow, or
+    several of them; `autobeta list callbacks` says what each is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,12 +136,12 @@ def _carry_out(config: RunConfig, flags: TrainFlags | AgainFlags) -> None:
     from autobeta.training.ranks import launched
 
     out = flags.out
-    callbacks: list[Callback | str] = [Progress(), *flags.callbacks]
+    callbacks: list[Callback | str] = [Progress(), *dict.fromkeys(flags.logger)]
     evaluation = flags.evaluation
     before = trained_steps(out) if (out / files.CONFIG).exists() else None
     again = pasted("autobeta", "train", "--config", out / files.CONFIG, "--out", out)
     chosen = [*changed(evaluation, EvaluationConfig())]
-    chosen += ["--callbacks", *flags.callbacks] if flags.callbacks else []
+    chosen += ["--logger", *flags.logger] if flags.logger else []
     hint = f"Go on with\n  {again} {pasted(*chosen)}".rstrip()
     with stoppable(lambda: hint if (out / files.CONFIG).exists() else REPEAT):
         run = train(config, out, extend=flags.extend, evaluation=evaluation, callbacks=callbacks)

@@ -40,6 +40,10 @@ ENVIRONMENT = "environment.json"
 LOG = "log.jsonl"
 TIMING = "timing.jsonl"
 CURVES = "log.csv"
+RUN_ID = "run_id.json"
+TENSORBOARD = "tensorboard"
+WANDB = "wandb"
+MLFLOW = "mlflow"
 CHECKPOINT = "checkpoint"
 MODEL = "model.safetensors"
 TRAINING = "training.safetensors"
@@ -54,7 +58,7 @@ LOCK = ".lock"
 
 _LOOK = 0.5  # seconds that a lock is waited for, since `is_locked` takes it for a moment
 _OURS = [CONFIG, ENVIRONMENT, LOG, TIMING, CURVES, MODEL, METRICS, SUGGESTION, SUGGESTION_FIGURE]
-_OURS += [REPRESENTATION, RECONSTRUCTIONS, TRAVERSALS]
+_OURS += [REPRESENTATION, RECONSTRUCTIONS, TRAVERSALS, RUN_ID]
 _LEFT = re.compile(rf"({'|'.join(map(re.escape, _OURS))})\.\d+\.tmp")  # beside one of our files
 
 # shapes of JSON, see `check_shape`; a key may be missing

@@ -91,11 +91,18 @@ def train(
         )
         with ExitStack() as held:
             first_does(ranks, lambda: _take(folder, parts, held, extend=extend))
-            _fit(folder, parts, following if ranks.first else [])
+            following = following if ranks.first else []
+            for callback in following:
+                if isinstance(callback, AbstractContextManager):
+                    held.enter_context(callback)
+            _fit(folder, parts, following)
             model, step = parts.state.model.eval(), parts.config.train.steps
             wanted = _missing_evaluation(folder, parts, evaluation) if ranks.first else None
             if wanted is not None:
                 evaluate_model(model, parts.dataset, folder, wanted, step=step)
+                for callback in following:
+                    if (end := getattr(callback, "end", None)) is not None:
+                        end(folder)
     return Run(folder, parts.config, model, parts.dataset.image_shape, step, given)
 
 
@@ -137,11 +144,7 @@ def _fit(folder: Path, parts: BuiltRun, callbacks: Sequence[Callback]) -> None:
     if trained_steps(folder) == steps:
         load_weights(state.model, folder / files.MODEL)
         return
-    with ExitStack() as stack:
-        for callback in callbacks:
-            if isinstance(callback, AbstractContextManager):
-                stack.enter_context(callback)
-        fit(state, parts.config.train, folder=folder, callbacks=callbacks)
+    fit(state, parts.config.train, folder=folder, callbacks=callbacks)
     if state.ranks.first:
         write_tensors(folder / files.MODEL, state.model.state_dict(), step=steps)
 

@@ -23,7 +23,9 @@ from autobeta.weighting import effective_weights
 
 Callback = Callable[[dict[str, Any], float], object]
 """Called with each new line of the log and images per second. One that has a method `begin` is
-first given the state and the configuration, by `begin(state, config)`."""
+first given the state and the configuration, by `begin(state, config)`; one that has a method `end`
+is given the run folder by `end(folder)` once `train` has evaluated the run, scores and pictures
+written. With several processes, only the first calls them."""
 
 
 def fit(

@@ -6,6 +6,7 @@ from typing import Any
 
 from autobeta.run import folder as files
 from autobeta.settings import TrainConfig
+from autobeta.training.callbacks._tracker import flatten
 from autobeta.training.state import TrainState
 
 
@@ -35,18 +36,10 @@ class CsvLog:
     def __call__(self, row: dict[str, Any], images_per_second: float) -> None:
         """Append one row."""
         del images_per_second
-        flat = dict(_flat(row))
+        flat = flatten(row, ".")
         with (self._folder / files.CURVES).open("a", encoding="utf-8", newline="") as file:
             self._columns = self._columns or list(flat)
             writer = csv.DictWriter(file, self._columns, extrasaction="ignore")
             if file.tell() == 0:
                 writer.writeheader()
             writer.writerow(flat)
-
-
-def _flat(value: Any, prefix: str = "") -> list[tuple[str, Any]]:  # noqa: ANN401 - any JSON
-    if not isinstance(value, dict | list):
-        return [(prefix, value)]
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    dot = "." if prefix else ""
-    return [pair for key, item in items for pair in _flat(item, f"{prefix}{dot}{key}")]

@@ -64,6 +64,8 @@ class Progress:
         line = describe(row, images_per_second, self._config)
         if self._console.is_terminal:
             self._live.update(Text(line), refresh=True)
+            if row["step"] == self._config.steps:
+                self._live.stop()
         elif time.monotonic() - self._last_line >= PLAIN_SECONDS:
             self._last_line = time.monotonic()
             self._console.print(Text(line))
