@@ -1,6 +1,7 @@
 import re
 import sys
 import textwrap
+from importlib.metadata import EntryPoint
 
 import pytest
 
@@ -111,6 +112,12 @@ def test_packages_outside_add_names_by_entry_points(outside, capsys):
     assert cli.main(["list", "methods"]) == 0
     assert "Outside: half a beta" in capsys.readouterr().out
     assert registry.load("methods", "vae").__name__ == "autobeta.methods.vae"  # ours stays ours
+
+
+def test_entry_points_are_read_where_another_library_answers_for_pythons(outside):
+    pytest.importorskip("importlib_metadata")  # as MLflow does, whose database needs it
+    registry._outside.cache_clear()
+    assert type(registry._outside("methods")["outside"]) is EntryPoint
 
 
 def test_names_from_outside_train_a_run_like_any_other(outside, capsys):

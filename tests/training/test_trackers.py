@@ -6,6 +6,7 @@ import re
 import struct
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import pytest
@@ -125,22 +126,22 @@ def nobody_is_logged_in(monkeypatch, tmp_path_factory):
         library.teardown()
 
 
-def resumed(folder, name):
-    """A run of 6 steps, stopped after step 5 whose checkpoint is that of step 4, and resumed."""
+def stopped(folder, *callbacks):
+    """A run of 6 steps, stopped after step 5 with the checkpoint of step 4."""
 
     def stop(row, rate):
         if row["step"] == 5:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(config(), folder, evaluation=FEW, callbacks=[name, stop])
-    train(config(), folder, evaluation=FEW, callbacks=[name])
-    return READERS[name](folder)
+        train(config(), folder, evaluation=FEW, callbacks=[*callbacks, stop])
 
 
 @pytest.mark.parametrize("name", READERS)
 def test_a_resumed_run_is_there_as_if_it_had_not_been_stopped(tmp_path, name):
-    found = resumed(tmp_path, name)
+    stopped(tmp_path, name)
+    train(config(), tmp_path, evaluation=FEW, callbacks=[name])
+    found = READERS[name](tmp_path)
     has_the_log_once(found, tmp_path)
     has_the_settings(found, tmp_path, every_number=float if name == "tensorboard" else str)
     has_the_results(found, tmp_path, brackets=name != "mlflow")
@@ -218,6 +219,7 @@ def test_a_tracker_that_fails_is_left_out_and_the_next_start_fills_the_gap(monke
 
     usual = tensorboard.EventStore.log
     monkeypatch.setattr(tensorboard.EventStore, "log", full)
+    monkeypatch.setattr(tensorboard.EventStore, "close", lambda store, *, complete: 1 / 0)
     with pytest.warns(UserWarning, match="`callbacks` tensorboard has failed.*No space left") as w:
         run = train(config(4), tmp_path, evaluation=FEW, callbacks=["tensorboard"])
     assert (run.step, len(w), calls) == (4, 1, [1, 2, 3])
@@ -234,6 +236,30 @@ def test_a_tracker_that_can_not_be_opened_stops_no_run(tmp_path):
     with pytest.warns(UserWarning, match="`callbacks` tensorboard has failed") as found:
         run = train(config(3), tmp_path, evaluation=FEW, callbacks=["tensorboard"], extend=True)
     assert (run.step, len(found)) == (3, 1)
+
+
+def test_a_run_that_wandb_has_online_gets_the_steps_that_it_lacks(monkeypatch, tmp_path):
+    """The server's part is played by a record of calls: it has the steps up to 3."""
+    stopped(tmp_path)
+    calls, asked = [], {}
+
+    def init(**arguments):
+        asked.update(arguments)
+        return SimpleNamespace(
+            resumed=True,
+            step=4,
+            config=SimpleNamespace(update=lambda *a, **b: None),
+            log=lambda numbers, step=None: calls.append(step or {*numbers}),
+            summary={},
+            finish=lambda *, exit_code: calls.append(exit_code),
+        )
+
+    monkeypatch.setenv("WANDB_MODE", "online")
+    monkeypatch.setattr("wandb.init", init)
+    train(config(), tmp_path, evaluation=FEW, callbacks=["wandb"])
+    assert calls == [4, 5, 6, {"reconstructions", "traversals"}, 0]
+    assert asked["resume"] == "allow"
+    assert asked["id"] == files.read_json(tmp_path / files.RUN_ID)["id"]
 
 
 def test_wandb_is_offline_where_nobody_is_logged_in():
