@@ -14,7 +14,8 @@ import pytest
 from autobeta import DataOptions, EvaluationConfig, ModelConfig, RunConfig, TrainConfig, train
 from autobeta.run import folder as files
 from autobeta.training.callbacks import _tracker, mlflow, tensorboard, wandb
-from autobeta.training.callbacks._tracker import Tracker, as_numbers, as_settings
+from autobeta.training.callbacks._flat import as_numbers, as_settings
+from autobeta.training.callbacks._tracker import Tracker
 
 FEW = EvaluationConfig(num_points=200, metrics=("mig[bins=10]", "modularity"), num_pictures=4)
 

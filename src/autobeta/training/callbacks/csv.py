@@ -6,7 +6,7 @@ from typing import Any
 
 from autobeta.run import folder as files
 from autobeta.settings import TrainConfig
-from autobeta.training.callbacks._tracker import flatten
+from autobeta.training.callbacks._flat import flatten
 from autobeta.training.state import TrainState
 
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from autobeta.run import folder as files
+from autobeta.training.callbacks._flat import as_settings
 from autobeta.training.callbacks._tracker import (
     AbstractStore,
     Numbers,
     Pictures,
     Tracker,
-    as_settings,
     kept_id,
     require,
 )
