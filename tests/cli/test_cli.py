@@ -581,6 +581,27 @@ def test_encode_writes_file_names_and_splits(run, tmp_path):
     assert sorted(arrays["split"].tolist()) == ["test", "train", "train"]
 
 
+@pytest.mark.filterwarnings("default")
+def test_encode_leaves_broken_images_out_where_that_is_asked_for(run, tmp_path, capsys):
+    for i in range(4):
+        Image.fromarray(np.full((40, 40), i, np.uint8)).save(tmp_path / f"{i}.png")
+    (tmp_path / "2.png").write_bytes(b"no image")
+    out = tmp_path / "out.npz"
+    assert call("encode", run, "--data", tmp_path, "--out", out) == 1
+    assert "--skip-broken of train METHOD, suggest, encode and data" in capsys.readouterr().err
+    assert call("encode", run, "--data", tmp_path, "--out", out, "--skip-broken") == 0
+    assert "1 broken images skipped: 2.png" in capsys.readouterr().err
+    assert runs.read_npz(out)["names"].tolist() == ["0.png", "1.png", "3.png"]
+
+
+@pytest.mark.parametrize("command", ["train vae", "suggest", "encode", "data prepare"])
+def test_commands_that_the_advice_names_can_skip_broken_images(command, capsys):
+    with pytest.raises(SystemExit) as done:
+        call(*command.split(), "--help")
+    assert done.value.code == 0
+    assert "--skip-broken" in capsys.readouterr().out
+
+
 def test_list_tells_no_private_constant(capsys):
     assert cli.main(["list", "methods", "dynamicvae"]) == 0
     assert not any(line.startswith("_") for line in capsys.readouterr().out.splitlines())

@@ -148,7 +148,8 @@ def test_a_part_is_held_out(tmp_path):
 def test_an_unreadable_image_is_named(tmp_path, left_in):
     save(tmp_path / "photos" / "a.png", COLOUR)
     (tmp_path / "photos" / "b.png").write_bytes(b"not a png")
-    with pytest.raises(ValueError, match=r"b\.png` must be a readable image; got .*remove it"):
+    message = r"b\.png` must be a readable image; got .*\nRepair, convert or remove"
+    with pytest.raises(ValueError, match=message):
         load(tmp_path)
     assert left_in(tmp_path / "cache") == []
 
@@ -180,8 +181,10 @@ def test_broken_images_are_named_all_at_once_and_skipped_if_that_is_asked_for(tm
     (photos / "4.png").write_bytes((photos / "4.png").read_bytes()[:-40])
     rows = "".join(f"{i}.png,{i % 2}\n" for i in range(6))
     (photos / "labels.csv").write_text(f"file,hue\n{rows}")
-    with pytest.raises(ValueError, match=r"/1\.png(.|\n)*/4\.png(.|\n)*--skip-broken"):
+    with pytest.raises(ValueError, match=r"/1\.png(.|\n)*/4\.png(.|\n)*--skip-broken") as error:
         load(tmp_path)
+    for advice in ("Repair, convert or remove", "--skip-broken"):
+        assert str(error.value).count(advice) == 1
     with pytest.warns(UserWarning, match=r"2 broken images skipped: 1\.png, 4\.png"):
         dataset = load(tmp_path, skip_broken=True)
     assert dataset.names == ("0.png", "2.png", "3.png", "5.png")

@@ -25,6 +25,7 @@ _ORIENTATION = 0x112  # of EXIF
 _TOGETHER = 64  # images that a thread takes at a time
 _GREY = ("1", "L", "LA", "La")
 _MANY_BITS = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+WAY_OUT = "Repair, convert or remove it."
 _NO_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # drawings, or read by other programs
 
 
@@ -145,13 +146,12 @@ def _opened(path: Path, data: bytes | None = None) -> Iterator[Any]:
     from PIL import Image
 
     formats = _formats()
-    way_out = "Repair, convert or remove it."
     if data is None and not path.exists():
         raise FileNotFoundError(f"`{shown(path)}` must be an image; found nothing there.")
     # filters are those of all threads, so only the first sets them; see `decoded`
     first = threading.current_thread() is threading.main_thread()
     with (
-        reading(path, "readable image", way_out),
+        reading(path, "readable image", WAY_OUT),
         quiet() if first else nullcontext(),
         Image.open(path if data is None else BytesIO(data), formats=formats) as image,
     ):

@@ -9,7 +9,7 @@ from jaxtyping import Int
 
 from autobeta.data._core.dataset import Images
 from autobeta.data._core.labels import Labels
-from autobeta.data._core.pixels import Pixels, decode, decoded, is_grey, of_one_size
+from autobeta.data._core.pixels import WAY_OUT, Pixels, decode, decoded, is_grey, of_one_size
 from autobeta.data._core.prepare import Conversion
 from autobeta.data._files.archives import Archive
 from autobeta.settings import DataOptions
@@ -129,5 +129,8 @@ def _whole(path: Path, data: bytes | None) -> bool:
 
 def _refuse(broken: dict[int, str]) -> None:
     if broken:
-        said = "\n".join(broken.values())
-        raise ValueError(f"{said}\nTo take the other images alone, use --skip-broken.")
+        said = "\n".join(sentence.removesuffix(f" {WAY_OUT}") for sentence in broken.values())
+        raise ValueError(
+            f"{said}\nRepair, convert or remove what is broken, or take the other images alone: "
+            "--skip-broken of train METHOD, suggest, encode and data; skip_broken=True in Python."
+        )
