@@ -1,11 +1,11 @@
 """Your own images: every image file in a folder and the folders in it, with labels if any.
 
-All formats that Pillow reads are taken, in the natural order of their paths (`2.png` before
-`10.png`); of an animation the first picture. The shorter side is scaled to `image_size` with
-anti-aliasing and the centre square is cut out; with None, images of one size stay as they are. All
-become grey if every image is grey, else RGB; `channels` overrides it. Files and folders whose name
-begins with a dot are left out. The images are converted once, into the cache folder, and again
-when a file of them changes.
+All formats that Pillow reads are taken, of 8 or 16 bits, in the natural order of their paths
+(`2.png` before `10.png`); of an animation the first picture. The shorter side is scaled to
+`image_size` with anti-aliasing and the centre square is cut out; with None, images of one size
+stay as they are. All become grey if every image is grey, else RGB; `channels` overrides it. Files
+and folders whose name begins with a dot are left out. The images are converted once, into the
+cache folder, and again when a file of them changes.
 
 Folders `train`, `test` and `validation` at the top keep their images apart. Factors come from
 `metadata.csv`, `labels.csv` or the only .csv file at the top: a row has the name of a file, in the
