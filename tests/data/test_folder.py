@@ -218,6 +218,18 @@ def test_broken_images_are_named_all_at_once_and_skipped_if_that_is_asked_for(tm
     assert dataset.factor_values(np.arange(4)).ravel().tolist() == [0, 0, 1, 1]
 
 
+def test_a_broken_image_without_a_row_is_told_of_as_broken(tmp_path):
+    photos = tmp_path / "photos"
+    numbered_images(photos, [f"{i}.png" for i in range(4)])
+    rows = "".join(f"{i}.png,{i % 2}\n" for i in range(3))
+    (photos / "labels.csv").write_text(f"file,hue\n{rows}")
+    with pytest.raises(ValueError, match=r"row for each image; got none for 3\.png"):
+        load(tmp_path)
+    (photos / "3.png").write_bytes((photos / "3.png").read_bytes()[:-40])
+    with pytest.raises(ValueError, match=r"3\.png` must be a readable image"):
+        load(tmp_path)
+
+
 @pytest.mark.parametrize("cut", [60, 4000])
 def test_truncated_images_in_several_places_are_named_in_one_error(tmp_path, cut):
     for i in range(4):

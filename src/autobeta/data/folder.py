@@ -23,7 +23,7 @@ from pathlib import Path
 from autobeta.data._core.labels import guessed, natural
 from autobeta.data._core.pixels import suffixes
 from autobeta.data._core.prepare import Conversion
-from autobeta.data._files.images import SPLITS, convert_images
+from autobeta.data._files.images import SPLITS, convert_images, refuse_broken
 from autobeta.data._files.reading import shown
 from autobeta.data._files.tables import Columns, columns_for
 from autobeta.settings import DataOptions
@@ -59,7 +59,12 @@ def convert(place: Path, options: DataOptions) -> Conversion:
     if "train" in splits:
         folders = [parts[1:] if s else parts for parts, s in zip(folders, splits, strict=True)]
     where = f"the folder {shown(place.name)}"
-    found = columns_for(table[0], names) if table else None
+    try:
+        found = columns_for(table[0], names) if table else None
+    except ValueError:
+        if not options.skip_broken:  # what is broken needs no row
+            refuse_broken(len(files), lambda i: (files[i], None))
+        raise
     if found is None and table and table[0].name in _TABLES:
         raise ValueError(
             f"`{shown(table[0])}` must name the images; got none of {names[0]} and others. "

@@ -127,6 +127,11 @@ def _whole(path: Path, data: bytes | None) -> bool:
     return decode(path, data) is not None
 
 
+def refuse_broken(count: int, source: Source) -> None:
+    """A ValueError that names all of `count` images that can't be read, if there are any."""
+    _refuse(_tried(range(count), source, _whole)[1])
+
+
 def _refuse(broken: dict[int, str]) -> None:
     if broken:
         said = "\n".join(sentence.removesuffix(f" {WAY_OUT}") for sentence in broken.values())
