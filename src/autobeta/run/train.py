@@ -23,7 +23,7 @@ from autobeta.settings import EvaluationConfig, RunConfig
 from autobeta.training import Callback, fit
 from autobeta.training.checkpoint import write_tensors
 from autobeta.training.machine import free_cores
-from autobeta.training.ranks import first_does, joined
+from autobeta.training.ranks import Ranks, all_do, first_does, joined, naming_the_rank
 from autobeta.training.seeding import seed_everything
 
 
@@ -66,6 +66,7 @@ def train(
     Raises:
         ValueError: If a setting is refused, or the folder holds another run, or other files.
         RuntimeError: If another process trains in the folder.
+        RankError: If another of the processes that torchrun started has refused the run.
         DivergedError: If the loss left the finite numbers.
         InterruptedRunError: After a checkpoint, if Ctrl-C or SIGTERM asked for a stop.
 
@@ -84,19 +85,26 @@ def train(
     given = Objects(data=data, network=network, likelihood=likelihood, recipe=recipe)
     evaluation = evaluation or EvaluationConfig()
     with joined() as ranks, _threads(config, folder):
-        seed_everything(config.train.seed)
-        parts = build(_as_begun(config, folder), given, ranks)
-        check_metrics(
-            evaluation.metrics or (), has_factors=parts.dataset.factor_values is not None
-        )
+        parts = all_do(ranks, lambda: _prepared(config, folder, given, evaluation, ranks))
         with ExitStack() as held:
             first_does(ranks, lambda: _take(folder, parts, held, extend=extend))
-            _fit(folder, parts, following if ranks.first else [])
+            with naming_the_rank(ranks):
+                _fit(folder, parts, following if ranks.first else [])
             model, step = parts.state.model.eval(), parts.config.train.steps
             wanted = _missing_evaluation(folder, parts, evaluation) if ranks.first else None
             if wanted is not None:
                 evaluate_model(model, parts.dataset, folder, wanted, step=step)
     return Run(folder, parts.config, model, parts.dataset.image_shape, step, given)
+
+
+def _prepared(
+    config: RunConfig, folder: Path, given: Objects, evaluation: EvaluationConfig, ranks: Ranks
+) -> BuiltRun:
+    """The run's parts, once all that needs no folder to be refused has been."""
+    seed_everything(config.train.seed)
+    parts = build(_as_begun(config, folder), given, ranks)
+    check_metrics(evaluation.metrics or (), has_factors=parts.dataset.factor_values is not None)
+    return parts
 
 
 def _take(folder: Path, parts: BuiltRun, held: ExitStack, *, extend: bool) -> None:
