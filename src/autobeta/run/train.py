@@ -22,7 +22,7 @@ from autobeta.run.objects import Images, MakeRecipe, Network, Objects
 from autobeta.settings import EvaluationConfig, RunConfig
 from autobeta.training import Callback, fit
 from autobeta.training.checkpoint import write_tensors
-from autobeta.training.machine import free_cores
+from autobeta.training.machine import free_cores, warn_of_too_many
 from autobeta.training.ranks import Ranks, all_do, first_does, joined, naming_the_rank
 from autobeta.training.seeding import seed_everything
 
@@ -199,6 +199,8 @@ def _threads(config: RunConfig, folder: Path) -> Iterator[None]:
     number = config.train.threads
     if number is None and before > 1:
         number = min(before, _kept_threads(folder) or free_cores())
+    if config.train.threads is not None:
+        warn_of_too_many(config.train.threads)
     torch.set_num_threads(number or before)
     try:
         yield
