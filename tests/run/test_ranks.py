@@ -112,6 +112,13 @@ def test_ranks_have_other_images_and_the_same_beta_and_weights_to_the_bit(tmp_pa
     assert a == b
 
 
+def test_images_that_count_together_are_warned_of_once(tmp_path):
+    done = train("betatcvae", tmp_path / "run", "--steps", "2")
+    assert done.returncode == 0, done.stderr
+    message = "warning: SplitKL counts the images of a batch together: each process does so for"
+    assert done.stderr.count(f"{message} its own 8") == 1
+
+
 def said(done):
     return [line for line in done.stderr.splitlines() if line.startswith("autobeta: ")]
 
