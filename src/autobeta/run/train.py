@@ -11,11 +11,11 @@ import torch
 
 from autobeta import registry
 from autobeta.methods import Recipe
-from autobeta.metrics import check_metrics, printed_name
+from autobeta.metrics import printed_name
 from autobeta.models import AbstractLikelihood
 from autobeta.run import folder as files
 from autobeta.run.build import BuiltRun, build
-from autobeta.run.evaluate import evaluate_model
+from autobeta.run.evaluate import check_asked, evaluate_model
 from autobeta.run.identity import claim, refuse_foreign
 from autobeta.run.load import Run, load_weights, trained_steps
 from autobeta.run.objects import Images, MakeRecipe, Network, Objects
@@ -103,7 +103,7 @@ def _prepared(
     """The run's parts, once all that needs no folder to be refused has been."""
     seed_everything(config.train.seed)
     parts = build(_as_begun(config, folder), given, ranks)
-    check_metrics(evaluation.metrics or (), has_factors=parts.dataset.factor_values is not None)
+    check_asked(evaluation, parts.dataset)
     return parts
 
 
