@@ -602,6 +602,42 @@ def test_commands_that_the_advice_names_can_skip_broken_images(command, capsys):
     assert "--skip-broken" in capsys.readouterr().out
 
 
+def test_metrics_that_need_labels_say_how_a_folder_gets_them(tmp_path, capsys):
+    for i in range(24):
+        Image.fromarray(np.full((32, 32), 9 * i, np.uint8)).save(tmp_path / f"{i}.png")
+    out, own = tmp_path / "run", ["--data", tmp_path, "--metrics"]
+    message = f"since 24 images of the folder {tmp_path.name} have none; got mig. Leave them out"
+    assert call("train", "vae", *SMALL, *own, "mig", "--out", out) == 1
+    assert message in (said := capsys.readouterr().err)
+    assert "labels.csv with a row for each image" in said
+    assert not out.exists()
+    assert call("train", "vae", *SMALL, *own, "gaussian_total_correlation", "--out", out) == 0
+    assert call("evaluate", out, "--metrics", "mig") == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_second_interrupt_in_the_loop_says_what_is_lost(tmp_path, capsys, monkeypatch):
+    def interrupt_twice(self, row, speed):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("autobeta.training.callbacks.progress.Progress.__call__", interrupt_twice)
+    assert call("train", "vae", *SMALL, "--out", tmp_path / "run") == 130
+    said = capsys.readouterr().err
+    assert "the steps since the last checkpoint are lost" in said
+    assert "autobeta train --config" in said
+
+
+def test_an_interrupt_while_another_is_told_of_is_no_traceback(run, capsys, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("autobeta.run.evaluate.evaluate", interrupt)
+    monkeypatch.setattr(cli, "_tell", interrupt)
+    assert call("evaluate", run) == 130
+    assert "what was not written yet is lost" in capsys.readouterr().err
+
+
 def test_list_tells_no_private_constant(capsys):
     assert cli.main(["list", "methods", "dynamicvae"]) == 0
     assert not any(line.startswith("_") for line in capsys.readouterr().out.splitlines())

@@ -41,7 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = f" Did you mean {near[0]!r}?" if near else ""
         print(f"autobeta: no command {args[0]!r}.{hint}\n\n{_usage()}", file=sys.stderr)
         return 2
-    return _guarded(args)
+    try:
+        return _guarded(args)
+    except KeyboardInterrupt:  # one more, while the one before was dealt with
+        print("autobeta: interrupted; what was not written yet is lost.", file=sys.stderr)
+        return 128 + signal.SIGINT
 
 
 def _guarded(args: Sequence[str]) -> int:
@@ -59,7 +63,7 @@ def _guarded(args: Sequence[str]) -> int:
         sys.stdout = None  # the reader, such as `head`, has had enough
     except (InterruptedRunError, KeyboardInterrupt) as stop:
         number = getattr(stop, "signal_number", signal.SIGINT)
-        notes = [str(stop)] if isinstance(stop, InterruptedRunError) else ["interrupted"]
+        notes = [str(stop) or "interrupted"]
         notes += getattr(stop, "__notes__", ["Give the same command again to go on."])
         _tell(stop, f"{'; '.join(notes[:1])}. {' '.join(notes[1:])}")
         return 128 + number
