@@ -13,6 +13,9 @@ from typing import Any, NamedTuple, TypeVar
 
 import torch
 import torch.distributed as dist
+
+# imported within a group, its functions' defaults keep it, and its threads abort Python's exit
+import torch.distributed.nn.functional
 from torch import Tensor, nn
 
 from autobeta.errors import DivergedError, InterruptedRunError, RankError
