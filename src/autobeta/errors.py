@@ -19,6 +19,14 @@ class DiskFullError(OSError):
     """A file could not be written for want of space; the message says what is kept."""
 
 
+class RankError(RuntimeError):
+    """One of the processes that train a run together failed; the message says which, and why."""
+
+    def __init__(self, rank: int, why: str) -> None:
+        super().__init__(f"process {rank} failed: {why}")
+        self.rank = rank
+
+
 class InterruptedRunError(Exception):
     """A run stopped on a signal, 2 for Ctrl-C and 15 for SIGTERM, after writing its checkpoint."""
 

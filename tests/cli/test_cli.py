@@ -593,6 +593,63 @@ def test_encode_writes_file_names_and_splits(run, tmp_path):
     assert sorted(arrays["split"].tolist()) == ["test", "train", "train"]
 
 
+@pytest.mark.filterwarnings("default")
+def test_encode_leaves_broken_images_out_where_that_is_asked_for(run, tmp_path, capsys):
+    for i in range(4):
+        Image.fromarray(np.full((40, 40), i, np.uint8)).save(tmp_path / f"{i}.png")
+    (tmp_path / "2.png").write_bytes(b"no image")
+    out = tmp_path / "out.npz"
+    assert call("encode", run, "--data", tmp_path, "--out", out) == 1
+    assert "--skip-broken of train METHOD, suggest, encode and data" in capsys.readouterr().err
+    assert call("encode", run, "--data", tmp_path, "--out", out, "--skip-broken") == 0
+    assert "1 broken images skipped: 2.png" in capsys.readouterr().err
+    assert runs.read_npz(out)["names"].tolist() == ["0.png", "1.png", "3.png"]
+
+
+@pytest.mark.parametrize("command", ["train vae", "suggest", "encode", "data prepare"])
+def test_commands_that_the_advice_names_can_skip_broken_images(command, capsys):
+    with pytest.raises(SystemExit) as done:
+        call(*command.split(), "--help")
+    assert done.value.code == 0
+    assert "--skip-broken" in capsys.readouterr().out
+
+
+def test_metrics_that_need_labels_say_how_a_folder_gets_them(tmp_path, capsys):
+    for i in range(24):
+        Image.fromarray(np.full((32, 32), 9 * i, np.uint8)).save(tmp_path / f"{i}.png")
+    out, own = tmp_path / "run", ["--data", tmp_path, "--metrics"]
+    message = f"since 24 images of the folder {tmp_path.name} have none; got mig. Leave them out"
+    assert call("train", "vae", *SMALL, *own, "mig", "--out", out) == 1
+    assert message in (said := capsys.readouterr().err)
+    assert "labels.csv with a row for each image" in said
+    assert not out.exists()
+    assert call("train", "vae", *SMALL, *own, "gaussian_total_correlation", "--out", out) == 0
+    assert call("evaluate", out, "--metrics", "mig") == 1
+    assert message in capsys.readouterr().err
+
+
+def test_a_second_interrupt_in_the_loop_says_what_is_lost(tmp_path, capsys, monkeypatch):
+    def interrupt_twice(self, row, speed):
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr("autobeta.training.callbacks.progress.Progress.__call__", interrupt_twice)
+    assert call("train", "vae", *SMALL, "--out", tmp_path / "run") == 130
+    said = capsys.readouterr().err
+    assert "the steps since the last checkpoint are lost" in said
+    assert "autobeta train --config" in said
+
+
+def test_an_interrupt_while_another_is_told_of_is_no_traceback(run, capsys, monkeypatch):
+    def interrupt(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("autobeta.run.evaluate.evaluate", interrupt)
+    monkeypatch.setattr(cli, "_tell", interrupt)
+    assert call("evaluate", run) == 130
+    assert "what was not written yet is lost" in capsys.readouterr().err
+
+
 def test_list_tells_no_private_constant(capsys):
     assert cli.main(["list", "methods", "dynamicvae"]) == 0
     assert not any(line.startswith("_") for line in capsys.readouterr().out.splitlines())

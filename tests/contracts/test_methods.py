@@ -18,8 +18,10 @@ from autobeta.models import (
     Gaussian,
     LearnedSigmaGaussian,
     OptimalSigmaGaussian,
+    VAEOutput,
 )
 from autobeta.models.networks import burgess
+from autobeta.objectives import AbstractAdversarialObjective
 from autobeta.settings import ModelConfig, RunConfig, TrainConfig
 from autobeta.weighting import AbstractWeighting, effective_weights
 
@@ -227,6 +229,27 @@ def test_smallest_batch_that_an_objective_names_is_enough(method):
     batch = recipe.objective.min_batch
     terms = recipe.objective(torch.rand(batch, 1, 32, 32), model(torch.rand(batch, 1, 32, 32)))
     assert all(torch.isfinite(term).all() for term in terms.values())
+
+
+def counts(recipe, model, x):
+    """Terms of a batch, and the adversary's loss where there is one, without noise."""
+    posterior = model.encode(x)
+    z = posterior.mean
+    output = VAEOutput(posterior, z, model.decoder(z), model.likelihood)
+    found = [term.sum() for term in recipe.objective(x, output).values()]
+    if isinstance(recipe.objective, AbstractAdversarialObjective):
+        found.append(recipe.objective.adversary_loss(output))
+    return torch.stack(found)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_who_says_that_images_count_together_has_other_terms_of_two_halves(method):
+    recipe, model = make(method)
+    x = torch.rand(8, 1, 32, 32)
+    x[4:] *= 0.2
+    halves = (counts(recipe, model, x[:4]) + counts(recipe, model, x[4:])) / 2
+    alike = torch.allclose(counts(recipe, model, x), halves, rtol=1e-5)
+    assert alike == (not (recipe.objective.couples_images or model.likelihood.couples_images))
 
 
 PRESETS = [

@@ -148,7 +148,8 @@ def test_a_part_is_held_out(tmp_path):
 def test_an_unreadable_image_is_named(tmp_path, left_in):
     save(tmp_path / "photos" / "a.png", COLOUR)
     (tmp_path / "photos" / "b.png").write_bytes(b"not a png")
-    with pytest.raises(ValueError, match=r"b\.png` must be a readable image; got .*remove it"):
+    message = r"b\.png` must be a readable image; got .*\nRepair, convert or remove"
+    with pytest.raises(ValueError, match=message):
         load(tmp_path)
     assert left_in(tmp_path / "cache") == []
 
@@ -162,14 +163,40 @@ def test_a_truncated_image_is_named(tmp_path, name):
         load(tmp_path)
 
 
-def test_an_image_of_16_bits_is_refused_and_taken_when_the_advice_is_followed(tmp_path):
-    path = tmp_path / "photos" / "a.png"
-    save(path, GREY.astype(np.uint16) * 257)
-    with pytest.raises(ValueError, match="mode I;16, not 8 bits per channel") as error:
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.pgm"])
+def test_grey_of_16_bits_is_scaled_to_8_and_rounded(tmp_path, name):
+    levels = np.full((64, 64), 65535, np.uint16)
+    levels[0, :6] = [0, 128, 129, 256, 257 * 100 + 128, 65406]
+    save(tmp_path / "photos" / name, levels)
+    dataset = load(tmp_path)
+    assert dataset.image_shape == (64, 64, 1)
+    row = whole(dataset)[0, 0, :, 0]
+    assert row[:7].tolist() == [0, 0, 1, 1, 100, 254, 255]
+
+
+def test_16_bits_are_turned_upright_and_what_is_transparent_becomes_white(tmp_path):
+    exif = Image.Exif()
+    exif[0x112] = 3  # upside down
+    levels = np.full((64, 64), 257 * 9, np.uint16)
+    levels[0, 0], levels[0, 1] = 257 * 50, 257 * 7
+    (tmp_path / "photos").mkdir()
+    image = Image.fromarray(levels)
+    image.save(tmp_path / "photos" / "a.png", exif=exif, transparency=257 * 7)
+    found = whole(load(tmp_path))[0, :, :, 0]
+    assert found[-1, -3:].tolist() == [9, 255, 50]
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+def test_an_image_of_32_bits_is_refused_and_taken_when_the_advice_is_followed(tmp_path, kind):
+    path = tmp_path / "photos" / "a.tif"
+    save(path, GREY.astype(kind) * 300)
+    with pytest.raises(ValueError, match=r"numbers of 32 bits .* how large white is") as error:
         load(tmp_path)
     advice = re.search(r"save (Image\.fromarray\(.*\)\))\.", str(error.value))[1]
     with Image.open(path) as image:
-        eval(advice, {"Image": Image, "numpy": np, "image": image}).save(path)
+        image.load()
+    names = {"Image": Image, "numpy": np, "image": image, "white": 255 * 300}
+    eval(advice, names).save(path)
     assert np.array_equal(whole(load(tmp_path))[0, :, :, 0], GREY)
 
 
@@ -180,13 +207,27 @@ def test_broken_images_are_named_all_at_once_and_skipped_if_that_is_asked_for(tm
     (photos / "4.png").write_bytes((photos / "4.png").read_bytes()[:-40])
     rows = "".join(f"{i}.png,{i % 2}\n" for i in range(6))
     (photos / "labels.csv").write_text(f"file,hue\n{rows}")
-    with pytest.raises(ValueError, match=r"/1\.png(.|\n)*/4\.png(.|\n)*--skip-broken"):
+    with pytest.raises(ValueError, match=r"/1\.png(.|\n)*/4\.png(.|\n)*--skip-broken") as error:
         load(tmp_path)
+    for advice in ("Repair, convert or remove", "--skip-broken"):
+        assert str(error.value).count(advice) == 1
     with pytest.warns(UserWarning, match=r"2 broken images skipped: 1\.png, 4\.png"):
         dataset = load(tmp_path, skip_broken=True)
     assert dataset.names == ("0.png", "2.png", "3.png", "5.png")
     assert whole(dataset)[:, 0, 0, 0].tolist() == [0, 2, 3, 5]
     assert dataset.factor_values(np.arange(4)).ravel().tolist() == [0, 0, 1, 1]
+
+
+def test_a_broken_image_without_a_row_is_told_of_as_broken(tmp_path):
+    photos = tmp_path / "photos"
+    numbered_images(photos, [f"{i}.png" for i in range(4)])
+    rows = "".join(f"{i}.png,{i % 2}\n" for i in range(3))
+    (photos / "labels.csv").write_text(f"file,hue\n{rows}")
+    with pytest.raises(ValueError, match=r"row for each image; got none for 3\.png"):
+        load(tmp_path)
+    (photos / "3.png").write_bytes((photos / "3.png").read_bytes()[:-40])
+    with pytest.raises(ValueError, match=r"3\.png` must be a readable image"):
+        load(tmp_path)
 
 
 @pytest.mark.parametrize("cut", [60, 4000])

@@ -155,9 +155,9 @@ def test_anything_else_is_named(data, message):
     [
         (lambda i: FIRST[i] * 1.5, 12, r"floats in \[0, 1\]; got .* in image 0"),
         (
-            lambda i: Image.new("I;16", (8, 8)),
+            lambda i: Image.new("I", (8, 8)),
             12,
-            "item 0 of `data` must be a readable image; got mode",
+            "item 0 of `data` must be a readable image; got numbers of 32 bits",
         ),
         (None, 0, "must have at least one image"),
     ],

@@ -1,9 +1,11 @@
 """Two processes train one run: the same beta on both, and the training of one process."""
 
 import json
+import re
+import signal
 import subprocess
 import sys
-from pathlib import Path
+import time
 
 import pytest
 
@@ -94,6 +96,8 @@ with joined() as ranks:
         "own": [v.double().sum().item() for v in state.weighting.state_dict().values()],
     }
     Path(f"rank{ranks.rank}.json").write_text(json.dumps(found))
+threads = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+assert not any("gloo" in name for name in threads), threads  # they would abort Python's exit
 """
 
 
@@ -110,14 +114,87 @@ def test_ranks_have_other_images_and_the_same_beta_and_weights_to_the_bit(tmp_pa
     assert a == b
 
 
-def test_what_the_first_process_refuses_ends_all(tmp_path):
+def test_images_that_count_together_are_warned_of_once(tmp_path):
+    done = train("betatcvae", tmp_path / "run", "--steps", "2")
+    assert done.returncode == 0, done.stderr
+    message = "warning: SplitKL counts the images of a batch together: each process does so for"
+    assert done.stderr.count(f"{message} its own 8") == 1
+
+
+def said(done):
+    return [line for line in done.stderr.splitlines() if line.startswith("autobeta: ")]
+
+
+def assert_refused_once(done, message):
+    """One process says why, and both exit with 1, of themselves."""
+    assert done.returncode == 1
+    [line] = said(done)
+    assert message in line
+    assert re.findall(r"^  exitcode *: (-?\d+)", done.stderr, re.MULTILINE) == ["1", "1"]
+
+
+def test_what_the_first_process_refuses_ends_all_and_is_told_once(tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.tex").write_text("precious")
     done = train("vae", tmp_path / "mine", "--steps", "4")
-    assert done.returncode != 0
-    assert "must be a new folder or a run folder" in done.stderr
-    odd = train("vae", tmp_path / "odd", "--steps", "4", "--batch-size", "15")
-    assert (
-        "`batch_size` must be a multiple of the 2 processes; got 15. 16 is the next" in odd.stderr
-    )
-    assert not Path(tmp_path / "odd").exists()
+    assert_refused_once(done, "must be a new folder or a run folder")
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (
+            ["--batch-size", "15"],
+            "`batch_size` must be a multiple of the 2 processes; got 15. 16 is the next",
+        ),
+        (["--data", "no/such/folder"], "no folder or file at"),
+        (["--preset", "none"], "`preset` of vae must be one of none; got 'none'"),
+    ],
+)
+def test_what_all_processes_refuse_is_told_once_and_leaves_no_folder(tmp_path, more, message):
+    done = train("vae", tmp_path / "odd", "--steps", "4", *more)
+    assert_refused_once(done, message)
+    assert not (tmp_path / "odd").exists()
+
+
+ALONE = """
+import os, sys
+from autobeta import cli, training
+import autobeta.run.train as module
+
+def failing(*args, **options):
+    if os.environ["RANK"] == "1":
+        raise ValueError("`x` is lost here.")
+    return of_old(*args, **options)
+
+of_old = getattr(module, sys.argv[1])
+setattr(module, sys.argv[1], failing)
+sys.exit(cli.main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("where", ["build", "fit"])
+def test_what_the_second_process_alone_meets_is_told(tmp_path, where):
+    (tmp_path / "script.py").write_text(ALONE)
+    command = ["train", "vae", *ARGUMENTS, "--steps", "4", "--out", tmp_path / "run"]
+    done = torchrun("script.py", where, *command, folder=tmp_path)
+    assert done.returncode == 1
+    told = [line for line in said(done) if "process 1 failed: `x` is lost here." in line]
+    assert len(told) == 1
+
+
+def test_a_stop_is_told_once_with_the_command_that_goes_on(tmp_path):
+    out = tmp_path / "run"
+    launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d"]
+    command = ["--rdzv-endpoint", "localhost:0", "-m", "autobeta", "train", "vae", *ARGUMENTS]
+    words = [sys.executable, *launcher, *command, "--steps", "100000", "--out", str(out)]
+    process = subprocess.Popen(words, stdout=-3, stderr=subprocess.PIPE, text=True)
+    while not log(out):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=120)
+    assert errors.count("stopped at step") == 1
+    again = f"torchrun --nproc-per-node 2 -m autobeta train --config {out / files.CONFIG}"
+    assert errors.count(again) == 1
+    assert (out / files.CHECKPOINT).exists()

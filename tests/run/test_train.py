@@ -238,7 +238,15 @@ def test_a_damaged_line_of_the_log_loses_no_other(stopped):
     assert [row["step"] for row in files.read_log(stopped)] == [2, 4, 6]
 
 
-def test_threads_are_as_before_afterwards(tmp_path):
+def test_more_threads_than_cores_are_warned_of(tmp_path, monkeypatch):
+    monkeypatch.setattr("autobeta.training.machine.cpu_count", lambda: 1)
+    with pytest.warns(UserWarning, match="`threads` is 2, and this process may use 1 of the"):
+        train(config(threads=2), tmp_path / "run", evaluation=FEW)
+    train(config(threads=1), tmp_path / "other", evaluation=FEW)  # a warning is an error here
+
+
+def test_threads_are_as_before_afterwards(tmp_path, monkeypatch):
+    monkeypatch.setattr("autobeta.training.machine.cpu_count", lambda: 2)
     before = torch.get_num_threads()
     seen = []
     train(

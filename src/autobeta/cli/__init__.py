@@ -15,6 +15,7 @@ from typing import Any
 import tyro
 
 from autobeta import __version__, registry
+from autobeta.cli._ranks import spoken_once, tells
 from autobeta.errors import InterruptedRunError
 
 
@@ -40,7 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         hint = f" Did you mean {near[0]!r}?" if near else ""
         print(f"autobeta: no command {args[0]!r}.{hint}\n\n{_usage()}", file=sys.stderr)
         return 2
-    return _guarded(args)
+    try:
+        return _guarded(args)
+    except KeyboardInterrupt:  # one more, while the one before was dealt with
+        print("autobeta: interrupted; what was not written yet is lost.", file=sys.stderr)
+        return 128 + signal.SIGINT
 
 
 def _guarded(args: Sequence[str]) -> int:
@@ -48,7 +53,7 @@ def _guarded(args: Sequence[str]) -> int:
     former = _on_terminate()
     try:
         module = registry.load("cli", args[0])
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), spoken_once():
             warnings.showwarning = _show_warning
             if hasattr(module, "main"):
                 module.main(args[1:])
@@ -58,17 +63,22 @@ def _guarded(args: Sequence[str]) -> int:
         sys.stdout = None  # the reader, such as `head`, has had enough
     except (InterruptedRunError, KeyboardInterrupt) as stop:
         number = getattr(stop, "signal_number", signal.SIGINT)
-        notes = [str(stop)] if isinstance(stop, InterruptedRunError) else ["interrupted"]
+        notes = [str(stop) or "interrupted"]
         notes += getattr(stop, "__notes__", ["Give the same command again to go on."])
-        print(f"autobeta: {'; '.join(notes[:1])}. {' '.join(notes[1:])}", file=sys.stderr)
+        _tell(stop, f"{'; '.join(notes[:1])}. {' '.join(notes[1:])}")
         return 128 + number
     except (ValueError, TypeError, OSError, RuntimeError, ImportError, MemoryError) as error:
-        print(f"autobeta: error: {_told(error)}", file=sys.stderr)
+        _tell(error, f"error: {_told(error)}")
         return 1
     finally:
         if former is not None:
             signal.signal(signal.SIGTERM, former)
     return 0
+
+
+def _tell(error: BaseException, text: str) -> None:
+    if tells(error):
+        print(f"autobeta: {text}", file=sys.stderr)
 
 
 def _told(error: BaseException) -> str:

@@ -10,6 +10,7 @@ import tyro
 
 from autobeta import registry
 from autobeta.cli._print import print_results, print_tracking
+from autobeta.cli._ranks import agreeing, program
 from autobeta.cli._run import REPEAT, RunFlags, changed, pasted, stoppable
 from autobeta.settings import EvaluationConfig, ModelConfig, RunConfig, TrainConfig
 
@@ -51,16 +52,33 @@ class AgainFlags(EndFlags):
     """Threads of torch on the CPU; as in the configuration if not given."""
 
 
+Flags = TrainFlags | AgainFlags
+
+
 def main(args: Sequence[str]) -> None:
     """The command `autobeta train`, given what follows it on the command line."""
+    with agreeing() as agree:
+        config, flags, before = agree(lambda: _asked(args))
+        _carry_out(config, flags, before)
+
+
+def _asked(args: Sequence[str]) -> tuple[RunConfig, Flags, int | None]:
+    """The configuration and the other flags, and the updates that a run there has had."""
     if args and not args[0].startswith("-"):
-        _train_method(registry.check_name("methods", args[0]), args[1:])
+        config, flags = _of_method(registry.check_name("methods", args[0]), args[1:])
     elif any(arg.split("=")[0] == "--config" for arg in args):
-        _train_again(tyro.cli(AgainFlags, prog="autobeta train", args=args))
+        config, flags = _again(tyro.cli(AgainFlags, prog="autobeta train", args=args))
     else:
         print(_usage())
-        if not {"-h", "--help"} & set(args):
-            raise SystemExit(2)
+        raise SystemExit(0 if {"-h", "--help"} & set(args) else 2)
+    return config, flags, _steps_before(flags.out)
+
+
+def _steps_before(out: Path) -> int | None:
+    from autobeta.run import folder as files
+    from autobeta.run.load import trained_steps
+
+    return trained_steps(out) if (out / files.CONFIG).exists() else None
 
 
 def _usage() -> str:
@@ -73,7 +91,7 @@ def _usage() -> str:
     )
 
 
-def _train_method(method: str, args: Sequence[str]) -> None:
+def _of_method(method: str, args: Sequence[str]) -> tuple[RunConfig, Flags]:
     module = registry.load("methods", method)
     preset = _preset(method, module.PRESETS, args)
     usual = [("model", ModelConfig), ("train", TrainConfig)]
@@ -92,7 +110,7 @@ def _train_method(method: str, args: Sequence[str]) -> None:
     command = dataclasses.make_dataclass("Train", fields, namespace={"__doc__": doc})
     parsed: Any = tyro.cli(command, prog=f"autobeta train {method}", args=args)
     flags: TrainFlags = parsed.flags
-    _carry_out(flags.config(method, parsed.method), flags)
+    return flags.config(method, parsed.method), flags
 
 
 def _with(settings: Any, preset: dict[str, object]) -> Any:  # noqa: ANN401 - settings
@@ -117,19 +135,18 @@ def _preset(
     return {}
 
 
-def _train_again(flags: AgainFlags) -> None:
+def _again(flags: AgainFlags) -> tuple[RunConfig, Flags]:
     from autobeta.run import folder as files
 
     config = RunConfig.from_json(files.read_config_file(flags.config))
     given = {name: getattr(flags, name) for name in ("device", "threads", "steps")}
     own = {name: value for name, value in given.items() if value is not None}
     train = dataclasses.replace(config.train, **own)
-    _carry_out(dataclasses.replace(config, train=train), flags)
+    return dataclasses.replace(config, train=train), flags
 
 
-def _carry_out(config: RunConfig, flags: TrainFlags | AgainFlags) -> None:
+def _carry_out(config: RunConfig, flags: Flags, before: int | None) -> None:
     from autobeta.run import folder as files
-    from autobeta.run.load import trained_steps
     from autobeta.run.train import train
     from autobeta.training import Callback
     from autobeta.training.callbacks.progress import Progress
@@ -138,8 +155,7 @@ def _carry_out(config: RunConfig, flags: TrainFlags | AgainFlags) -> None:
     out = flags.out
     callbacks: list[Callback | str] = [Progress(), *dict.fromkeys(flags.logger)]
     evaluation = flags.evaluation
-    before = trained_steps(out) if (out / files.CONFIG).exists() else None
-    again = pasted("autobeta", "train", "--config", out / files.CONFIG, "--out", out)
+    again = pasted(*program(), "train", "--config", out / files.CONFIG, "--out", out)
     chosen = [*changed(evaluation, EvaluationConfig())]
     chosen += ["--logger", *flags.logger] if flags.logger else []
     hint = f"Go on with\n  {again} {pasted(*chosen)}".rstrip()

@@ -1,11 +1,11 @@
 """Your own images: every image file in a folder and the folders in it, with labels if any.
 
-All formats that Pillow reads are taken, in the natural order of their paths (`2.png` before
-`10.png`); of an animation the first picture. The shorter side is scaled to `image_size` with
-anti-aliasing and the centre square is cut out; with None, images of one size stay as they are. All
-become grey if every image is grey, else RGB; `channels` overrides it. Files and folders whose name
-begins with a dot are left out. The images are converted once, into the cache folder, and again
-when a file of them changes.
+All formats that Pillow reads are taken, of 8 or 16 bits, in the natural order of their paths
+(`2.png` before `10.png`); of an animation the first picture. The shorter side is scaled to
+`image_size` with anti-aliasing and the centre square is cut out; with None, images of one size
+stay as they are. All become grey if every image is grey, else RGB; `channels` overrides it. Files
+and folders whose name begins with a dot are left out. The images are converted once, into the
+cache folder, and again when a file of them changes.
 
 Folders `train`, `test` and `validation` at the top keep their images apart. Factors come from
 `metadata.csv`, `labels.csv` or the only .csv file at the top: a row has the name of a file, in the
@@ -23,7 +23,7 @@ from pathlib import Path
 from autobeta.data._core.labels import guessed, natural
 from autobeta.data._core.pixels import suffixes
 from autobeta.data._core.prepare import Conversion
-from autobeta.data._files.images import SPLITS, convert_images
+from autobeta.data._files.images import SPLITS, convert_images, refuse_broken
 from autobeta.data._files.reading import shown
 from autobeta.data._files.tables import Columns, columns_for
 from autobeta.settings import DataOptions
@@ -59,7 +59,12 @@ def convert(place: Path, options: DataOptions) -> Conversion:
     if "train" in splits:
         folders = [parts[1:] if s else parts for parts, s in zip(folders, splits, strict=True)]
     where = f"the folder {shown(place.name)}"
-    found = columns_for(table[0], names) if table else None
+    try:
+        found = columns_for(table[0], names) if table else None
+    except ValueError:
+        if not options.skip_broken:  # what is broken needs no row
+            refuse_broken(len(files), lambda i: (files[i], None))
+        raise
     if found is None and table and table[0].name in _TABLES:
         raise ValueError(
             f"`{shown(table[0])}` must name the images; got none of {names[0]} and others. "

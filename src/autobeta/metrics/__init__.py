@@ -23,7 +23,7 @@ from types import ModuleType
 from typing import Any
 
 from autobeta.metrics._intervals import INTERVALS_COVER, intervals
-from autobeta.metrics._names import check_metrics, printed_name
+from autobeta.metrics._names import check_metrics, needed, printed_name
 from autobeta.metrics._quality import ImageQuality, image_quality
 from autobeta.metrics._suite import score
 from autobeta.metrics._udr import udr, udr_spearman
@@ -37,6 +37,7 @@ __all__ = [
     "image_quality",
     "intervals",
     "live_latents",
+    "needed",
     "printed_name",
     "score",
     "udr",

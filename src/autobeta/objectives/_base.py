@@ -18,6 +18,9 @@ class AbstractObjective(nn.Module):
 
     min_batch = 1
     """Images that a batch must have at least."""
+    couples_images = False
+    """Whether the images of a batch count together; several processes then do so each for its own
+    part."""
 
     @abstractmethod
     def forward(self, x: Images, output: VAEOutput) -> Terms:

@@ -35,6 +35,7 @@ class DensityRatio(AbstractAdversarialObjective):
 
     discriminator_loss: Tensor
     min_batch = 4
+    couples_images = True
 
     def __init__(self, num_latents: int, *, lr: float = 1e-4) -> None:
         super().__init__()

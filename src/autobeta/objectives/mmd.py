@@ -50,6 +50,7 @@ class MaximumMeanDiscrepancy(AbstractObjective):
     """
 
     min_batch = 2
+    couples_images = True
 
     @checked
     def __init__(self, width: Positive) -> None:

@@ -42,6 +42,8 @@ class CovariancePenalty(AbstractObjective):
         Kumar et al., DIP-VAE, 2018, eq. 6 and 7, https://arxiv.org/abs/1711.00848
     """
 
+    couples_images = True
+
     @checked
     def __init__(self, kind: Literal["i", "ii"]) -> None:
         super().__init__()

@@ -125,6 +125,7 @@ class SplitKL(AbstractObjective):
     ) -> None:
         super().__init__()
         self._num_train, self._estimator, self._parts = num_train, estimator, parts
+        self.couples_images = bool(parts)
         # they depend on the batch's size alone, so they are copied to the device once
         self.register_buffer("_logs", log_weights(2, max(num_train, 2), estimator), False)
 

@@ -2,6 +2,7 @@
 
 import copy
 import math
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -78,6 +79,8 @@ def build(config: RunConfig, objects: Objects, ranks: Ranks = ALONE) -> BuiltRun
         raise ValueError(
             f"`batch_size` must be at least {least} for {config.method}; got {train.batch_size}."
         )
+    if ranks.size > 1 and ranks.first:
+        _warn_coupled(model, recipe, train.batch_size // ranks.size)
     if not 0 <= (rate := recipe.weighting_lr or 0.0) <= 1:
         raise ValueError(f"`weighting_lr` must be in [0, 1]; got {rate}. 5e-4 is usual.")
     state = make_state(
@@ -105,6 +108,18 @@ def build(config: RunConfig, objects: Objects, ranks: Ranks = ALONE) -> BuiltRun
     if known := known_by(objects, model, recipe):
         json["objects"] = known
     return BuiltRun(config, dataset, state, json)
+
+
+def _warn_coupled(model: VAE, recipe: Recipe, part: int) -> None:
+    """Warn of what counts the images of a batch together, where each rank has a part of them."""
+    for coupling in (recipe.objective, model.likelihood):
+        if coupling.couples_images:
+            warnings.warn(
+                f"{type(coupling).__name__} counts the images of a batch together: each process "
+                f"does so for its own {part}, so the run is not that of one process. For more in "
+                "each, raise `batch_size`.",
+                stacklevel=4,
+            )
 
 
 def _try(state: TrainState, dataset: FactorDataset, config: RunConfig) -> None:

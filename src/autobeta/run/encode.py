@@ -1,5 +1,6 @@
 """Codes of any images under a run."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,11 @@ from autobeta.types import Representation
 
 
 def encode(
-    run: Run | Path | str, data: Images | Path | str, *, num_points: int | None = None
+    run: Run | Path | str,
+    data: Images | Path | str,
+    *,
+    num_points: int | None = None,
+    skip_broken: bool = False,
 ) -> Representation:
     """Codes of images under a trained run.
 
@@ -24,6 +29,7 @@ def encode(
         data: A data set, its name, a folder of images, a file of arrays, an array of images, shape
             (n, H, W) or (n, H, W, C), or a torch `Dataset` of images.
         num_points: Size of a seeded sample of the split "train"; all images if not given.
+        skip_broken: Leave out files of images that can't be read; they are named in a warning.
 
     Returns:
         Codes, log-variances, positions, and factors where the data have them.
@@ -33,7 +39,7 @@ def encode(
             is below 1.
     """
     run = run if isinstance(run, Run) else load_run(run)
-    dataset = dataset_for(run, data)
+    dataset = dataset_for(run, data, skip_broken=skip_broken)
     index = np.arange(dataset.num_images)
     if num_points is not None:
         if not isinstance(num_points, int) or num_points < 1:
@@ -44,7 +50,9 @@ def encode(
     return encode_dataset(run.model, dataset, index)
 
 
-def dataset_for(run: Run, data: Images | Path | str) -> FactorDataset:
+def dataset_for(
+    run: Run, data: Images | Path | str, *, skip_broken: bool = False
+) -> FactorDataset:
     """Images brought to the shape that a run takes; the run's own data as the run has them.
 
     Raises:
@@ -57,6 +65,7 @@ def dataset_for(run: Run, data: Images | Path | str) -> FactorDataset:
         named = own in registry.available("data")
         if data == own or (not named and Path(data).expanduser().resolve() == Path(own)):
             options = run.config.data_options
+    options = replace(options, skip_broken=skip_broken or options.skip_broken)
     dataset = as_dataset(data, options)
     if dataset.image_shape != run.image_shape:
         raise ValueError(

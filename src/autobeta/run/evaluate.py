@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from autobeta.data import FactorDataset
-from autobeta.metrics import check_metrics, image_quality, score
+from autobeta.metrics import check_metrics, image_quality, needed, score
 from autobeta.models import VAE
 from autobeta.run import folder as files
 from autobeta.run.codes import (
@@ -97,6 +97,23 @@ def evaluate_model(
     return result
 
 
+def check_asked(config: EvaluationConfig, dataset: FactorDataset) -> None:
+    """Refuse metrics that can't be computed, before there are codes of the data set.
+
+    Raises:
+        ValueError: If there is no such metric, or it needs factors and the images have none.
+    """
+    names = config.metrics or ()
+    check_metrics(names)
+    lacking = [name for name in names if "factors" in needed(name)]
+    if lacking and dataset.factor_values is None:
+        raise ValueError(
+            f"`metrics` must do without labels, since {dataset.source} have none; got "
+            f"{', '.join(lacking)}. Leave them out, or add labels: to a folder a labels.csv with "
+            "a row for each image, to a file of arrays the array 'factors' (docs/data.md)."
+        )
+
+
 def evaluate(
     run: Run | Path | str,
     config: EvaluationConfig | None = None,
@@ -121,7 +138,7 @@ def evaluate(
     run = run if isinstance(run, Run) else load_run(run)
     config = config or EvaluationConfig()
     dataset = run.open(data)
-    check_metrics(config.metrics or (), has_factors=dataset.factor_values is not None)
+    check_asked(config, dataset)
     with files.locked(run.folder):
         _, step = newest(run.folder, run.config.train.steps)
         if step != run.step:

@@ -11,19 +11,19 @@ import torch
 
 from autobeta import registry
 from autobeta.methods import Recipe
-from autobeta.metrics import check_metrics, printed_name
+from autobeta.metrics import printed_name
 from autobeta.models import AbstractLikelihood
 from autobeta.run import folder as files
 from autobeta.run.build import BuiltRun, build
-from autobeta.run.evaluate import evaluate_model
+from autobeta.run.evaluate import check_asked, evaluate_model
 from autobeta.run.identity import claim, refuse_foreign
 from autobeta.run.load import Run, load_weights, trained_steps
 from autobeta.run.objects import Images, MakeRecipe, Network, Objects
 from autobeta.settings import EvaluationConfig, RunConfig
 from autobeta.training import Callback, fit
 from autobeta.training.checkpoint import write_tensors
-from autobeta.training.machine import free_cores
-from autobeta.training.ranks import first_does, joined
+from autobeta.training.machine import free_cores, warn_of_too_many
+from autobeta.training.ranks import Ranks, all_do, first_does, joined, naming_the_rank
 from autobeta.training.seeding import seed_everything
 
 
@@ -66,6 +66,7 @@ def train(
     Raises:
         ValueError: If a setting is refused, or the folder holds another run, or other files.
         RuntimeError: If another process trains in the folder.
+        RankError: If another of the processes that torchrun started has refused the run.
         DivergedError: If the loss left the finite numbers.
         InterruptedRunError: After a checkpoint, if Ctrl-C or SIGTERM asked for a stop.
 
@@ -84,18 +85,19 @@ def train(
     given = Objects(data=data, network=network, likelihood=likelihood, recipe=recipe)
     evaluation = evaluation or EvaluationConfig()
     with joined() as ranks, _threads(config, folder):
-        seed_everything(config.train.seed)
-        parts = build(_as_begun(config, folder), given, ranks)
-        check_metrics(
-            evaluation.metrics or (), has_factors=parts.dataset.factor_values is not None
-        )
+        parts = all_do(ranks, lambda: _prepared(config, folder, given, evaluation, ranks))
         with ExitStack() as held:
             first_does(ranks, lambda: _take(folder, parts, held, extend=extend))
+<<<<<<< HEAD
             following = following if ranks.first else []
             for callback in following:
                 if isinstance(callback, AbstractContextManager):
                     held.enter_context(callback)
             _fit(folder, parts, following)
+=======
+            with naming_the_rank(ranks):
+                _fit(folder, parts, following if ranks.first else [])
+>>>>>>> mend
             model, step = parts.state.model.eval(), parts.config.train.steps
             wanted = _missing_evaluation(folder, parts, evaluation) if ranks.first else None
             if wanted is not None:
@@ -104,6 +106,16 @@ def train(
                     if (end := getattr(callback, "end", None)) is not None:
                         end(folder)
     return Run(folder, parts.config, model, parts.dataset.image_shape, step, given)
+
+
+def _prepared(
+    config: RunConfig, folder: Path, given: Objects, evaluation: EvaluationConfig, ranks: Ranks
+) -> BuiltRun:
+    """The run's parts, once all that needs no folder to be refused has been."""
+    seed_everything(config.train.seed)
+    parts = build(_as_begun(config, folder), given, ranks)
+    check_asked(evaluation, parts.dataset)
+    return parts
 
 
 def _take(folder: Path, parts: BuiltRun, held: ExitStack, *, extend: bool) -> None:
@@ -194,6 +206,8 @@ def _threads(config: RunConfig, folder: Path) -> Iterator[None]:
     number = config.train.threads
     if number is None and before > 1:
         number = min(before, _kept_threads(folder) or free_cores())
+    if config.train.threads is not None:
+        warn_of_too_many(config.train.threads)
     torch.set_num_threads(number or before)
     try:
         yield

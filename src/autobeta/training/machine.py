@@ -6,6 +6,7 @@ import os
 import shutil
 import sysconfig
 import time
+import warnings
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
@@ -50,6 +51,16 @@ def free_cores(seconds: float = 0.1) -> int:
     assert after is not None
     idle = (after - before) / (time.monotonic() - begin)
     return max(1, min(usable, round(idle)))
+
+
+def warn_of_too_many(threads: int) -> None:
+    """Warn if there are more threads than cores that this process may use."""
+    if threads > (usable := cpu_count()):
+        warnings.warn(
+            f"`threads` is {threads}, and this process may use {usable} of the machine's cores; "
+            "the others wait and slow all down. Leave it out to take the cores that are free.",
+            stacklevel=3,
+        )
 
 
 def _idle_time() -> float | None:

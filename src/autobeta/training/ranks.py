@@ -8,11 +8,19 @@ ranks hold the same weights and the same beta.
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from contextvars import ContextVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 import torch.distributed as dist
+
+# imported within a group, its functions' defaults keep it, and its threads abort Python's exit
+import torch.distributed.nn.functional
 from torch import Tensor, nn
+
+from autobeta.errors import DivergedError, InterruptedRunError, RankError
+
+Result = TypeVar("Result")
 
 
 class Ranks(NamedTuple):
@@ -30,22 +38,29 @@ class Ranks(NamedTuple):
 
 
 ALONE = Ranks()
+_within: ContextVar[Ranks] = ContextVar("_within", default=ALONE)
 
 
 @contextmanager
 def joined() -> Iterator[Ranks]:
     """Join the processes that torchrun started for this one; alone where it did not.
 
-    A process whose group the caller has made is left alone: it trains a run of its own.
+    A process whose group the caller has made is left alone: it trains a run of its own. Within
+    another `joined` it is that one's.
     """
+    if (ranks := _within.get()) is not ALONE:
+        yield ranks
+        return
     ranks = launched()
     if ranks.size == 1 or not dist.is_available() or dist.is_initialized():
         yield ALONE
         return
     dist.init_process_group("cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo")
+    token = _within.set(ranks)
     try:
         yield ranks
     finally:
+        _within.reset(token)
         dist.destroy_process_group()
 
 
@@ -56,24 +71,51 @@ def launched() -> Ranks:
     return Ranks(*(int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK")))
 
 
-def first_does(ranks: Ranks, action: Callable[[], object]) -> None:
-    """Let the first rank act while the others wait; its failure is theirs.
+def all_do(ranks: Ranks, action: Callable[[], Result]) -> Result:
+    """What each rank's action gives, once all have done theirs; if one fails, all do.
 
     Raises:
-        RuntimeError: On the other ranks, if it failed on the first.
+        RankError: On ranks that did not fail themselves, with what the first of the others says.
     """
     if ranks.size == 1:
-        action()
-        return
-    done = torch.zeros(())
+        return action()
     try:
-        if ranks.first:
-            action()
-            done.fill_(1)
-    finally:
-        dist.broadcast(done, 0)
-    if not ranks.first and not done:
-        raise RuntimeError("the first process has refused the run; its message says why.")
+        found = action()
+    except BaseException as error:
+        _failures(ranks, str(error) or repr(error))
+        raise
+    for rank, why in _failures(ranks, None):
+        raise RankError(rank, why)
+    return found
+
+
+def first_does(ranks: Ranks, action: Callable[[], object]) -> None:
+    """Let the first rank act while the others wait; its failure is theirs, as in `all_do`."""
+    all_do(ranks, action if ranks.first else lambda: None)
+
+
+def _failures(ranks: Ranks, own: str | None) -> list[tuple[int, str]]:
+    """Which ranks failed, and what they say; None says nothing of this one."""
+    said: list[str | None] = [None] * ranks.size
+    dist.all_gather_object(said, own)
+    return [(rank, why) for rank, why in enumerate(said) if why is not None]
+
+
+@contextmanager
+def naming_the_rank(ranks: Ranks) -> Iterator[None]:
+    """Say which rank failed where the others can't learn of it; stops concern all of them.
+
+    Raises:
+        RankError: In place of an error that this rank has alone.
+    """
+    try:
+        yield
+    except (InterruptedRunError, DivergedError):
+        raise
+    except Exception as error:
+        if ranks.size == 1:
+            raise
+        raise RankError(ranks.rank, str(error) or repr(error)) from error
 
 
 def largest(ranks: Ranks, number: int) -> int:

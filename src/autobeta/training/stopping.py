@@ -20,7 +20,7 @@ def stop_on_signals() -> Iterator[StopRequest]:
     def handle(number: int, frame: FrameType | None) -> None:
         del frame
         if request.signal_number:
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt("interrupted; the steps since the last checkpoint are lost")
         request.signal_number = number
 
     former = {}

@@ -23,8 +23,9 @@ Key = TypeVar("Key", bound=Hashable)
 
 _ORIENTATION = 0x112  # of EXIF
 _TOGETHER = 64  # images that a thread takes at a time
-_GREY = ("1", "L", "LA", "La")
-_MANY_BITS = ("I", "F", "I;16", "I;16B", "I;16L", "I;16N")
+_16_BITS = ("I", "I;16", "I;16B", "I;16L", "I;16N")
+_GREY = ("1", "L", "LA", "La", *_16_BITS)
+WAY_OUT = "Repair, convert or remove it."
 _NO_PIXELS = {"BUFR", "EPS", "GRIB", "HDF5", "MPEG", "WMF"}  # drawings, or read by other programs
 
 
@@ -125,18 +126,29 @@ def _upright(image: Any) -> Any:  # noqa: ANN401 - PIL.Image.Image
     """An opened image, grey or RGB, turned as its file says, on white."""
     from PIL import Image, ImageOps
 
-    if image.mode in _MANY_BITS:
+    if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
         raise ValueError(
-            f"mode {image.mode}, not 8 bits per channel; of 16 bits, save "
-            "Image.fromarray((numpy.asarray(image) // 257).astype(numpy.uint8))"
+            f"numbers of 32 bits (mode {image.mode}), which do not say how large white is; save "
+            "Image.fromarray((numpy.asarray(image) * (255 / white)).round().astype(numpy.uint8))"
         )
     mode = "L" if image.mode in _GREY else "RGB"
     upright = ImageOps.exif_transpose(image) if image.getexif().get(_ORIENTATION) else image
+    if image.mode in _16_BITS:
+        return _of_8_bits(upright)
     if upright.has_transparency_data:
         upright = upright.convert("RGBA")
         white = Image.new("RGBA", upright.size, "white")
         upright = Image.alpha_composite(white, upright)
     return upright.convert(mode)
+
+
+def _of_8_bits(image: Any) -> Any:  # noqa: ANN401 - PIL.Image.Image
+    """A grey image of 16 bits in 8, rounded: 0 to 65535 become 0 to 255."""
+    from PIL import Image
+
+    values = np.asarray(image)
+    clear = values == image.info.get("transparency", -1)
+    return Image.fromarray(np.where(clear, 255, np.rint(values / 257)).astype(np.uint8))
 
 
 @contextmanager
@@ -145,13 +157,12 @@ def _opened(path: Path, data: bytes | None = None) -> Iterator[Any]:
     from PIL import Image
 
     formats = _formats()
-    way_out = "Repair, convert or remove it."
     if data is None and not path.exists():
         raise FileNotFoundError(f"`{shown(path)}` must be an image; found nothing there.")
     # filters are those of all threads, so only the first sets them; see `decoded`
     first = threading.current_thread() is threading.main_thread()
     with (
-        reading(path, "readable image", way_out),
+        reading(path, "readable image", WAY_OUT),
         quiet() if first else nullcontext(),
         Image.open(path if data is None else BytesIO(data), formats=formats) as image,
     ):

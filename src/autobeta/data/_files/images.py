@@ -9,7 +9,7 @@ from jaxtyping import Int
 
 from autobeta.data._core.dataset import Images
 from autobeta.data._core.labels import Labels
-from autobeta.data._core.pixels import Pixels, decode, decoded, is_grey, of_one_size
+from autobeta.data._core.pixels import WAY_OUT, Pixels, decode, decoded, is_grey, of_one_size
 from autobeta.data._core.prepare import Conversion
 from autobeta.data._files.archives import Archive
 from autobeta.settings import DataOptions
@@ -127,7 +127,15 @@ def _whole(path: Path, data: bytes | None) -> bool:
     return decode(path, data) is not None
 
 
+def refuse_broken(count: int, source: Source) -> None:
+    """A ValueError that names all of `count` images that can't be read, if there are any."""
+    _refuse(_tried(range(count), source, _whole)[1])
+
+
 def _refuse(broken: dict[int, str]) -> None:
     if broken:
-        said = "\n".join(broken.values())
-        raise ValueError(f"{said}\nTo take the other images alone, use --skip-broken.")
+        said = "\n".join(sentence.removesuffix(f" {WAY_OUT}") for sentence in broken.values())
+        raise ValueError(
+            f"{said}\nRepair, convert or remove what is broken, or take the other images alone: "
+            "--skip-broken of train METHOD, suggest, encode and data; skip_broken=True in Python."
+        )

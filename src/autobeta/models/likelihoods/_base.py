@@ -26,6 +26,9 @@ class AbstractLikelihood(nn.Module):
     """
 
     log_sigma: Tensor
+    couples_images = False
+    """Whether the images of a batch count together; several processes then do so each for its own
+    part."""
 
     @abstractmethod
     def nll(self, outputs: Images, x: Images) -> PerImage:

@@ -30,6 +30,8 @@ class OptimalSigmaGaussian(AbstractLikelihood):
         The authors recompute sigma on evaluation batches too.
     """
 
+    couples_images = True
+
     def __init__(self, log_sigma_min: float = -6.0) -> None:
         super().__init__()
         self.log_sigma_min = log_sigma_min
