@@ -86,17 +86,18 @@ def test_a_run_on_the_cpu_leaves_the_cuda_generator_alone(tmp_path):
 
 @pytest.mark.parametrize("method", registry.available("methods"))
 def test_no_step_between_two_lines_waits_for_the_device(method):
-    from autobeta.training.loop import _update
+    from autobeta.training.loop import _update, make_forward
 
     settings = config(method, steps=100, log_every=100)
     state = build(settings, Objects()).state
     for module in state.modules().values():
         module.train()
+    forward = make_forward(state, settings.train)
     for _ in range(3):
-        _update(state, settings.train)
+        _update(state, settings.train, forward)
     torch.cuda.set_sync_debug_mode("error")
     try:
         for _ in range(3):
-            assert _update(state, settings.train) is None
+            assert _update(state, settings.train, forward) is None
     finally:
         torch.cuda.set_sync_debug_mode("default")
