@@ -1,6 +1,6 @@
 """Images per second on one CUDA card, of 1 to 8 processes at once: `fit` and a plain loop.
 
-python benchmarks/gpu.py --json benchmarks/gpu.json
+python benchmarks/gpu.py --json
 """
 
 import argparse
@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import platform
 import time
-from pathlib import Path
 
 NUMBERS, BATCH, CHUNK, WARMUP = (1, 2, 4, 8), 64, 50, 3
 ARMS = ("plain", "ours", "launched")
@@ -55,6 +54,7 @@ def chunks(rank, numbers, seconds, gate, report):
                 torch.cuda.synchronize()
                 done += CHUNK
             report(number, done * BATCH / (time.perf_counter() - begin))
+    gate.wait()  # none begins with the next while others measure
 
 
 def run(case, wanted):
@@ -125,7 +125,7 @@ def main():
     import torch
 
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--json", type=Path, help="write the figures there")
+    parser.add_argument("--json", action="store_true", help="print one JSON object last")
     parser.add_argument("--seconds", type=float, default=1.5, help="that each is measured")
     given = parser.parse_args()
     if not torch.cuda.is_available():
@@ -141,9 +141,8 @@ def main():
     settings = f"64 x 64 x 1, batch {BATCH}, {given.seconds} s each, one thread a process"
     rates = together(given.seconds)
     found = {"machine": machine, "settings": settings, "images_per_second": rates}
-    print(json.dumps(found))
     if given.json:
-        given.json.write_text(json.dumps(found, indent=2) + "\n")
+        print(json.dumps(found))
 
 
 if __name__ == "__main__":

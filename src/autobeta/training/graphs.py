@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from autobeta.models import DiagonalGaussian, VAEOutput
+from autobeta.objectives import AbstractAdversarialObjective
 from autobeta.training.forward import Forward
 from autobeta.types import Images, Scalar, Terms
 
@@ -29,55 +30,51 @@ def is_static(forward: Forward) -> bool:
 
 def _is_plain(module: nn.Module) -> bool:
     known = type(module).__module__.partition(".")[0] in ("torch", "autobeta")
-    hooks = (module._forward_hooks, module._forward_pre_hooks, module._backward_hooks)
-    return known and not any(hooks)
+    forward = (module._forward_hooks, module._forward_pre_hooks)
+    backward = (module._backward_hooks, module._backward_pre_hooks)
+    return known and not any((*forward, *backward))
 
 
 class GraphedForward:
     """`Forward` captured at its first batch; all batches must have one shape.
 
     The output is detached, and overwritten by the next batch. Where nothing can be captured,
-    `forward` goes on launching its kernels, with a warning.
+    `refused` is true and `forward` goes on launching its kernels, with a warning.
     """
 
     def __init__(self, forward: Forward) -> None:
         self._forward = forward
         self._x: Tensor | None = None
         self._output: VAEOutput | None = None
-        self._terms: _Graphs | None = None
-        self._adversary: _Graphs | None = None
+        self._graphs: list[_Graphs] = []
         self.refused = False
 
     def __call__(self, x: Images) -> tuple[VAEOutput, Terms]:
         """Output and terms of one batch."""
-        if self._terms is None and not self.refused:
-            self._x = x.clone()
-            self._terms = self._captured(self._compute)
-        if self._terms is None or self._x is None:
+        if not self._graphs and not self.refused:
+            self._try_to_capture(x)
+        if self.refused:
             return self._forward(x)
+        assert self._x is not None
         self._x.copy_(x)
-        terms = self._terms()
+        terms = self._graphs[0]()
         assert self._output is not None
         return self._output, terms
 
     def adversary_loss(self, output: VAEOutput) -> Scalar:
         """Loss of the objective's own network on the same batch."""
-        if self._adversary is None and not self.refused:
-            self._adversary = self._captured(lambda: {"": self._forward.adversary_loss(output)})
-        if self._adversary is None:
+        if self.refused:
             return self._forward.adversary_loss(output)
-        return self._adversary()[""]
+        return self._graphs[1]()["adversary"]
 
-    def _compute(self) -> Terms:
-        assert self._x is not None
-        output, terms = self._forward(self._x)
-        self._output = _detached(output)
-        return terms
-
-    def _captured(self, compute: Callable[[], Terms]) -> "_Graphs | None":
+    def _try_to_capture(self, x: Images) -> None:
+        self._x = x.clone()
+        wanted = [self._terms]
+        if isinstance(self._forward.objective, AbstractAdversarialObjective):
+            wanted.append(self._adversary)
         kept = copy.deepcopy(self._forward.state_dict())
         try:
-            return _capture(compute, self._forward)
+            self._graphs = _capture(wanted, self._forward)
         except RuntimeError as error:
             self.refused = True
             reason = str(error).partition("\n")[0]
@@ -85,9 +82,18 @@ class GraphedForward:
                 f"the network is trained without a CUDA graph, which is slower: {reason}",
                 stacklevel=3,
             )
-            return None
         finally:
             self._forward.load_state_dict(kept)  # what the passes before have moved
+
+    def _terms(self) -> Terms:
+        assert self._x is not None
+        output, terms = self._forward(self._x)
+        self._output = _detached(output)
+        return terms
+
+    def _adversary(self) -> Terms:
+        assert self._output is not None
+        return {"adversary": self._forward.adversary_loss(self._output)}
 
 
 class _Graphs:
@@ -129,11 +135,17 @@ class _Replay(torch.autograd.Function):
         return None, *(g if g is None else g.detach() for g in ctx.graphs.gradients)
 
 
-def _capture(compute: Callable[[], Terms], forward: Forward) -> _Graphs:
+def _capture(wanted: list[Callable[[], Terms]], forward: Forward) -> list[_Graphs]:
     parameters = [p for p in forward.parameters() if p.requires_grad]
     device = parameters[0].device
     with torch.cuda.device(device), torch.random.fork_rng([device]):
-        return _Graphs(compute, parameters)
+        try:
+            return [_Graphs(compute, parameters) for compute in wanted]
+        except RuntimeError:
+            # a capture that fails leaves the generator's state unusable
+            generator = torch.cuda.default_generators[device.index]
+            generator.graphsafe_set_state(torch.Generator(device))
+            raise
 
 
 def _rehearse(
@@ -141,8 +153,7 @@ def _rehearse(
 ) -> None:
     """Pass forward and backward on the stream of the capture, which must find all prepared.
 
-    The last pass is refused, by a RuntimeError, if it waits for the device: a capture that fails
-    leaves torch's generator unusable.
+    The last pass is refused, by a RuntimeError, if it waits for the device.
     """
     before = torch.cuda.get_sync_debug_mode()
     stream.wait_stream(torch.cuda.current_stream())
