@@ -57,7 +57,7 @@ def plain(options):
 
     found = torch.from_numpy(images(options)).permute(0, 3, 1, 2).float().contiguous() / 255
     loader = DataLoader(TensorDataset(found), options.batch, shuffle=True, drop_last=True)
-    encoder, decoder = plain_network(options)
+    encoder, decoder = (part.to(options.device) for part in plain_network(options))
     parameters = [*encoder.parameters(), *decoder.parameters()]
     optimizer = torch.optim.Adam(parameters, 5e-4)
 
@@ -69,8 +69,10 @@ def plain(options):
 
     def go(steps):
         for _ in range(steps):
-            (x,) = next(batches)
-            with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "bfloat16"):
+            x = next(batches)[0].to(options.device)
+            with torch.autocast(
+                options.device, torch.bfloat16, enabled=options.precision == "bfloat16"
+            ):
                 mean, logvar = encoder(x).float().chunk(2, dim=1)
                 z = mean + torch.randn_like(mean) * torch.exp(0.5 * logvar)
                 outputs = decoder(z).float()
@@ -145,10 +147,10 @@ def pythae(options):
     return go
 
 
-def ours(options):
+def ours(options, wanted=None):
     """`fit` with its batches, weighting, log and checkpoints, as `autobeta train` runs it.
 
-    It goes on and on; at a line of its log it waits to be told to.
+    It goes on and on; each line of its log takes the next of `wanted`.
     """
     from autobeta import DataOptions, ModelConfig, RunConfig, TrainConfig
     from autobeta.run.build import build
@@ -159,7 +161,7 @@ def ours(options):
         steps=10**9,
         batch_size=options.batch,
         precision=options.precision,
-        device="cpu",
+        device=options.device,
         compile=options.compile,
         log_every=options.steps,
     )
@@ -168,7 +170,7 @@ def ours(options):
     config = RunConfig(method=options.method, data_options=data, model=model, train=settings)
     built = build(config, Objects(data=images(options)))
     options.precision = built.config.train.precision
-    wanted = timed(options)
+    wanted = wanted or timed(options)
     next(wanted)
     fit(
         built.state,
@@ -232,6 +234,7 @@ def main():
     parser.add_argument("--network", choices=sorted(MODULES), default="burgess")
     parser.add_argument("--method", default="vae")
     parser.add_argument("--precision", default="float32")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--size", type=int, default=64)

@@ -4,116 +4,145 @@ python benchmarks/gpu.py --json
 """
 
 import argparse
+import datetime
 import json
 import multiprocessing
+import os
 import platform
 import time
 
-import torch
-
-STEPS, WARMUP, BATCH = 300, 50, 64
-
-
-def plain(precision):
-    """What users write: a DataLoader, contiguous float32 batches, Adam."""
-    from torch.utils.data import DataLoader, TensorDataset
-
-    from autobeta.data import load_data
-    from autobeta.models import VAE, Bernoulli
-    from autobeta.models.networks import conv64
-
-    toy = load_data("toy")
-    shape = toy.image_shape
-    images = torch.from_numpy(toy.images(toy.splits["train"])).permute(0, 3, 1, 2).float() / 255
-    loader = DataLoader(TensorDataset(images), BATCH, shuffle=True, drop_last=True, num_workers=0)
-    model = VAE(conv64.encoder(shape, 10), conv64.decoder(shape, 10), Bernoulli()).cuda()
-    model = model.to(memory_format=torch.contiguous_format)
-    optimizer = torch.optim.Adam(model.parameters(), 5e-4)
-    done, begin = 0, 0.0
-    while done < WARMUP + STEPS:
-        for (batch,) in loader:
-            if done == WARMUP:
-                torch.cuda.synchronize()
-                begin = time.perf_counter()
-            x = batch.cuda()
-            with torch.autocast("cuda", torch.bfloat16, enabled=precision == "bfloat16"):
-                output = model(x)
-            kl = output.posterior.kl().sum(dim=1).mean()
-            loss = output.likelihood.nll(output.outputs, x).mean() + kl
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            done += 1
-            if done == WARMUP + STEPS:
-                break
-    torch.cuda.synchronize()
-    return STEPS * BATCH / (time.perf_counter() - begin)
+NUMBERS, BATCH, CHUNK, WARMUP = (1, 2, 4, 8), 64, 50, 3
+ARMS = ("plain", "ours", "launched")
+"""The plain loop; ours; ours with its kernels launched one by one, without CUDA graphs."""
+CASES = [
+    (network, method, precision, arm)
+    for network, method in (("burgess", "vae"), ("conv64", "vae"), ("burgess", "dynamicvae"))
+    for precision in ("float32", "bfloat16")
+    for arm in ARMS
+    if method == "vae" or arm != "plain"
+]
+ONE = [("burgess", method, "float32", arm) for method in ("factorvae", "lvae") for arm in ARMS[1:]]
 
 
-def ours(precision):
-    """The real loop: data on the device, weighting, log."""
-    from autobeta import RunConfig, TrainConfig
-    from autobeta.run.build import build
-    from autobeta.run.objects import Objects
-    from autobeta.training import fit
-
-    settings = TrainConfig(steps=WARMUP, batch_size=BATCH, device="cuda", precision=precision)
-    state = build(RunConfig(method="dynamicvae", data="toy", train=settings), Objects()).state
-    fit(state, settings)
-    longer = TrainConfig(
-        steps=WARMUP + STEPS, batch_size=BATCH, device="cuda", precision=precision
+def options(network, method, precision):
+    return argparse.Namespace(
+        network=network,
+        method=method,
+        precision=precision,
+        device="cuda",
+        batch=BATCH,
+        size=64,
+        channels=1,
+        steps=CHUNK,
+        compile=False,
     )
-    torch.cuda.synchronize()
-    begin = time.perf_counter()
-    fit(state, longer)
-    torch.cuda.synchronize()
-    return STEPS * BATCH / (time.perf_counter() - begin)
 
 
-ARMS = {"plain": plain, "ours": ours}
+def chunks(rank, numbers, seconds, gate, report):
+    """Each `next` is the end of CHUNK steps, measured by the first so many of the processes."""
+    import torch
+
+    for _ in range(WARMUP):
+        yield
+    for number in numbers:
+        torch.cuda.synchronize()
+        gate.wait()
+        if rank < number:
+            begin, done = time.perf_counter(), 0
+            while time.perf_counter() - begin < seconds:
+                yield
+                torch.cuda.synchronize()
+                done += CHUNK
+            report(number, done * BATCH / (time.perf_counter() - begin))
+    gate.wait()  # none begins with the next while others measure
 
 
-def work(arm, precision, gate, queue):
+def run(case, wanted):
+    import _arms
+    import torch
+
+    from autobeta.training import loop
+
+    network, method, precision, arm = case
+    given = options(network, method, precision)
+    torch.manual_seed(0)
+    is_static = loop.is_static
+    try:
+        if arm == "plain":
+            go = _arms.plain(given)
+            while True:
+                go(CHUNK)
+                next(wanted)
+        if arm == "launched":
+            loop.is_static = lambda forward: False
+        _arms.ours(given, wanted)
+    except StopIteration:
+        pass
+    finally:
+        loop.is_static = is_static
+
+
+def work(rank, seconds, gate, queue):
+    import torch
+
     torch.set_num_threads(1)
     torch.zeros(1, device="cuda")
-    gate.wait()
-    queue.put(ARMS[arm](precision))
+    for case in CASES + ONE:
+        numbers = NUMBERS if case in CASES else (1,)
+
+        def report(number, rate, case=case):
+            queue.put((" ".join(case), number, rate))
+
+        run(case, chunks(rank, numbers, seconds, gate, report))
+    queue.put(None)
 
 
-def together(arm, precision, number):
-    """Sum of the images per second of so many processes that begin at once."""
+def together(seconds):
+    """The sum of the images per second of so many processes at once, by case and number."""
     context = multiprocessing.get_context("spawn")
-    gate, queue = context.Barrier(number), context.Queue()
+    gate, queue = context.Barrier(max(NUMBERS)), context.Queue()
     processes = [
-        context.Process(target=work, args=(arm, precision, gate, queue)) for _ in range(number)
+        context.Process(target=work, args=(rank, seconds, gate, queue))
+        for rank in range(max(NUMBERS))
     ]
     for process in processes:
         process.start()
-    rates = [queue.get() for _ in processes]
+    found, ended = {}, 0
+    while ended < len(processes):
+        if (entry := queue.get(timeout=120)) is None:
+            ended += 1
+            continue
+        case, number, rate = entry
+        name = f"{case} x{number}"
+        found[name] = found.get(name, 0) + rate
+        print(name, round(rate), flush=True)
     for process in processes:
         process.join()
-    return round(sum(rates))
+    return {name: round(rate) for name, rate in sorted(found.items())}
 
 
 def main():
+    import torch
+
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
-    parser.parse_args()
+    parser.add_argument("--seconds", type=float, default=1.5, help="that each is measured")
+    given = parser.parse_args()
     if not torch.cuda.is_available():
         print("There is no CUDA device here.")
         return
-    rates = {}
-    for precision in ("float32", "bfloat16"):
-        for number in (1, 2, 4, 8):
-            for arm in ARMS:
-                rates[f"{arm} {precision} x{number}"] = together(arm, precision, number)
-                print(f"{arm} {precision} x{number}", rates[f"{arm} {precision} x{number}"])
     machine = {
         "card": torch.cuda.get_device_name(),
+        "cores": len(os.sched_getaffinity(0)),
         "torch": torch.__version__,
         "python": platform.python_version(),
+        "date": datetime.date.today().isoformat(),
     }
-    print(json.dumps({"machine": machine, "images_per_second": rates}))
+    settings = f"64 x 64 x 1, batch {BATCH}, {given.seconds} s each, one thread a process"
+    rates = together(given.seconds)
+    found = {"machine": machine, "settings": settings, "images_per_second": rates}
+    if given.json:
+        print(json.dumps(found))
 
 
 if __name__ == "__main__":

@@ -48,6 +48,13 @@ def global_state_guard():
 
 
 @pytest.fixture
+def deterministic():
+    """cuDNN without atomic additions, which make the last bits differ from run to run."""
+    with torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=True):
+        yield
+
+
+@pytest.fixture
 def unchecked():
     """For tests that step a controller thousands of times: shapes are checked by the others."""
     config.update("jaxtyping_disable", True)

@@ -8,6 +8,7 @@ import sys
 import time
 
 import pytest
+import torch
 
 from autobeta.run import folder as files
 
@@ -112,6 +113,58 @@ def test_ranks_have_other_images_and_the_same_beta_and_weights_to_the_bit(tmp_pa
     a, b = (json.loads((tmp_path / f"rank{i}.json").read_text()) for i in range(2))
     assert a.pop("batch") != b.pop("batch")
     assert a == b
+
+
+ON_ONE_CARD = """
+import json, os, sys
+from pathlib import Path
+import torch
+import torch.distributed as dist
+from autobeta import RunConfig, TrainConfig, ModelConfig, DataOptions
+from autobeta.run.build import build
+from autobeta.run.objects import Objects
+from autobeta.training import loop
+from autobeta.training.graphs import GraphedForward
+from autobeta.training.ranks import ALONE, Ranks
+
+train = TrainConfig(steps=12, batch_size=16, log_every=3, device="cuda")
+data = DataOptions(image_size=32)
+model = ModelConfig(architecture="burgess")
+config = RunConfig(
+    method="dynamicvae", data="toy", data_options=data, model=model, train=train
+)
+backend, rank, size = sys.argv[1], int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+dist.init_process_group(backend)  # NCCL takes no card twice, gloo does
+dist.all_reduce(torch.ones(1, device="cuda"))
+made, make = [], loop.make_forward
+loop.make_forward = lambda *args: made.append(make(*args)) or made[-1]
+def trained(ranks):
+    torch.manual_seed(0)
+    state = build(config, Objects(), ranks).state
+    log = loop.fit(state, train)
+    assert isinstance(made[-1], GraphedForward) and not made[-1].refused
+    return log[-1], [p.double().sum().item() for p in state.model.parameters()]
+alone, _ = trained(ALONE)
+if size == 1:
+    joint, weights = alone, []
+else:
+    joint, weights = trained(Ranks(rank, size, 0))
+found = {"weights": weights, "alone": alone["loss"], "joint": joint["loss"]}
+Path(f"rank{rank}.json").write_text(json.dumps(found))
+dist.destroy_process_group()
+"""
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize(("backend", "processes"), [("gloo", 2), ("nccl", 1)])
+def test_graphs_are_captured_beside_a_process_group(tmp_path, backend, processes):
+    (tmp_path / "script.py").write_text(ON_ONE_CARD)
+    done = torchrun("script.py", backend, folder=tmp_path, processes=processes)
+    assert done.returncode == 0, done.stderr
+    found = [json.loads((tmp_path / f"rank{i}.json").read_text()) for i in range(processes)]
+    assert all(one["weights"] == found[0]["weights"] for one in found)
+    assert found[0]["joint"] == pytest.approx(found[0]["alone"], rel=1e-3)
 
 
 def test_images_that_count_together_are_warned_of_once(tmp_path):

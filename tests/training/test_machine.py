@@ -162,10 +162,9 @@ def test_compile_is_refused_before_the_folder_is_claimed(tmp_path, monkeypatch, 
     assert not (tmp_path / "run").exists()
 
 
-def test_compile_needs_triton_on_cuda(monkeypatch):
-    monkeypatch.setattr(machine, "find_spec", lambda name: None)
-    with pytest.raises(ValueError, match="found no package triton"):
-        machine.check_compiler(torch.device("cuda"))
+def test_compile_needs_no_compiler_on_cuda(monkeypatch):
+    monkeypatch.setattr(machine.shutil, "which", lambda name: None)
+    machine.check_compiler(torch.device("cuda"))
 
 
 @pytest.mark.slow

@@ -2,18 +2,16 @@
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from autobeta.errors import InterruptedRunError
-from autobeta.models import VAE, VAEOutput
-from autobeta.objectives import AbstractAdversarialObjective
+from autobeta.models import VAEOutput
 from autobeta.run import folder as files
 from autobeta.settings import TrainConfig
 from autobeta.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
+from autobeta.training.forward import Forward
+from autobeta.training.graphs import GraphedForward, is_static
 from autobeta.training.machine import keep_freed_memory
 from autobeta.training.monitor import check_finite, log_row
 from autobeta.training.ranks import largest, mean_gradients, mean_terms
@@ -52,7 +50,7 @@ def fit(
         ValueError: If the checkpoint is damaged.
     """
     keep_freed_memory()
-    forward = _compiled(state.model) if config.compile else state.model
+    forward = make_forward(state, config)
     log = _resume(state, config, folder)
     for callback in callbacks:
         if (begin := getattr(callback, "begin", None)) is not None:
@@ -80,18 +78,21 @@ def fit(
     return log
 
 
-def _compiled(model: VAE) -> VAE:
-    """The same networks compiled; noise and likelihood are as ever."""
-    parts: list[Any] = [torch.compile(part) for part in (model.encoder, model.decoder)]
-    return VAE(parts[0], parts[1], model.likelihood)
+def make_forward(state: TrainState, config: TrainConfig) -> Forward | GraphedForward:
+    """What leads a batch to output and terms; on CUDA as graphs where the modules allow it."""
+    forward = Forward(state, config)
+    if state.device.type == "cuda" and (config.compile or is_static(forward)):
+        return GraphedForward(forward)
+    return forward
 
 
-def _update(state: TrainState, config: TrainConfig, forward: VAE) -> dict[str, Any] | None:
+def _update(
+    state: TrainState, config: TrainConfig, forward: Forward | GraphedForward
+) -> dict[str, Any] | None:
     """One optimiser update; returns a line of the log when one is due."""
     x = next(state.batches)
-    with _precision(state, config):
-        output = forward(x, state.ranks.rank, state.ranks.size)
-    terms = mean_terms(state.ranks, state.objective(x, output))
+    output, terms = forward(x)
+    terms = mean_terms(state.ranks, terms)
     loss = state.weighting(terms, state.step)
     logging = (state.step + 1) % config.log_every == 0 or state.step + 1 == config.steps
     weights = effective_weights(loss, terms) if logging else {}
@@ -100,27 +101,22 @@ def _update(state: TrainState, config: TrainConfig, forward: VAE) -> dict[str, A
     mean_gradients(state.ranks, state.optimizer)
     state.optimizer.step()
     if state.adversary is not None:
-        _update_adversary(state, output)
+        _update_adversary(state, forward, output)
     state.kl_sum += terms["kl"].detach().sum()
     state.kl_count += 1
     state.step += 1
     return log_row(state, output, terms, loss, weights) if logging else None
 
 
-def _update_adversary(state: TrainState, output: VAEOutput) -> None:
+def _update_adversary(
+    state: TrainState, forward: Forward | GraphedForward, output: VAEOutput
+) -> None:
     """One update of the objective's own network, on the codes of the same batch."""
-    assert isinstance(state.objective, AbstractAdversarialObjective)
     assert state.adversary is not None
     state.adversary.zero_grad()  # of what the model's loss has left there
-    state.objective.adversary_loss(output).backward()
+    forward.adversary_loss(output).backward()
     mean_gradients(state.ranks, state.adversary)
     state.adversary.step()
-
-
-def _precision(state: TrainState, config: TrainConfig) -> AbstractContextManager[object]:
-    if config.precision == "float32":
-        return nullcontext()
-    return torch.autocast(state.device.type, torch.bfloat16)
 
 
 def _resume(state: TrainState, config: TrainConfig, folder: Path | None) -> list[dict[str, Any]]:

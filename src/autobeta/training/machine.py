@@ -7,7 +7,6 @@ import shutil
 import sysconfig
 import time
 import warnings
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
@@ -88,18 +87,17 @@ def quickest_precision(device: torch.device) -> Literal["float32", "bfloat16"]:
 
 
 def check_compiler(device: torch.device) -> None:
-    """Refuse torch.compile where what it needs is missing.
+    """Refuse torch.compile where what it needs is missing; on CUDA it is not used.
 
     Raises:
-        ValueError: If there is no C++ compiler with Python's headers, or no Triton on CUDA.
+        ValueError: If there is no C++ compiler with Python's headers.
     """
     if device.type == "cuda":
-        missing = [] if find_spec("triton") else ["package triton"]
-    else:
-        compilers = [os.environ.get("CXX", ""), "g++", "clang++"]
-        missing = [] if any(map(shutil.which, filter(None, compilers))) else ["g++ or clang++"]
-        if not (Path(sysconfig.get_path("include")) / "Python.h").exists():
-            missing.append("Python's headers (Python.h)")
+        return
+    compilers = [os.environ.get("CXX", ""), "g++", "clang++"]
+    missing = [] if any(map(shutil.which, filter(None, compilers))) else ["g++ or clang++"]
+    if not (Path(sysconfig.get_path("include")) / "Python.h").exists():
+        missing.append("Python's headers (Python.h)")
     if missing:
         raise ValueError(
             f"`compile` must be left out here; found no {' and no '.join(missing)}. Install what "

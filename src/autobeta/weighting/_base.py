@@ -26,9 +26,8 @@ class WideState(nn.Module):
     @torch.no_grad()
     def _write(self, new: Mapping[str, Tensor], *inputs: Tensor) -> None:
         """Set buffers to new values; none of them where a value or an input is not finite."""
-        every = [*new.values(), *inputs]
-        total = sum(value if value.ndim == 0 else value.sum() for value in every)
-        finite = torch.isfinite(torch.as_tensor(total))  # not read on the host
+        every = torch.cat([value.reshape(-1) for value in (*new.values(), *inputs)])
+        finite = 0 * every.sum() == 0  # not read on the host
         for name, value in new.items():
             buffer = self.get_buffer(name)
             torch.where(finite, value, buffer, out=buffer)
@@ -87,7 +86,6 @@ def effective_weights(loss: Scalar, terms: Terms) -> dict[str, Tensor]:
 def weighted_sum(terms: Terms, weights: Mapping[str, float | Tensor]) -> Scalar:
     """Sum of weight times term, weight 1 where none is given; vector terms are summed."""
     check_terms(terms, *weights)
-    total = torch.zeros((), device=next(iter(terms.values())).device)
-    for name, term in terms.items():
-        total = total + (weights.get(name, 1.0) * term).sum()
-    return total
+    weighted = [weights[name] * term if name in weights else term for name, term in terms.items()]
+    first, *others = (term if term.ndim == 0 else term.sum() for term in weighted)
+    return sum(others, start=first)
