@@ -88,16 +88,12 @@ def train(
         parts = all_do(ranks, lambda: _prepared(config, folder, given, evaluation, ranks))
         with ExitStack() as held:
             first_does(ranks, lambda: _take(folder, parts, held, extend=extend))
-<<<<<<< HEAD
             following = following if ranks.first else []
-            for callback in following:
-                if isinstance(callback, AbstractContextManager):
-                    held.enter_context(callback)
-            _fit(folder, parts, following)
-=======
             with naming_the_rank(ranks):
-                _fit(folder, parts, following if ranks.first else [])
->>>>>>> mend
+                for callback in following:
+                    if isinstance(callback, AbstractContextManager):
+                        held.enter_context(callback)
+                _fit(folder, parts, following)
             model, step = parts.state.model.eval(), parts.config.train.steps
             wanted = _missing_evaluation(folder, parts, evaluation) if ranks.first else None
             if wanted is not None:
