@@ -77,7 +77,7 @@ def check_settings(settings: Any) -> None:  # noqa: ANN401 - any dataclass of se
     Raises:
         ValueError: If one does; the message names it, the rule and the default.
     """
-    hints = typing.get_type_hints(type(settings), include_extras=True)
+    hints = hints_of(type(settings))
     for item in fields(settings):
         value = getattr(settings, item.name)
         if isinstance(value, Real) and not isinstance(value, int | float):  # such as NumPy's
@@ -87,13 +87,23 @@ def check_settings(settings: Any) -> None:  # noqa: ANN401 - any dataclass of se
             raise ValueError(f"`{item.name}` must be {rule}; got {value!r}.{_hint(item.default)}")
 
 
+def hints_of(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - a dataclass
+    """Annotations of a dataclass with their rules, by name."""
+    return _hints(kind)
+
+
+@functools.cache  # reading them takes longer than checking
+def _hints(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind, include_extras=True)
+
+
 def from_stored(kind: type, stored: Mapping[str, Any]) -> Any:  # noqa: ANN401
     """A dataclass of settings from its JSON, checked before it is made.
 
     Raises:
         ValueError: If a setting is unknown, or breaks its rule.
     """
-    hints = typing.get_type_hints(kind, include_extras=True)
+    hints = hints_of(kind)
     given: dict[str, Any] = {}
     for key, value in stored.items():
         if key not in hints:

@@ -256,6 +256,24 @@ def identity(stored: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def differences(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Settings of two stored configurations that change the result and differ.
+
+    A fact about the data or an object that one of them lacks, being of an earlier version, is no
+    difference.
+
+    Returns:
+        Dotted name to both values.
+    """
+    x, y = identity(a), identity(b)
+    both = x.keys() & y.keys()
+    found = {key: (x[key], y[key]) for key in x if key in both and x[key] != y[key]}
+    unknown = "data.fingerprint"
+    if None in found.get(unknown, ()):
+        del found[unknown]
+    return found
+
+
 def bounds_of(stored: Mapping[str, Any]) -> dict[str, float]:
     """`beta_min` and `beta_max` of a stored run's controller, infinite where nothing bounds it."""
     # version 0.1 wrote no `control`; its controllers' lower bound was a setting of their methods

@@ -88,11 +88,13 @@ def _run(args: Sequence[str]) -> None:
 
 
 def _carry_out(flags: StudyFlags, options: object) -> None:
+    from autobeta.study._place import located
     from autobeta.study.folder import claim_study
     from autobeta.study.grid import plan
 
-    definition, about = _definition(flags)
-    planned = plan(definition, scale=flags.scale)
+    definition, about, path = _definition(flags)
+    with located(path, _given(flags)):
+        planned = plan(definition, scale=flags.scale)
     if flags.dry_run:
         _estimate(planned, definition.evaluation, flags)
         return
@@ -110,28 +112,37 @@ def _carry_out(flags: StudyFlags, options: object) -> None:
     told.end(flags.out)
 
 
-def _definition(flags: StudyFlags) -> tuple[Any, dict[str, Any]]:
-    """The study that the command line names, and what is kept of how it was asked for."""
-    from autobeta.study.definition import define, read_definition
+def _given(flags: StudyFlags) -> list[str]:
+    """Keys of a study that the command line gives in place of its file."""
+    given = [key for key in ("methods", "data", "seeds", "logger") if getattr(flags, key)]
+    given += ["train.steps"] if flags.steps is not None else []
+    return given + (["evaluation.metrics"] if flags.metrics else [])
+
+
+def _definition(flags: StudyFlags) -> tuple[Any, dict[str, Any], Path | None]:
+    """The study of the command line, what is kept of how it was asked for, and its file."""
+    from autobeta.study._place import located
+    from autobeta.study.definition import define, narrowed, of_length, read_definition
     from autobeta.study.presets import preset_file
 
     if flags.study is not None and flags.preset is not None:
         raise ValueError("`study` must be a file or a preset; got both. Leave one out.")
     path = flags.study if flags.preset is None else preset_file(flags.preset)
     base = {} if path is None else read_definition(path).document
-    document: dict[str, Any] = dict(base)
-    given = {"methods": flags.methods, "data": flags.data, "logger": flags.logger}
-    document |= {key: list(value) for key, value in given.items() if value}
+    document = narrowed(base, methods=flags.methods, data=flags.data)
+    if flags.logger:
+        document["logger"] = [*flags.logger]
     if flags.seeds:
         document["seeds"] = " ".join(flags.seeds)
     if flags.steps is not None:
-        document["train"] = {**document.get("train", {}), "steps": flags.steps}
+        document = of_length(document, flags.steps)
     if flags.metrics:
         document["evaluation"] = {**document.get("evaluation", {}), "metrics": [*flags.metrics]}
     folder = path.parent if path is not None and not flags.data else Path()
     about = {"preset": flags.preset} if flags.preset else {}
     about |= {"scale": flags.scale} if flags.scale != 1 else {}  # type: ignore[dict-item]
-    return define(document, folder=folder), about
+    with located(path, _given(flags)):
+        return define(document, folder=folder), about, path
 
 
 class _Told:
@@ -166,10 +177,22 @@ class _Told:
 def _estimate(planned: Sequence[Any], evaluation: Any, flags: StudyFlags) -> None:  # noqa: ANN401
     from autobeta.study.estimate import estimate
 
-    found = estimate(planned, evaluation, workers=flags.workers)
-    table = Table("run", "steps", "hours", "MB")
-    for run, hours, megabytes in found.runs:
-        table.add_row(run.name, f"{run.config.train.steps:,}", f"{hours:.2f}", f"{megabytes:.1f}")
+    with Console(stderr=True).status("") as line:
+        found = estimate(
+            planned,
+            evaluation,
+            workers=flags.workers,
+            study=flags.out,
+            told=lambda done, number, name: line.update(
+                f"Measuring {done + 1} of {number} kinds of runs: {name}"
+            ),
+        )
+    table = Table("run", "seeds", "steps", "hours each", "MB each")
+    seeds = Counter(run.name.rpartition("-")[0] for run in planned)
+    shown = {run.name.rpartition("-")[0]: (run, h, mb) for run, h, mb in reversed(found.runs)}
+    for group, (run, hours, megabytes) in reversed(shown.items()):
+        numbers = (f"{seeds[group]}", f"{run.config.train.steps:,}")
+        table.add_row(group, *numbers, f"{hours:.2f}", f"{megabytes:.1f}")
     Console().print(table, markup=False)
     print(
         f"{len(planned):,} runs, {found.workers} at a time: about {found.hours:.1f} hours and "

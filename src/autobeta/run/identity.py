@@ -11,7 +11,7 @@ import torch
 from autobeta import __version__
 from autobeta.run import folder as files
 from autobeta.run.build import BuiltRun
-from autobeta.settings import identity
+from autobeta.settings import differences
 
 
 def refuse_foreign(folder: Path) -> None:
@@ -62,24 +62,6 @@ def claim(folder: Path, parts: BuiltRun, *, extend: bool) -> None:
         )
     if longer or not (folder / files.MODEL).exists():
         files.write_json(folder / files.CONFIG, wanted)
-
-
-def differences(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Settings of two stored configurations that change the result and differ.
-
-    A fact about the data or an object that one of them lacks, being of an earlier version, is no
-    difference.
-
-    Returns:
-        Dotted name to both values.
-    """
-    x, y = identity(a), identity(b)
-    both = x.keys() & y.keys()
-    found = {key: (x[key], y[key]) for key in x if key in both and x[key] != y[key]}
-    unknown = "data.fingerprint"
-    if None in found.get(unknown, ()):
-        del found[unknown]
-    return found
 
 
 def environment(device: torch.device) -> dict[str, Any]:

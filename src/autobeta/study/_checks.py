@@ -11,16 +11,39 @@ from autobeta import registry
 from autobeta.metrics import check_metrics
 from autobeta.rules import from_stored
 from autobeta.settings import DataOptions, EvaluationConfig, ModelConfig, TrainConfig
+from autobeta.study._place import StudyFileError
 
+MOST = 100_000
+"""Runs of a study; a larger one is a mistake."""
+_DEEPEST = 8  # dataset.NAME.method.NAME.train.lr and lists of lists
 PARTS: dict[str, Any] = {"train": TrainConfig, "model": ModelConfig, "options": DataOptions}
 
 
-class StudyFileError(ValueError):
-    """Something in a definition is refused; each of `places` are keys that may lead to it."""
-
-    def __init__(self, message: str, *places: Sequence[str]) -> None:
-        super().__init__(message)
-        self.places = places
+def check_plain(found: Any, place: list[str], depth: int = 0) -> None:  # noqa: ANN401
+    """Refuse what no study holds: keys that are no texts, endless nesting, huge numbers."""
+    if depth > _DEEPEST:
+        raise StudyFileError(
+            f"`{'.'.join(place)}` must be nested at most {_DEEPEST} deep; it goes deeper. Give "
+            "values, or lists of them.",
+            place,
+        )
+    if isinstance(found, Mapping):
+        for key, value in found.items():
+            if not isinstance(key, str):
+                where = f"`{'.'.join(place)}`" if place else "a study"
+                raise StudyFileError(
+                    f"{where} must have texts as keys; got {key!r}. Write it in quotes.", place
+                )
+            check_plain(value, [*place, key], depth + 1)
+    elif isinstance(found, list | tuple):
+        for value in found:
+            check_plain(value, place, depth + 1)
+    elif isinstance(found, int) and not -(2**63) <= found < 2**63:
+        raise StudyFileError(
+            f"`{'.'.join(place)}` must be a number of at most 64 bits; got a larger one. Give a "
+            "smaller one.",
+            place,
+        )
 
 
 def check_methods(found: Any, methods: Sequence[str], place: list[str]) -> None:  # noqa: ANN401
@@ -39,13 +62,24 @@ def check_methods(found: Any, methods: Sequence[str], place: list[str]) -> None:
             for part, kind in PARTS.items():
                 check_part(table.get(part, {}), kind, [*place, method, part])
             preset = table.get("preset")
-            if preset is not None and preset not in module.PRESETS:
-                known = ", ".join(module.PRESETS) or "none"
-                raise StudyFileError(
-                    f"`preset` of {method} must be one of {known}; got {preset!r}. Choose one, or "
-                    "leave it out.",
-                    [*place, method, "preset"],
-                )
+            if preset is not None:
+                check_preset(preset, method, module.PRESETS, [*place, method, "preset"])
+
+
+def check_preset(
+    preset: Any,  # noqa: ANN401
+    method: str,
+    known: Mapping[str, Any],
+    place: list[str],
+) -> None:
+    if isinstance(preset, str) and preset in known:
+        return
+    near = difflib.get_close_matches(str(preset), known, n=1)
+    hint = f"Did you mean {near[0]!r}?" if near else "Choose one, or leave it out."
+    choices = ", ".join(known) or "none"
+    raise StudyFileError(
+        f"`preset` of {method} must be one of {choices}; got {preset!r}. {hint}", place
+    )
 
 
 def check_part(table: Any, kind: type, place: list[str]) -> None:  # noqa: ANN401
@@ -66,7 +100,7 @@ def tables(
     if not isinstance(found, Mapping):
         check_part(found, object, place)
     for name, table in found.items():
-        rows = table if several and isinstance(table, list) else [table]
+        rows = table if several and isinstance(table, list) and table else [table]
         for row in rows:
             if not isinstance(row, Mapping):
                 check_part(row, object, [*place, name])
@@ -92,6 +126,11 @@ def check_name(folder: str, name: str, place: list[str]) -> None:
         raise StudyFileError(str(error), place) from error
 
 
+def check_text(document: Mapping[str, Any], key: str) -> None:
+    if not isinstance(found := document.get(key, ""), str):
+        raise StudyFileError(f"`{key}` must be a text; got {found!r}. Put it in quotes.", [key])
+
+
 def names(document: Mapping[str, Any], key: str, default: list[str] | None = None) -> list[str]:
     found = document.get(key, default or [])
     found = [found] if isinstance(found, str) else found
@@ -107,8 +146,16 @@ def found_data(name: str, folder: Path) -> str:
     """A data set's name, or a path that is there."""
     if name in registry.available("data"):
         return name
-    path = (folder / Path(name).expanduser()).resolve()
-    if path.exists():
+    try:
+        path = (folder / Path(name).expanduser()).resolve()
+        there = bool(name) and path.exists()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, ~nobody, a null byte
+        raise StudyFileError(
+            f"`data` must be names of data sets, or paths; got {name!r}: {error}. Correct the "
+            "path.",
+            ["data"],
+        ) from error
+    if there:
         return str(path)
     if "/" in name or "." in name:
         raise StudyFileError(
@@ -138,43 +185,39 @@ def seeds_of(found: Any) -> list[int]:  # noqa: ANN401
     """Seeds from a list, or from a text such as "0-4" or "0-2 7"."""
     texts = found.split() if isinstance(found, str) else found
     texts = [texts] if isinstance(texts, int) else texts
-    seeds: list[int] = []
-    for text in texts if isinstance(texts, list) else []:
-        match = re.fullmatch(r"(\d{1,18})(?:-(\d{1,18}))?", str(text))
-        if match is None or isinstance(text, bool):
-            seeds = []
+    seeds: dict[int, None] = {}
+    for text in texts if isinstance(texts, list | tuple) else []:
+        own = _range_of(text)
+        if not own:
+            seeds = {}
             break
-        first, last = int(match[1]), int(match[2] or match[1])
-        seeds += range(first, min(last, first + 100_000) + 1)
+        if len(seeds) + len(own) > MOST:
+            raise StudyFileError(
+                f"`seeds` must be at most {MOST:,}; got more. Give fewer.", ["seeds"]
+            )
+        seeds |= dict.fromkeys(own)
     if not seeds:
         raise StudyFileError(
-            f'`seeds` must be whole numbers, or a range such as "0-4"; got {found!r}. Give at '
-            "least one.",
+            f'`seeds` must be whole numbers from 0, or a range such as "0-4"; got {found!r}. Give '
+            "at least one.",
             ["seeds"],
         )
-    return list(dict.fromkeys(seeds))
+    return list(seeds)
+
+
+def _range_of(text: Any) -> range:  # noqa: ANN401
+    """The seeds of one entry; empty if it is none."""
+    is_one = isinstance(text, str | int) and not isinstance(text, bool)
+    match = re.fullmatch(r"([0-9]{1,19})(?:-([0-9]{1,19}))?", str(text)) if is_one else None
+    if match is None:
+        return range(0)
+    first, last = int(match[1]), int(match[2] or match[1])
+    # a range of more than any study has need not be counted, and may be too long for `len`
+    return range(first, min(last, first + MOST) + 1) if last < 2**63 else range(0)
 
 
 def fields(kind: Any) -> tuple[dataclasses.Field[Any], ...]:  # noqa: ANN401 - a dataclass
     return dataclasses.fields(kind)
-
-
-def line_of(text: str, places: Sequence[Sequence[str]]) -> int | None:
-    """The line of a study file where a key stands, or that of the table which holds it."""
-    table: list[str] = []
-    found: dict[tuple[bool, int], int] = {}  # whether it is the key itself, how deep; the line
-    for number, line in enumerate(text.splitlines(), 1):
-        if header := re.match(r"\s*\[{1,2}\s*([^\]]+?)\s*\]", line):
-            whole = table = [part.strip(" \"'") for part in header[1].split(".")]
-        elif key := re.match(r"\s*[\"']?([\w.-]+)[\"']?\s*=", line):
-            whole = [*table, *key[1].split(".")]
-        else:
-            continue
-        for place in places:
-            if all(a in (b, "*") for a, b in zip(place, whole, strict=False)):
-                depth = len(whole) if len(whole) <= len(place) else 0
-                found.setdefault((depth == len(place), depth), number)
-    return found[max(found)] if found else None
 
 
 def alternatives(found: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - a table or several

@@ -1,6 +1,7 @@
 """What a study asks for: a TOML file, or the same as a dictionary, with every name checked.
 
-methods = ["betavae", "dynamicvae"]     # and data = [...], seeds = "0-4" or [0, 1]
+methods = ["betavae", "dynamicvae"]     # and data = [...], seeds = "0-4" or [0, 1], logger,
+                                        # title, source
 [train]                                 # as in `autobeta train`; so [model], [options] (of the
 steps = 30_000                          # data) and [evaluation]
 [method.betavae]                        # only for this method; [[method.betavae]] more than
@@ -11,7 +12,7 @@ steps = 20_000                          # [dataset.scenes3d.method.betavae]
 
 import dataclasses
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,20 +20,21 @@ from autobeta import registry
 from autobeta.settings import DataOptions, EvaluationConfig
 from autobeta.study._checks import (
     PARTS,
-    StudyFileError,
     alternatives,
     check_keys,
     check_methods,
     check_name,
     check_part,
+    check_plain,
+    check_text,
     evaluation_of,
     fields,
     found_data,
-    line_of,
     names,
     seeds_of,
     tables,
 )
+from autobeta.study._place import StudyFileError, located
 
 Layer = dict[str, Any]
 """Settings by dotted name, such as `train.steps`; a list is a grid."""
@@ -50,6 +52,8 @@ class Definition(NamedTuple):
         data: Names or paths of data.
         seeds: Seeds of the runs.
         evaluation: How each run is evaluated.
+        logger: Names of who else follows each run.
+        folder: Where its paths begin.
     """
 
     document: dict[str, Any]
@@ -57,6 +61,8 @@ class Definition(NamedTuple):
     data: list[str]
     seeds: list[int]
     evaluation: EvaluationConfig
+    logger: list[str]
+    folder: Path
 
 
 def read_definition(path: Path) -> Definition:
@@ -69,17 +75,14 @@ def read_definition(path: Path) -> Definition:
     """
     if not path.is_file():
         raise FileNotFoundError(f"`study` must be a file; there is none at {path}. Name another.")
-    text = path.read_text("utf-8")
     try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        document = tomllib.loads(path.read_text("utf-8"))
+    except RecursionError:
+        raise ValueError(f"`{path}` must be TOML; it is nested too deeply. Correct it.") from None
+    except ValueError as error:  # of TOML, of UTF-8, or of a number with thousands of digits
         raise ValueError(f"`{path}` must be TOML; {error}. Correct it.") from error
-    try:
+    with located(path):
         return define(document, folder=path.parent)
-    except StudyFileError as error:
-        line = line_of(text, error.places)
-        where = f"{path}, line {line}" if line else str(path)
-        raise ValueError(f"{where}: {error}") from error
 
 
 def define(document: Mapping[str, Any], folder: Path = Path()) -> Definition:
@@ -92,7 +95,12 @@ def define(document: Mapping[str, Any], folder: Path = Path()) -> Definition:
     Raises:
         StudyFileError: If something is unknown or breaks its rule.
     """
+    if not isinstance(document, Mapping):
+        raise StudyFileError(f"a study must be a table; got {document!r}. Give a dictionary.")
+    check_plain(document, [])
     check_keys(document, _KEYS, [])
+    for key in ("title", "source"):
+        check_text(document, key)
     methods = names(document, "methods")
     for method in methods:
         check_name("methods", method, ["methods"])
@@ -100,22 +108,69 @@ def define(document: Mapping[str, Any], folder: Path = Path()) -> Definition:
     for part, kind in PARTS.items():
         check_part(document.get(part, {}), kind, [part])
     check_methods(document.get("method", {}), methods, ["method"])
+    _check_data(document, methods)
+    evaluation = evaluation_of(document.get("evaluation", {}))
+    logger = names(document, "logger") if document.get("logger") else []
+    for name in logger:
+        check_name("training/callbacks", name, ["logger"])
+    seeds = seeds_of(document.get("seeds", [0]))
+    return Definition(dict(document), methods, data, seeds, evaluation, logger, folder)
+
+
+def _check_data(document: Mapping[str, Any], methods: list[str]) -> None:
+    """Refuse tables of data that the study has not, and unknown keys in the others."""
+    data = names(document, "data", ["dsprites"])
+    options = [field.name for field in dataclasses.fields(DataOptions)]
     for name, table in tables(document.get("dataset", {}), ["dataset"]):
         place = ["dataset", name]
-        if name not in names(document, "data", ["dsprites"]):
+        if name not in data:
             raise StudyFileError(
                 f"`dataset.{name}` must be one of the study's data; these are {', '.join(data)}. "
                 "Add it to `data`.",
                 place,
             )
-        own = {field.name for field in dataclasses.fields(DataOptions)}
-        check_keys(table, ("train", "model", "method", *own), place)
+        check_keys(table, ("train", "model", "method", *options), place)
         for part in ("train", "model"):
             check_part(table.get(part, {}), PARTS[part], [*place, part])
         check_methods(table.get("method", {}), methods, [*place, "method"])
-    evaluation = evaluation_of(document.get("evaluation", {}))
-    seeds = seeds_of(document.get("seeds", [0]))
-    return Definition(dict(document), methods, data, seeds, evaluation)
+
+
+def narrowed(
+    document: Mapping[str, Any], *, methods: Sequence[str] = (), data: Sequence[str] = ()
+) -> dict[str, Any]:
+    """A study of other methods or data, without the tables of those that it has no more."""
+    found = dict(document)
+    if methods:
+        found["methods"] = list(methods)
+        found["method"] = _only(document.get("method", {}), methods)
+    if data:
+        found["data"] = list(data)
+        found["dataset"] = _only(document.get("dataset", {}), data)
+    if methods and "dataset" in found:
+        found["dataset"] = {
+            name: table | {"method": _only(table.get("method", {}), methods)}
+            for name, table in found["dataset"].items()
+        }
+    return found
+
+
+def of_length(document: Mapping[str, Any], steps: int) -> dict[str, Any]:
+    """A study all of whose runs have so many steps."""
+    found: dict[str, Any] = _without_steps(document)
+    return found | {"train": {**found.get("train", {}), "steps": steps}}
+
+
+def _without_steps(found: Any, place: str = "") -> Any:  # noqa: ANN401
+    if isinstance(found, list):
+        return [_without_steps(value) for value in found]
+    if not isinstance(found, Mapping):
+        return found
+    kept = {key: value for key, value in found.items() if (place, key) != ("train", "steps")}
+    return {key: _without_steps(value, key) for key, value in kept.items()}
+
+
+def _only(table: Mapping[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in table.items() if name in names}
 
 
 def layers(definition: Definition, method: str, data: str) -> Iterator[Layer]:

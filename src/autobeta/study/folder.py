@@ -8,13 +8,14 @@ runs/NAME.log   what its process printed
 
 import json
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from autobeta.run import folder as files
-from autobeta.settings import EvaluationConfig, RunConfig
+from autobeta.settings import EvaluationConfig, RunConfig, differences
 from autobeta.study.definition import Definition
 from autobeta.study.grid import PlannedRun
 
@@ -103,7 +104,7 @@ def read_study(folder: Path) -> Study:
         files.check_shape(found, _SHAPE | {"runs": {...: {}}, "evaluation": {}})
         runs = {name: dict(config) for name, config in found["runs"].items()}
         for name in runs:
-            if Path(name).name != name:
+            if name in ("", "..") or Path(name).name != name:
                 raise ValueError(f"its runs must have names of folders; got {name!r}")
         about: dict[str, Any] = {
             k: found[k] for k in ("title", "source", "preset", "scale") if k in found
@@ -146,11 +147,12 @@ def claim_study(
                 f"{found.runs_folder} it shares the runs that both have."
             )
         place = place if runs_folder else Path(os.path.relpath(found.runs_folder, folder))
-    elif folder.exists() and (other := next(folder.iterdir(), None)) is not None:
+    elif folder.exists() and (others := [p.name for p in folder.iterdir() if not _is_left(p)]):
         raise ValueError(
             f"`out` must be a new folder or a study's; got {folder}, which has other files, such "
-            f"as {other.name}. Choose another folder."
+            f"as {min(others)}. Choose another folder."
         )
+    _refuse_changed(Path(os.path.normpath(folder / place)), runs)
     document = definition.document
     texts = {k: document[k] for k in ("title", "source") if isinstance(document.get(k), str)}
     study = {
@@ -159,12 +161,37 @@ def claim_study(
         **(about or {}),
         "runs_folder": str(place),
         "evaluation": _plain(definition.evaluation),
-        "logger": document.get("logger", []),
+        "logger": definition.logger,
         "definition": document,
         "runs": runs,
     }
     files.write_json(folder / STUDY, study)
     return read_study(folder)
+
+
+def _is_left(path: Path) -> bool:
+    """Whether a killed writer of a study left this file."""
+    return re.fullmatch(rf"{re.escape(STUDY)}\.\d+\.tmp", path.name) is not None
+
+
+def _refuse_changed(runs_folder: Path, runs: Mapping[str, dict[str, Any]]) -> None:
+    """Refuse runs that were begun with other settings, as when a default has changed since."""
+    for name, planned in runs.items():
+        if not (runs_folder / name / files.CONFIG).exists():
+            continue
+        try:
+            differing = differences(files.read_config(runs_folder / name), planned)
+        except ValueError:  # damaged, which the run says when it is begun
+            continue
+        if planned["train"]["precision"] == "auto":  # the run has what the machine was quicker in
+            differing.pop("train.precision", None)
+        if differing:
+            setting, (there, asked) = next(iter(differing.items()))
+            raise ValueError(
+                f"`{runs_folder / name}` must be this study's run; its {setting} is {there!r}, "
+                f"and {asked!r} is asked for, as when a default has changed since. Go on with the "
+                "version of autobeta that began it, or choose another folder for the runs."
+            )
 
 
 def _plain(settings: RunConfig | EvaluationConfig) -> dict[str, Any]:

@@ -3,21 +3,22 @@
 import hashlib
 import itertools
 import json
+import math
 import re
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 from autobeta import registry
-from autobeta.rules import from_stored
-from autobeta.settings import RunConfig, identity
-from autobeta.study._checks import PARTS, StudyFileError
+from autobeta.rules import Range, from_stored, hints_of
+from autobeta.settings import OBJECT, RunConfig, identity
+from autobeta.study._checks import MOST, PARTS
+from autobeta.study._place import StudyFileError
 from autobeta.study.definition import Definition, Layer, layers
 
-MOST = 100_000
-"""A larger grid is a mistake."""
+_SCALES = Range(0, 1e6, above=True)
 
 
 class PlannedRun(NamedTuple):
@@ -36,27 +37,39 @@ def plan(definition: Definition, *, scale: float = 1.0) -> list[PlannedRun]:
             are counted in steps.
 
     Raises:
-        StudyFileError: If a setting breaks its rule, or there are no runs or too many.
+        ValueError: If the scale is not positive, or too large.
+        StudyFileError: If a setting breaks its rule, or there are too many runs.
     """
+    if scale not in _SCALES:
+        raise ValueError(
+            f"`scale` must be {_SCALES}; got {scale}. 1 is the whole study, 0.02 a trial of it."
+        )
     found: dict[str, PlannedRun] = {}
     count = 0
     for data, method in itertools.product(definition.data, definition.methods):
         for layer in layers(definition, method, data):
-            for settings in _grid(layer, method):
-                count += len(definition.seeds)
-                if count > MOST:
-                    raise StudyFileError(
-                        f"a study must have at most {MOST:,} runs; this one has more. Leave out "
-                        "some of its lists or seeds.",
-                        ["method"],
-                    )
-                first = scaled(_config(method, data, settings), scale)
-                for seed in definition.seeds:
-                    config = replace(first, train=replace(first.train, seed=seed))
-                    run = PlannedRun(run_name(config), config)
-                    found.setdefault(run.name, run)
+            axes = _axes(layer, method)
+            count += math.prod(map(len, axes.values())) * len(definition.seeds)
+            if count > MOST:
+                raise StudyFileError(
+                    f"a study must have at most {MOST:,} runs; this one has {count:,} or more. "
+                    "Leave out some of its lists or seeds.",
+                    ["method"],
+                )
+            for values in itertools.product(*axes.values()):
+                settings = dict(zip(axes, values, strict=True))
+                config = scaled(_config(definition, method, data, settings), scale)
+                found |= {run.name: run for run in _seeded(config, definition.seeds)}
     order = {seed: place for place, seed in enumerate(definition.seeds)}
     return sorted(found.values(), key=lambda run: order[run.config.train.seed])
+
+
+def _seeded(config: RunConfig, seeds: Sequence[int]) -> Iterator[PlannedRun]:
+    """The same run with each of the seeds."""
+    group = run_name(config).rpartition("-")[0]
+    for seed in seeds:
+        train = replace(config.train, seed=seed)
+        yield PlannedRun(f"{group}-s{seed}", replace(config, train=train))
 
 
 def run_name(config: RunConfig) -> str:
@@ -71,12 +84,17 @@ def run_name(config: RunConfig) -> str:
     """
     usual = identity(RunConfig(method=config.method, data=config.data).to_json())
     whole = identity(config.to_json())
-    own = {key: value for key, value in whole.items() if usual.get(key) != value}
+    own = {key: _plain(value) for key, value in whole.items() if usual.get(key) != value}
     own |= {"method": config.method, "data.name": config.data}
     seed = own.pop("train.seed", 0)
-    digest = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(json.dumps(own, sort_keys=True).encode()).hexdigest()[:12]
     stem = re.sub(r"[^A-Za-z0-9_]+", "_", PurePath(config.data).stem)[:40]
     return f"{config.method}-{stem}-{digest}-s{seed}"
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """The same for 8 and 8.0."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def scaled(config: RunConfig, factor: float) -> RunConfig:
@@ -84,8 +102,8 @@ def scaled(config: RunConfig, factor: float) -> RunConfig:
     if factor == 1:
         return config
     own = config.method_config
-    hints = typing.get_type_hints(type(own), include_extras=True)
-    counted = [key for key, hint in hints.items() if "steps" in getattr(hint, "__metadata__", ())]
+    hints = hints_of(type(own)).items()
+    counted = [key for key, hint in hints if "steps" in getattr(hint, "__metadata__", ())]
     shorter = {key: _times(getattr(own, key), factor) for key in counted}
     steps = _times(config.train.steps, factor)
     train = replace(config.train, steps=steps)
@@ -96,8 +114,8 @@ def _times(number: int, factor: float) -> int:
     return max(1, round(number * factor)) if number else number
 
 
-def _grid(layer: Layer, method: str) -> Iterator[Layer]:
-    """A layer for each combination of the values that its lists have."""
+def _axes(layer: Layer, method: str) -> dict[str, list[Any]]:
+    """The values that each setting takes; a list of them is a grid, anything else one value."""
     kinds = {**PARTS, "method": registry.load("methods", method).Config}
     axes = {}
     for name, value in layer.items():
@@ -112,31 +130,47 @@ def _grid(layer: Layer, method: str) -> Iterator[Layer]:
                 *_places(name, method),
             )
         axes[name] = value if is_grid else [value]
-    for values in itertools.product(*axes.values()):
-        yield dict(zip(axes, values, strict=True))
+    return axes
 
 
 def _nested(value: list[Any]) -> bool:
     return bool(value) and all(isinstance(item, list) for item in value)
 
 
-def _config(method: str, data: str, settings: Layer) -> RunConfig:
+def _config(definition: Definition, method: str, data: str, settings: Layer) -> RunConfig:
+    if isinstance(path := settings.get("options.path"), str):
+        settings = {**settings, "options.path": _path(definition.folder, path, method)}
     kinds = {**PARTS, "method": registry.load("methods", method).Config}
     made = {}
     for part, kind in kinds.items():
         own = {k.split(".", 1)[1]: v for k, v in settings.items() if k.startswith(f"{part}.")}
-        for key, value in own.items():  # each on its own, to know which is refused
-            _made(kind, {key: value}, *_places(f"{part}.{key}", method))
-        made[part] = _made(kind, own, ["method", method])
+        made[part] = _made(kind, own, part, method)
     parts = {"model": made["model"], "train": made["train"], "data_options": made["options"]}
     return RunConfig(method=method, method_config=made["method"], data=data, **parts)
 
 
-def _made(kind: type, settings: dict[str, Any], *places: list[str]) -> Any:  # noqa: ANN401
+def _path(folder: Path, given: str, method: str) -> Path:
     try:
+        return (folder / Path(given).expanduser()).resolve()
+    except (OSError, RuntimeError, ValueError) as error:  # a null byte, ~nobody
+        raise StudyFileError(
+            f"`path` must be a path; got {given!r}: {error}. Correct it.",
+            *_places("options.path", method),
+        ) from error
+
+
+def _made(kind: type, settings: dict[str, Any], part: str, method: str) -> Any:  # noqa: ANN401
+    try:
+        if OBJECT in (settings.get("architecture"), settings.get("likelihood")):
+            raise ValueError(f"`model` must have names; got {OBJECT!r}, which is none. Name one.")
         return from_stored(kind, settings)
     except ValueError as error:
-        raise StudyFileError(str(error), *places) from error
+        if len(settings) > 1:
+            for key, value in settings.items():  # each on its own, to know which is refused
+                _made(kind, {key: value}, part, method)
+        raise StudyFileError(
+            str(error), *(place for key in settings for place in _places(f"{part}.{key}", method))
+        ) from error
 
 
 def _places(name: str, method: str) -> list[list[str]]:
