@@ -1,5 +1,6 @@
-"""List methods, data sets, metrics, networks and more."""
+"""List methods, data sets, metrics, networks, studies and more."""
 
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import tyro
@@ -7,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from autobeta import registry
+from autobeta.study.presets import preset_file, presets, title
 
 FOLDERS = {
     "methods": "methods",
@@ -15,12 +17,24 @@ FOLDERS = {
     "networks": "models/networks",
     "likelihoods": "models/likelihoods",
     "callbacks": "training/callbacks",
+    "launchers": "study/launchers",
 }
+_STUDIES = "studies"  # files, not modules
 
 
 def command(
     what: tyro.conf.Positional[
-        Literal["all", "methods", "data", "metrics", "networks", "likelihoods", "callbacks"]
+        Literal[
+            "all",
+            "methods",
+            "data",
+            "metrics",
+            "networks",
+            "likelihoods",
+            "callbacks",
+            "launchers",
+            "studies",
+        ]
     ] = "all",
     name: tyro.conf.Positional[str] = "",
 ) -> None:
@@ -34,18 +48,42 @@ def command(
     if what == "all":
         for kind, folder in FOLDERS.items():
             console.print(f"[b]{kind}[/b]: {', '.join(registry.available(folder))}")
+        console.print(f"[b]{_STUDIES}[/b]: {', '.join(presets())}")
         console.print("\n`autobeta list methods` says what each is, and so on; `autobeta list "
                       "methods dynamicvae` all about one.")  # fmt: skip
+    elif what == _STUDIES:
+        _studies(console, name)
     elif name:
         _one(console, FOLDERS[what], name)
     else:
-        table = Table(box=None, padding=(0, 2, 0, 0))
-        table.add_column(what, no_wrap=True)
-        table.add_column("what it is")
-        for own in registry.available(FOLDERS[what]):
-            doc = str(registry.describe(FOLDERS[what], own)["doc"])
-            table.add_row(own, doc.split("\n")[0].rstrip("."))
-        console.print(table, markup=False)
+        docs = {own: _doc(FOLDERS[what], own) for own in registry.available(FOLDERS[what])}
+        _lines(console, what, docs)
+
+
+def _doc(folder: str, name: str) -> str:
+    """The first line of a module."""
+    return str(registry.describe(folder, name)["doc"]).split("\n")[0].rstrip(".")
+
+
+def _lines(console: Console, what: str, lines: Mapping[str, str]) -> None:
+    """A name and a line each."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    table.add_column(what, no_wrap=True)
+    table.add_column("what it is")
+    for name, line in lines.items():
+        table.add_row(name, line)
+    console.print(table, markup=False)
+
+
+def _studies(console: Console, name: str) -> None:
+    """The studies that come with autobeta, or the file of one."""
+    if not name:
+        _lines(console, _STUDIES, {own: title(own) for own in presets()})
+        return
+    console.print(
+        preset_file(name).read_text("utf-8"), markup=False, highlight=False, soft_wrap=True
+    )
+    console.print(f"autobeta study run --preset {name} --out FOLDER", highlight=False)
 
 
 def _one(console: Console, folder: str, name: str) -> None:

@@ -1,6 +1,7 @@
 """Studies that come with autobeta, one TOML file each, with the source of its numbers."""
 
 import difflib
+import tomllib
 from pathlib import Path
 
 _FOLDER = Path(__file__).parent
@@ -23,3 +24,8 @@ def preset_file(name: str) -> Path:
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise ValueError(f"`preset` must be one of {', '.join(names)}; got {name!r}.{hint}")
     return _FOLDER / f"{name}.toml"
+
+
+def title(name: str) -> str:
+    """What a study is, in a line."""
+    return str(tomllib.loads(preset_file(name).read_text("utf-8"))["title"])
