@@ -1,7 +1,7 @@
-"""Figures and numbers from the runs: `python analyse.py --runs DIR`; writes beside this file.
+"""Figures and numbers from the runs: `python analyse.py STUDY ...`; writes beside this file.
 
 `results.json` holds one entry per run, `tables.md` the main ones side by side; entries of runs
-that are not in DIR are kept. Averages at the end are over the last 500 steps. KL is compared with
+that are not in the studies are kept. Averages at the end are over the last 500 steps. KL is compared with
 its target as the mean over 20 steps, after the first tenth of the run.
 """
 
@@ -16,11 +16,30 @@ from autobeta import control
 from autobeta.reports import RunRecord, load_runs
 from autobeta.reports.figures import beta_over_steps, kl_over_steps, rate_distortion
 from autobeta.run import folder as folders
+from autobeta.study.folder import read_study
 
 HERE = Path(__file__).parent
 END = 500  # steps
 COLLAPSED = 1.0  # nats
 PIXELS = 64 * 64
+
+
+def label(config: dict[str, Any]) -> str:
+    """What a run is called in results.json, from its settings."""
+    method, own, train = config["method"], config["method_config"], config["train"]
+    length = f"{method}-{train['steps'] // 1000}k"
+    if method == "lvae" and train["steps"] != 10_000:
+        form = f"{'A' if own['regulariser'] == 'log' else 'B'}-{own['unit']}"
+        starts = {0.01: "plain", 0.001: "measured", 0.0005: "slow"}
+        end = f"s{train['seed']}" if train["steps"] == 6000 else "20k"
+        return f"lvae-{form}-{starts[own['weight_lr']]}-{end}"
+    if train["precision"] == "float32":
+        return f"{length}-float32"
+    if own.get("controller") == "incremental":
+        return f"{length}-published"
+    if own.get("beta_hold") == 0:
+        return f"{length}-nohold{'' if own['rising'] == 0.9 else '-rising0.7'}"
+    return length
 
 
 def series(run: RunRecord, name: str) -> np.ndarray:
@@ -171,11 +190,18 @@ def save(figure: Any, name: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, required=True, help="folder of the run folders")
-    root = parser.parse_args().runs
-    done = sorted(p.parent for p in root.glob("*/metrics.json"))
-    kept = folders.read_json(HERE / "results.json")["runs"]  # of runs that are not in the folder
-    results = dict(sorted({**kept, **{run.name: summary(run) for run in load_runs(done)}}.items()))
+    parser.add_argument("studies", type=Path, nargs="+", help="folders of the studies")
+    studies = [read_study(folder) for folder in parser.parse_args().studies]
+    named = {
+        label(own): study.run(name)
+        for study in studies
+        for name, own in study.runs.items()
+        if (study.run(name) / folders.METRICS).exists()
+    }
+    done = [named[name] for name in sorted(named)]
+    kept = folders.read_json(HERE / "results.json")["runs"]  # of runs that are not in the studies
+    found = {name: summary(load_runs([folder])[0]) for name, folder in named.items()}
+    results = dict(sorted({**kept, **found}.items()))
     environment = folders.read_json(done[0] / folders.ENVIRONMENT)
     environment.pop("commit")
     folders.write_json(HERE / "results.json", {"environment": environment, "runs": results})
@@ -188,9 +214,9 @@ def main() -> None:
     )
     folders.write_atomic(HERE / "tables.md", lambda file: file.write(tables.encode()))
     figures = {
-        "lvae": [p for p in done if p.name.startswith("lvae") and p.name.endswith("s0")],
-        "methods": [p for p in done if p.name.endswith("-10k")],
-        "dynamicvae": [p for p in done if p.name.startswith("dynamicvae-20k")],
+        "lvae": [p for n, p in named.items() if n.startswith("lvae") and n.endswith("s0")],
+        "methods": [p for n, p in named.items() if n.endswith("-10k")],
+        "dynamicvae": [p for n, p in named.items() if n.startswith("dynamicvae-20k")],
     }
     for name, chosen in figures.items():
         if chosen:

@@ -1,6 +1,6 @@
 """Tables of the study: pairs of runs, and intervals of their mean difference.
 
-`python -m reproductions.precision.analyse --runs DIR`
+`python reproductions/precision/analyse.py STUDY`
 
 Writes results.json and results.md beside this file.
 """
@@ -16,11 +16,24 @@ import torch
 from scipy.stats import t as student
 
 from autobeta.run import folder as files
-from reproductions.precision.run import DATA, METHODS, PRECISIONS, SEEDS
+from autobeta.study.folder import Study, read_study
 
 HERE = Path(__file__).parent
+METHODS = ("vae", "dynamicvae", "lvae")
+DATA = ("dsprites", "scenes3d")
+SEEDS = range(3)
+PRECISIONS = ("float32", "bfloat16")
 MARGINS = {"R + KL, relative": 0.02, "KL": 0.5, "MIG": 0.03, "DCI-D": 0.03, "SAP": 0.03}
 MARGINS |= {"FactorVAE": 0.05}
+
+
+def run_folders(study: Study) -> dict[str, Path]:
+    """The run folders of the study by data, method, precision and seed."""
+    found = {}
+    for name, own in study.runs.items():
+        parts = (own["data"]["name"], own["method"], own["train"]["precision"])
+        found[f"{'-'.join(parts)}-s{own['train']['seed']}"] = study.run(name)
+    return found
 
 
 def outcome(folder: Path) -> dict[str, float]:
@@ -53,12 +66,12 @@ def interval(values: list[float]) -> tuple[float, float, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, required=True)
-    runs = parser.parse_args().runs
+    parser.add_argument("study", type=Path, help="the study's folder")
+    runs = run_folders(read_study(parser.parse_args().study))
     cells = list(product(DATA, METHODS))
     found = {
         f"{data}-{method}-{precision}-s{seed}": outcome(
-            runs / f"{data}-{method}-{precision}-s{seed}"
+            runs[f"{data}-{method}-{precision}-s{seed}"]
         )
         for (data, method), precision, seed in product(cells, PRECISIONS, SEEDS)
     }
@@ -69,7 +82,7 @@ def main() -> None:
                     row["images_per_second"]
                     for name in found
                     if f"-{precision}-" in name
-                    for row in files.read_jsonl(runs / name / files.TIMING)
+                    for row in files.read_jsonl(runs[name] / files.TIMING)
                 ]
             )
         )

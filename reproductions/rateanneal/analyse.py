@@ -1,4 +1,4 @@
-"""Compares the methods: `python -m reproductions.rateanneal.analyse --runs DIR`.
+"""Compares the methods: `python reproductions/rateanneal/analyse.py STUDY`.
 
 Writes `results.json`, `results.md` and figures beside this file.
 """
@@ -13,9 +13,10 @@ from scipy import stats
 from autobeta.reports import load_runs
 from autobeta.reports.figures import beta_over_steps, kl_over_steps
 from autobeta.run import folder as folders
-from reproductions.rateanneal.run import METHODS, SEEDS
+from autobeta.study.folder import read_study
 
 HERE = Path(__file__).parent
+METHODS = ("rateanneal", "dynamicvae", "lvae")
 END = 500  # steps
 # name: (whether more is better, margin)
 SCORES = {
@@ -126,9 +127,13 @@ def tables(results: dict[str, list[dict[str, Any]]], verdicts: dict[str, Any]) -
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, required=True, help="folder of the run folders")
-    root = parser.parse_args().runs
-    loaded = {m: load_runs([root / f"{m}-s{seed}" for seed in SEEDS]) for m in METHODS}
+    parser.add_argument("study", type=Path, help="the study's folder")
+    study = read_study(parser.parse_args().study)
+    folders_of = {
+        method: [study.run(name) for name, own in study.runs.items() if own["method"] == method]
+        for method in METHODS
+    }
+    loaded = {method: load_runs(found) for method, found in folders_of.items()}
     results = {method: [entry(run) for run in found] for method, found in loaded.items()}
     verdicts = comparisons(results)
     folders.write_json(HERE / "results.json", {"verdicts": verdicts, "runs": results})

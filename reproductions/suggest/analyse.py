@@ -1,4 +1,6 @@
-"""Judges the proposals against the sweep: `python -m reproductions.suggest.analyse --runs DIR`.
+"""Judges the proposals against the sweep.
+
+`python reproductions/suggest/analyse.py STUDY --pilots DIR`
 
 Writes `results.json`, `results.md` and a figure beside this file, and copies the pilots' figures.
 """
@@ -13,12 +15,23 @@ from matplotlib.figure import Figure
 
 from autobeta.reports import load_runs
 from autobeta.run import folder as folders
-from reproductions.suggest.run import DATA, PROPOSED, SEEDS, TARGETS
+from autobeta.study.folder import Study, read_study
 
 HERE = Path(__file__).parent
+DATA = ("dsprites", "scenes3d")
+TARGETS = (10.0, 15.0, 20.0, 25.0)  # nats
 MARGIN = 5.0  # nats of R + KL
 NEAR = 1.0  # nats of KL
 END = 500  # steps
+
+
+def run_folders(study: Study, data: str, **settings: float) -> list[Path]:
+    """The run folders on a data set whose method has these settings, seed by seed."""
+    return [
+        study.run(name)
+        for name, own in study.runs.items()
+        if own["data"]["name"] == data and own["method_config"] | settings == own["method_config"]
+    ]
 
 
 def entry(folder: Path) -> dict[str, Any]:
@@ -87,20 +100,24 @@ def table(found: dict[str, Any]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=Path, required=True, help="folder of the run folders")
-    root = parser.parse_args().runs
+    parser.add_argument("study", type=Path, help="the study's folder")
+    parser.add_argument("--pilots", type=Path, required=True, help="folder of the pilots")
+    options = parser.parse_args()
+    study, usual = read_study(options.study), {"beta_initial": 50.0}  # of the sweep
     results = {}
     for data in DATA:
-        pilot = root / f"pilot-{data}"
+        pilot = options.pilots / f"pilot-{data}"
         suggestion = folders.read_json(pilot / folders.SUGGESTION)
-        if suggestion["settings"]["dynamicvae"] != PROPOSED[data]:
-            raise SystemExit(f"{pilot} proposed {suggestion['settings']}, not what run.py has")
+        asked = suggestion["settings"]["dynamicvae"]
+        of_proposal = run_folders(study, data, **asked)
+        if not of_proposal:
+            raise SystemExit(f"{pilot} proposed {asked}, which the study does not have")
         shutil.copy(pilot / folders.SUGGESTION_FIGURE, HERE / f"pilot-{data}.png")
         sweep = {
-            f"{target:g}": [entry(root / f"{data}-{target:g}-s{seed}") for seed in SEEDS]
+            f"{target:g}": [entry(f) for f in run_folders(study, data, target=target, **usual)]
             for target in TARGETS
         }
-        proposed = [entry(root / f"{data}-proposed-s{seed}") for seed in SEEDS]
+        proposed = [entry(folder) for folder in of_proposal]
         del suggestion["curve"]
         results[data] = {
             "verdict": judge(sweep, proposed),
@@ -108,8 +125,8 @@ def main() -> None:
             "sweep": sweep,
             "proposed": proposed,
         }
-        if data == "dsprites":
-            results[data]["first"] = [entry(root / f"{data}-first-s{seed}") for seed in SEEDS]
+        if first := run_folders(study, data, beta_hold=0.52):
+            results[data]["first"] = [entry(folder) for folder in first]
     folders.write_json(HERE / "results.json", results)
     text = "".join(f"## {d}\n\n{r['verdict']}\n\n{table(r)}\n" for d, r in results.items())
     (HERE / "results.md").write_text(f"# The sweep\n\nMade by `analyse.py`.\n\n{text}", "utf-8")

@@ -111,10 +111,29 @@ def from_stored(kind: type, stored: Mapping[str, Any]) -> Any:  # noqa: ANN401
                 f"`config` must hold settings of this version; got {key} = {value!r} for "
                 f"{kind.__module__}. Use the version that wrote it, or train again."
             )
-        given[key] = tuple(value) if isinstance(value, list) else value
+        given[key] = _of_kind(hints[key], value)
         if (rule := _broken_rule(hints[key], given[key])) is not None:
             raise ValueError(f"`{key}` must be {rule}; got {value!r}. Correct the configuration.")
     return kind(**given)
+
+
+def _of_kind(hint: Any, value: Any) -> Any:  # noqa: ANN401
+    """A list as a tuple, and a whole number as a float where one is meant: 8 is 8.0."""
+    if isinstance(value, list):
+        return tuple(value)
+    if type(value) is int and float in _kinds(hint) and abs(value) < 2**1000:
+        return float(value)
+    return value
+
+
+def _kinds(hint: Any) -> set[Any]:  # noqa: ANN401
+    """The bare kinds of value that an annotation allows."""
+    args = typing.get_args(hint)
+    if typing.get_origin(hint) is Annotated:
+        return _kinds(args[0])
+    if typing.get_origin(hint) in (Union, UnionType):
+        return {kind for arg in args for kind in _kinds(arg)}
+    return {hint} if isinstance(hint, type) else set()
 
 
 def checked(function: Callable[P, R]) -> Callable[P, R]:

@@ -88,7 +88,7 @@ def _run(args: Sequence[str]) -> None:
 
 
 def _carry_out(flags: StudyFlags, options: object) -> None:
-    from autobeta.study._place import located
+    from autobeta.study.definition import located
     from autobeta.study.folder import claim_study
     from autobeta.study.grid import plan
 
@@ -121,8 +121,7 @@ def _given(flags: StudyFlags) -> list[str]:
 
 def _definition(flags: StudyFlags) -> tuple[Any, dict[str, Any], Path | None]:
     """The study of the command line, what is kept of how it was asked for, and its file."""
-    from autobeta.study._place import located
-    from autobeta.study.definition import define, narrowed, of_length, read_definition
+    from autobeta.study.definition import define, located, narrowed, of_length, read_definition
     from autobeta.study.presets import preset_file
 
     if flags.study is not None and flags.preset is not None:

@@ -36,6 +36,9 @@ from autobeta.study._checks import (
 )
 from autobeta.study._place import StudyFileError, located
 
+__all__ = ["Definition", "StudyFileError", "define", "layers", "located", "narrowed"]
+__all__ += ["of_length", "read_definition"]
+
 Layer = dict[str, Any]
 """Settings by dotted name, such as `train.steps`; a list is a grid."""
 
@@ -85,7 +88,7 @@ def read_definition(path: Path) -> Definition:
         return define(document, folder=path.parent)
 
 
-def define(document: Mapping[str, Any], folder: Path = Path()) -> Definition:
+def define(document: Any, folder: Path = Path()) -> Definition:  # noqa: ANN401
     """Check a study: names of keys, methods, data and settings, and its seeds.
 
     Args:

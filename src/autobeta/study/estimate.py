@@ -20,7 +20,7 @@ from autobeta.study.grid import PlannedRun, scaled
 
 STEPS = 30
 """Updates of a short run; the second half is timed."""
-_LINE = 1000  # bytes of a line of log and timings, where none can be looked at
+_LINE = 1000.0  # bytes of a line of log and timings, where none can be looked at
 
 
 class Estimate(NamedTuple):
@@ -134,8 +134,10 @@ def _measured(run: PlannedRun, evaluation: EvaluationConfig) -> _Cost:
                 evaluation=replace(evaluation, jobs=evaluation.jobs or 1),
                 callbacks=[lambda line, speed: times.append(time.perf_counter())],
             )
-        except InterruptedRunError:  # there is nothing to go on with
-            raise KeyboardInterrupt from None
+        except InterruptedRunError as stop:  # there is nothing to go on with
+            interrupt = KeyboardInterrupt()
+            interrupt.signal_number = stop.signal_number  # type: ignore[attr-defined]
+            raise interrupt from None
         except (ValueError, RuntimeError, OSError) as error:
             error.add_note(f"It was met in a short run of {run.name}.")
             raise
@@ -173,7 +175,7 @@ def _bytes(run: Path) -> tuple[float, float]:
     logs = [path for path in (run / files.LOG, run / files.TIMING) if path in sizes]
     lines = len(logs[0].read_bytes().splitlines()) if logs else 0
     of_logs = sum(sizes[path] for path in logs)
-    return of_logs / lines if lines else _LINE, sum(sizes.values()) - of_logs
+    return of_logs / lines if lines else _LINE, float(sum(sizes.values()) - of_logs)
 
 
 def _sum(cost: _Cost, config: RunConfig) -> tuple[float, float]:

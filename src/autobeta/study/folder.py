@@ -102,6 +102,8 @@ def read_study(folder: Path) -> Study:
         if not isinstance(found, dict) or found.get("format") != FORMAT:
             raise ValueError(f"it must have format {FORMAT}")
         files.check_shape(found, _SHAPE | {"runs": {...: {}}, "evaluation": {}})
+        if not isinstance(found["evaluation"], dict):
+            raise ValueError("it must have an evaluation")
         runs = {name: dict(config) for name, config in found["runs"].items()}
         for name in runs:
             if name in ("", "..") or Path(name).name != name:
