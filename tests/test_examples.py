@@ -78,6 +78,8 @@ def smaller(command):
     args = ["toy" if arg == "dsprites" else arg for arg in command[1:]]
     if "--help" in args:
         return args
+    if args[:2] == ["study", "run"]:
+        return smaller_study(args)
     if args[0] == "train" and "--data" not in args and "--config" not in args:
         args += ["--data", "toy"]
     again = "evaluate" if "--config" in args else args[0]  # the file has the other settings
@@ -90,6 +92,17 @@ def smaller(command):
     return [name for arg in args for name in found.get(arg, [arg])]
 
 
+def smaller_study(args):
+    """A study of two short runs in place of the methods, data and steps that it asks for."""
+    few = {"--methods": "vae", "--data": "toy", "--seeds": "0-1", "--steps": "3"}
+    few |= {"--metrics": "gaussian_total_correlation"}
+    kept, skipping = [], False
+    for arg in args:
+        skipping = arg in (*few, "--scale") or (skipping and not arg.startswith("--"))
+        kept += [] if skipping else [arg]
+    return [*kept, *(word for item in few.items() for word in item)]
+
+
 def users_files(folder):
     """What stands for the user's own: a folder of photographs, and a saved data set of them."""
     datasets = pytest.importorskip("datasets")
@@ -98,6 +111,7 @@ def users_files(folder):
     (folder / "photos").mkdir()
     for name, picture in zip(["cat", *map(str, range(1, 40))], pictures, strict=True):
         picture.save(folder / "photos" / f"{name}.png")
+    (folder / "study.toml").write_text('methods = ["vae"]\ndata = ["toy"]\n')
     datasets.disable_progress_bars()
     datasets.Dataset.from_dict({"image": pictures}).save_to_disk(folder / "saved_set")
 

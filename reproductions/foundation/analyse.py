@@ -1,8 +1,8 @@
 """Figures and numbers from the runs: `python analyse.py STUDY ...`; writes beside this file.
 
 `results.json` holds one entry per run, `tables.md` the main ones side by side; entries of runs
-that are not in the studies are kept. Averages at the end are over the last 500 steps. KL is compared with
-its target as the mean over 20 steps, after the first tenth of the run.
+that are not in the studies are kept. Averages at the end are over the last 500 steps. KL is
+compared with its target as the mean over 20 steps, after the first tenth of the run.
 """
 
 import argparse

@@ -1,4 +1,5 @@
 import functools
+import re
 import subprocess
 import sys
 import zipfile
@@ -96,6 +97,15 @@ def test_the_lvae_papers_methods_and_data_are_those_of_its_abstract():
     assert ("mpi3d", "gaussian") in likelihoods
     controlled = {c.data: c.method_config for c in runs if c.method == "dynamicvae"}
     assert controlled["dsprites"].ki == 2 * controlled["isaac3d"].ki == -0.005
+
+
+def test_the_page_on_studies_lists_every_preset_with_its_number_of_runs():
+    page = (ROOT / "docs" / "studies.md").read_text("utf-8")
+    rows = dict(re.findall(r"^\| `([\w-]+)` \|.*\| ([\d,]+) \| [^|]+ \|$", page, re.MULTILINE))
+    assert set(rows) == set(presets())
+    for name, number in rows.items():
+        seeds = len(read_definition(preset_file(name)).seeds)
+        assert int(number.replace(",", "")) == len(runs_of(name)) * seeds // min(seeds, 2)
 
 
 def test_an_unknown_preset_is_refused_with_the_nearest():
