@@ -1,6 +1,7 @@
 """How long a study will take and how much disk, from short runs on this machine."""
 
 import heapq
+import itertools
 import json
 import tempfile
 import time
@@ -8,6 +9,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 from joblib import cpu_count
@@ -19,7 +21,8 @@ from autobeta.study.folder import Study, is_study, read_study
 from autobeta.study.grid import PlannedRun, scaled
 
 STEPS = 30
-"""Updates of a short run; the second half is timed."""
+"""Updates of a short run; of the second half's, the median is taken."""
+_EVERY = 3  # steps between two looks at the clock
 _LINE = 1000.0  # bytes of a line of log and timings, where none can be looked at
 
 
@@ -120,7 +123,7 @@ def _measured(run: PlannedRun, evaluation: EvaluationConfig) -> _Cost:
 
     short = scaled(run.config, STEPS / run.config.train.steps)
     threads = short.train.threads or 1
-    train_config = replace(short.train, steps=STEPS, log_every=STEPS // 2, threads=threads)
+    train_config = replace(short.train, steps=STEPS, log_every=_EVERY, threads=threads)
     short = replace(short, train=train_config)
     times: list[float] = []
     begin = time.perf_counter()
@@ -142,7 +145,8 @@ def _measured(run: PlannedRun, evaluation: EvaluationConfig) -> _Cost:
             error.add_note(f"It was met in a short run of {run.name}.")
             raise
         end = time.perf_counter()
-        step = (times[-1] - times[0]) / (STEPS - STEPS // 2)
+        looks = times[-1 - STEPS // 2 // _EVERY :]
+        step = median(b - a for a, b in itertools.pairwise(looks)) / _EVERY
         return _Cost(step, max(0.0, end - begin - STEPS * step), *_bytes(out))
 
 
