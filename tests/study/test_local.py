@@ -132,7 +132,7 @@ def test_nothing_is_lost_beyond_the_last_checkpoint_when_a_worker_is_killed(
     kept = checkpoint_step(study, name)
     assert kept >= logged_step(study, name) - 20
     process = start(study, name)
-    wait_until(lambda: "steps" in study.log(name).read_text().split("training on")[-1])
+    wait_until(lambda: study.log(name).read_text().count(" to 2,000") == 2)
     process.kill()
     process.wait()
     assert f"steps {kept + 1} to 2,000" in study.log(name).read_text()
@@ -166,7 +166,7 @@ def test_workers_stop_with_their_checkpoints_when_their_launcher_is_killed(tmp_p
 
 
 def test_failed_run_does_not_stop_the_others_and_is_tried_again(tmp_path, make_study, told):
-    wild = {"betavae": {"train": {"learning_rate": 1.0}}}
+    wild = {"betavae": {"train": {"lr": 1e6}}}
     study = make_study(tmp_path / "study", methods=BOTH, method=wild, steps=40)
     good, bad = study.runs
     launch(study.folder, list(study.runs), Options(), workers=2, told=told)

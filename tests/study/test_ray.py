@@ -22,6 +22,7 @@ def ray(monkeypatch):
     folder = tempfile.mkdtemp(prefix="abr", dir="/tmp")  # a socket's path is short
     monkeypatch.setenv("RAY_TMPDIR", folder)
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # 15 by itself, too slow beside other tests
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # else it writes a token into the home folder
     yield found
     found.shutdown()

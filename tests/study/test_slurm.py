@@ -104,7 +104,7 @@ def test_checkpoint_before_and_after_the_run_queues_it_again(tmp_path, make_stud
 
 def test_local_jobs_carry_out_a_study_and_failed_ones_do_not_stop_it(tmp_path, make_study, told):
     pytest.importorskip("submitit")
-    wild = {"betavae": {"train": {"learning_rate": 1.0}}}
+    wild = {"betavae": {"train": {"lr": 1e6}}}
     study = make_study(tmp_path / "study", methods=["vae", "betavae"], method=wild, steps=40)
     good, bad = study.runs
     launch(study.folder, list(study.runs), Options(cluster="local"), workers=2, told=told)
