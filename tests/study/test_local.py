@@ -74,7 +74,13 @@ def kill_at_random(study, wanted, rng):
     """Kill workers and launchers of a study until it is done, or often enough; how often."""
     kills, known, launcher = 0, {}, begin(study)
     while kills < wanted:
-        pause = time.monotonic() + rng.uniform(0.2, 5.0)
+        if kills % 2:  # in mid-training, else often at the start
+            before = sum(logged_step(study, name) for name in study.runs)
+            while launcher.poll() is None and before == sum(
+                logged_step(study, name) for name in study.runs
+            ):
+                time.sleep(0.02)
+        pause = time.monotonic() + rng.uniform(0.0, 1.0 if kills % 2 else 5.0)
         while launcher.poll() is None and time.monotonic() < pause:
             time.sleep(0.02)
         if launcher.poll() is not None:
@@ -104,7 +110,7 @@ def assert_survives(kills, tmp_path, make_study, undisturbed, assert_same_result
         count += 1
         assert_same_results(study, undisturbed())
         wait_until(lambda study=study: not workers_of(study), 30)
-    print(f"{done} kills over {count} studies")
+    print(f"{done} kills, {count} studies")
 
 
 def test_killed_at_random_a_study_ends_as_if_undisturbed(
@@ -190,54 +196,65 @@ def test_two_launchers_share_a_study(
     assert_same_results(study, undisturbed())
 
 
+@pytest.fixture
+def idle(monkeypatch):
+    """Workers that only wait, where it is the launcher that is looked at."""
+
+    def begin(study, name, core=None):
+        return subprocess.Popen(["sleep", "0.5"], start_new_session=True)
+
+    monkeypatch.setattr(local, "start", begin)
+
+
+@pytest.mark.parametrize(("gigabytes", "together"), [(1, 1), (2, 2)])
 def test_run_that_does_not_fit_in_memory_waits_for_another(
-    tmp_path, make_study, told, monkeypatch
+    tmp_path, make_study, told, monkeypatch, idle, gigabytes, together
 ):
-    monkeypatch.setattr(local, "available_memory", lambda: 2**30)
-    study = make_study(tmp_path / "study", methods=BOTH, steps=10)
+    monkeypatch.setattr(local, "available_memory", lambda: gigabytes * 2**30)
+    study = make_study(tmp_path / "study", methods=BOTH)
     launch(study.folder, list(study.runs), Options(memory=0.9), workers=2, told=told)
-    assert [state for _, state, _ in told] == ["running", "done", "running", "done"]
+    assert [state for _, state, _ in told] == 2 // together * (
+        ["running"] * together + ["done"] * together
+    )
 
 
-def test_runs_that_fit_begin_together(tmp_path, make_study, told, monkeypatch):
-    monkeypatch.setattr(local, "available_memory", lambda: 2**31)
-    study = make_study(tmp_path / "study", methods=BOTH, steps=10)
-    launch(study.folder, list(study.runs), Options(memory=0.9), workers=2, told=told)
-    assert [state for _, state, _ in told] == ["running", "running", "done", "done"]
-
-
-def test_worker_out_of_memory_fails_alone(tmp_path, make_study, told):
-    study = make_study(tmp_path / "study", methods=BOTH, steps=10)
-    poor, other = study.runs
-
-    def limit(name, state, reason):
-        told(name, state, reason)
-        if state == "running" and name == poor:
-            most = 400 * 2**20  # less than torch takes
-            resource.prlimit(workers_of(study)[name], resource.RLIMIT_AS, (most, most))
-
-    launch(study.folder, list(study.runs), Options(retries=1), workers=2, told=limit)
-    assert told.states(other)[-1] == "done"
-    assert told.states(poor)[-1] == "failed"
-    assert told.reason(poor)
-    launch(study.folder, [poor], Options(), workers=1, told=told)
-    assert study.is_done(poor)
-
-
-def test_run_that_is_killed_again_and_again_fails_alone(tmp_path, make_study, told):
-    study = make_study(tmp_path / "study", methods=BOTH, steps=10)
+def test_run_that_is_killed_again_and_again_fails_alone(tmp_path, make_study, told, idle):
+    study = make_study(tmp_path / "study", methods=BOTH)
     hunted, other = study.runs
+    begun = []
 
     def kill(name, state, reason):
         told(name, state, reason)
         if state == "running" and name == hunted:
-            os.kill(workers_of(study)[name], signal.SIGKILL)
+            os.kill(begun[-1].pid, signal.SIGKILL)
 
+    idle_start = local.start  # of the fixture, which puts back what was there
+    local.start = lambda *given: begun.append(idle_start(*given)) or begun[-1]
     launch(study.folder, list(study.runs), Options(retries=2), workers=2, told=kill)
     assert told.states(hunted) == ["running"] * 3 + ["failed"]
     assert "killed by SIGKILL, 3 times; the system does so" in told.reason(hunted)
     assert study.attempt(hunted)["reason"] == told.reason(hunted)
     assert told.states(other) == ["running", "done"]
+
+
+def test_worker_out_of_memory_has_failed_and_is_done_when_there_is_more(
+    tmp_path, make_study, told
+):
+    study = make_study(tmp_path / "study", methods=["vae"], steps=10)
+    (poor,) = study.runs
+
+    def limit(name, state, reason):
+        told(name, state, reason)
+        if state == "running":
+            wait_until(lambda: name in workers_of(study))
+            most = 400 * 2**20  # less than torch takes
+            resource.prlimit(workers_of(study)[name], resource.RLIMIT_AS, (most, most))
+
+    launch(study.folder, [poor], Options(retries=0), workers=1, told=limit)
+    assert told.states(poor) == ["running", "failed"]
+    assert told.reason(poor)
+    launch(study.folder, [poor], Options(), workers=1, told=told)
+    assert study.is_done(poor)
 
 
 def test_worker_stays_on_its_core_and_on_one_thread(tmp_path, make_study):
@@ -247,8 +264,8 @@ def test_worker_stays_on_its_core_and_on_one_thread(tmp_path, make_study):
     try:
         assert os.sched_getaffinity(process.pid) == {core}
         assert os.getsid(process.pid) == process.pid  # Ctrl-C is for the launcher alone
-        found = Path(f"/proc/{process.pid}/environ").read_bytes().split(b"\0")
-        assert b"OMP_NUM_THREADS=1" in found
+        environment = Path(f"/proc/{process.pid}/environ")  # empty for a moment
+        wait_until(lambda: b"\0OMP_NUM_THREADS=1\0" in environment.read_bytes())
     finally:
         process.kill()
         process.wait()
