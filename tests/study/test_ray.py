@@ -125,7 +125,7 @@ def test_run_that_no_node_has_room_for_is_refused(ray, tmp_path, make_study, tol
     with pytest.raises(
         ValueError, match=r"`ray.cpus` and `ray.gpus` must fit a node; got 1 and 9"
     ):
-        launch(study.folder, list(study.runs), Options(gpus=9), workers=1, told=told)
+        launch(study.folder, list(study.runs), Options(gpus=9.0), workers=1, told=told)
     assert told == []
 
 
