@@ -1,3 +1,4 @@
+import json
 import os
 import shutil
 import signal
@@ -18,8 +19,6 @@ on_slurm = pytest.mark.skipif(
     or subprocess.run(["sinfo"], capture_output=True, check=False).returncode != 0,
     reason="needs a SLURM that answers",
 )
-
-LONG = 600  # steps that take longer than the time of a job
 
 
 @pytest.fixture(autouse=True)
@@ -223,16 +222,19 @@ def test_what_slurm_refuses_is_said(jobs, monkeypatch):
 
 @on_slurm
 @pytest.mark.slow
-def test_slurm_carries_out_a_study_and_queues_it_again_when_its_time_is_up(
+def test_job_whose_time_is_up_is_queued_again_and_ends_as_if_undisturbed(
     tmp_path, make_study, undisturbed, assert_same_results, told
 ):
-    study = make_study(tmp_path / "study", methods=["vae"], steps=LONG)
-    options = Options(time=1, notice=25)
+    study = make_study(tmp_path / "study")
+    first, *_ = study.runs
+    options = Options(wait=False)
     launch(study.folder, list(study.runs), options, workers=2, told=told)
-    (name,) = study.runs
-    assert told.states(name)[-1] == "done"
-    assert study.log(name).read_text().count("training on") > 1
-    assert_same_results(study, undisturbed(LONG, ("vae",)))
+    job = json.loads((study.folder / "slurm" / "jobs.json").read_text())[first]
+    wait_until(lambda: logged_lines(study, first) >= 3)
+    subprocess.run(["scancel", "--signal=USR2", job], check=True)  # as SLURM before its end
+    launch(study.folder, list(study.runs), Options(), workers=2, told=told)
+    assert study.log(first).read_text().count("training on") == 2
+    assert_same_results(study, undisturbed())
 
 
 @on_slurm
@@ -245,11 +247,11 @@ def test_cancelled_job_has_its_checkpoint_and_goes_on_when_launched_again(
     launch(study.folder, [name], Options(wait=False), workers=1, told=told)
     wait_until(lambda: logged_lines(study, name) >= 3)
     launch(study.folder, [name], Options(wait=False), workers=1, told=told)  # not queued twice
-    queued = slurm._queue()
-    assert len(queued) == 1
-    subprocess.run(["scancel", *queued], check=True)
+    (written,) = (study.folder / "slurm").glob("*_submitted.pkl")
+    job = written.name.partition("_")[0]
+    subprocess.run(["scancel", job], check=True)
     wait_until(lambda: study.attempt(name)["state"] == "stopped")
-    wait_until(lambda: not slurm._queue())
+    wait_until(lambda: job not in slurm._queue())
     assert (study.run(name) / "checkpoint" / "state.json").exists()
     launch(study.folder, [name], Options(), workers=1, told=told)
     assert told.states(name)[-1] == "done"
