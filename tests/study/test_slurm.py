@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -125,7 +126,9 @@ def test_local_job_whose_time_is_up_goes_on_from_its_checkpoint(
     jobs.submit(list(study.runs))
     name = next(iter(study.runs))
     wait_until(lambda: logged_lines(study, name) >= 2)
-    jobs._jobs[name]._interrupt()
+    controller = jobs._jobs[name].job_id
+    children = Path(f"/proc/{controller}/task/{controller}/children").read_text().split()
+    os.kill(int(children[0]), signal.SIGUSR2)  # as its controller does when the time is up
     assert jobs.follow() == []
     assert told.states(name)[-1] == "done"
     assert len(study.log(name).read_text().split("training on")) == 3
