@@ -51,7 +51,7 @@ class StudyFlags:
     launcher: str = "local"
     """local, ray or slurm."""
     workers: int | None = None
-    """Runs at a time; as many as the machine has cores if not given."""
+    """Runs at a time; as many as there are cores, or as a cluster has room for, if not given."""
     logger: tuple[str, ...] = ()
     """Who else follows each run, such as csv or tensorboard."""
     dry_run: bool = False
@@ -104,6 +104,7 @@ def _carry_out(flags: StudyFlags, options: object) -> None:
             "begin it with --yes."
         )
     launcher = registry.load("study/launchers", flags.launcher)
+    launcher.check(options)
     study = claim_study(flags.out, definition, planned, runs_folder=flags.runs, about=about)
     left = [name for name in study.runs if not study.is_done(name)]
     told = _Told(len(study.runs), len(study.runs) - len(left))

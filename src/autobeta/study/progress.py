@@ -34,10 +34,11 @@ class RunProgress(NamedTuple):
 
 def progress(study: Study) -> list[RunProgress]:
     """How far each run of a study is, in the order of the study."""
-    return [_progress(study, name) for name in study.runs]
+    return [progress_of(study, name) for name in study.runs]
 
 
-def _progress(study: Study, name: str) -> RunProgress:
+def progress_of(study: Study, name: str) -> RunProgress:
+    """How far one run is."""
     train = study.runs[name]["train"]
     steps, batch = int(train["steps"]), int(train["batch_size"])
     last = _last_timing(study.run(name))

@@ -75,6 +75,7 @@ def _train(study: Study, name: str) -> Outcome:
             callbacks=[Progress(), *study.logger],
         )
     except InterruptedRunError as stop:
+        _end_in_peace()
         return Outcome("stopped", str(stop))
     except BusyRunError as error:
         return Outcome("busy", str(error))
@@ -102,7 +103,14 @@ def stop_with(parent: int) -> None:
 
 
 def _interrupt(number: int, frame: object) -> None:
+    _end_in_peace()
     raise KeyboardInterrupt
+
+
+def _end_in_peace() -> None:
+    """Have a worker that stops already take no notice of another SIGTERM."""
+    if signal.getsignal(signal.SIGTERM) is _interrupt:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
 
 
 def main() -> int:

@@ -14,14 +14,18 @@ class StopRequest:
 
 @contextmanager
 def stop_on_signals() -> Iterator[StopRequest]:
-    """Collect SIGINT and SIGTERM while a run is going; a second Ctrl-C interrupts at once."""
+    """Collect SIGINT and SIGTERM while a run is going; a second Ctrl-C interrupts at once.
+
+    A second SIGTERM does not: schedulers send several, and so does Linux for each thread of a
+    parent that is killed.
+    """
     request = StopRequest()
 
     def handle(number: int, frame: FrameType | None) -> None:
         del frame
-        if request.signal_number:
+        if request.signal_number and number == signal.SIGINT:
             raise KeyboardInterrupt("interrupted; the steps since the last checkpoint are lost")
-        request.signal_number = number
+        request.signal_number = request.signal_number or number
 
     former = {}
     try:

@@ -1,13 +1,10 @@
 """Runs as processes of this machine: one thread each, on a core of its own, as memory allows."""
 
 import os
-import signal
 import subprocess
-import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,15 +12,11 @@ from joblib import cpu_count
 
 from autobeta.rules import Index, Positive, Settings
 from autobeta.study.folder import Study, read_study
+from autobeta.study.launchers import AGAIN, Told
+from autobeta.study.launchers._process import Attempts, start
 from autobeta.study.memory import GUESS, available_memory, resident_memory
-from autobeta.study.progress import last_step
-from autobeta.study.worker import STATUS, Outcome
-
-Told = Callable[[str, str, str], object]
-"""Called with a run's name, its state, and the reason of a failure."""
 
 _POLL = 0.2  # seconds between two looks at the workers
-_AGAIN = 10.0  # seconds until a run that another process trains is tried again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,29 +35,35 @@ class _Worker:
     core: int | None
     process: subprocess.Popen[bytes]
     need: int
-    step: int
 
 
 @dataclass
 class _Queue:
-    """The runs that wait, those that are carried out, and what became of the others."""
+    """The runs that wait, those that are carried out, and when a busy one is tried again."""
 
     study: Study
     options: Options
     told: Told
+    attempts: Attempts
     waiting: deque[str]
     cores: list[int | None]
     running: list[_Worker] = field(default_factory=list)
-    kills: dict[str, int] = field(default_factory=dict)
     later: dict[str, float] = field(default_factory=dict)
+
+
+def check(options: Options) -> None:
+    """Nothing is missing here."""
+    del options
 
 
 def launch(
     study: Path, names: Sequence[str], options: Options, *, workers: int | None, told: Told
 ) -> None:
     """Carry out runs of a study here; see `autobeta.study.launchers`."""
+    found = read_study(study)
+    attempts = Attempts(found, options.retries)
     cores = _cores(workers or cpu_count())
-    queue = _Queue(read_study(study), options, told, deque(names), cores)
+    queue = _Queue(found, options, told, attempts, deque(names), cores)
     try:
         while queue.waiting or queue.running or queue.later:
             _start_what_fits(queue)
@@ -75,9 +74,13 @@ def launch(
 
 
 def _cores(workers: int) -> list[int | None]:
-    """A core for each worker; None, that is any, where there are more workers than cores."""
+    """A core for each worker where they take all cores; else None each, that is any.
+
+    With fewer, the system chooses better: another launcher may be there, and two of our cores may
+    be one in truth.
+    """
     usable = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    return list(usable[:workers]) if workers <= len(usable) else [None] * workers
+    return list(usable) if workers == len(usable) else [None] * workers
 
 
 def _start_what_fits(queue: _Queue) -> None:
@@ -90,30 +93,9 @@ def _start_what_fits(queue: _Queue) -> None:
         if queue.running and not _fits(queue, need):
             return  # it waits until another has ended; alone it is tried in any case
         name, core = queue.waiting.popleft(), queue.cores.pop(0)
-        step = last_step(queue.study.run(name))
-        process = _process(queue.study, name, core)
-        queue.running.append(_Worker(name, core, process, need, step))
+        queue.attempts.begin(name)
+        queue.running.append(_Worker(name, core, start(queue.study, name, core), need))
         queue.told(name, "running", "")
-
-
-def _process(study: Study, name: str, core: int | None) -> subprocess.Popen[bytes]:
-    """The run's worker, with a session of its own: Ctrl-C is for the launcher alone."""
-    command = [sys.executable, "-m", "autobeta.study.worker", str(study.folder.resolve()), name]
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    study.runs_folder.mkdir(parents=True, exist_ok=True)
-    with study.log(name).open("ab") as log:
-        process = subprocess.Popen(
-            [*command, str(os.getpid())],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env=os.environ | threads,
-            start_new_session=True,
-        )
-    if core is not None:
-        with suppress(OSError):  # it has ended already, or the core was taken away
-            os.sched_setaffinity(process.pid, {core})
-    return process
 
 
 def _memory_of(queue: _Queue, name: str) -> int:
@@ -138,39 +120,13 @@ def _collect(queue: _Queue) -> None:
     for worker in [w for w in queue.running if w.process.poll() is not None]:
         queue.running.remove(worker)
         queue.cores.append(worker.core)
-        outcome = _outcome(queue, worker)
-        if outcome is not None:
+        outcome = queue.attempts.outcome(worker.name, worker.process.returncode)
+        if outcome is None:
+            queue.waiting.appendleft(worker.name)
+        elif outcome.state == "busy":
+            queue.later[worker.name] = time.monotonic() + AGAIN
+        else:
             queue.told(worker.name, outcome.state, outcome.reason)
-
-
-def _outcome(queue: _Queue, worker: _Worker) -> Outcome | None:
-    """What became of a worker that has ended; None if its run is tried again."""
-    name, status = worker.name, worker.process.returncode
-    if status == STATUS["busy"]:
-        queue.later[name] = time.monotonic() + _AGAIN
-        return None
-    if status == STATUS["done"]:
-        return Outcome("done")
-    if status == STATUS["failed"]:
-        reason = queue.study.attempt(name).get("reason")
-        return Outcome("failed", str(reason or f"see {queue.study.log(name)}"))
-    # killed, or stopped by somebody else than this launcher
-    further = last_step(queue.study.run(name)) > worker.step
-    queue.kills[name] = 1 if further else queue.kills.get(name, 0) + 1
-    if queue.kills[name] <= queue.options.retries:
-        queue.waiting.appendleft(name)
-        return None
-    reason = _reason(status, queue.kills[name])
-    queue.study.write_attempt(name, state="failed", reason=reason)
-    return Outcome("failed", reason)
-
-
-def _reason(status: int, times: int) -> str:
-    if status >= 0:
-        return f"its process ended with status {status}, {times} times"
-    reason = f"its process was killed by {signal.Signals(-status).name}, {times} times"
-    hint = "; the system does so when memory runs out" if status == -signal.SIGKILL else ""
-    return reason + hint
 
 
 def _stop(queue: _Queue) -> None:
