@@ -63,17 +63,22 @@ MAY_IMPORT = {
         {"numpy", "torch", "filelock"},
     ),
     "reports": (
-        {"errors", "control", "registry", "settings", "run.folder"},
+        {"errors", "control", "registry", "settings", "run.folder", "study.table"},
         {"numpy", "scipy", "matplotlib", "PIL"},
+    ),
+    "study.table": (
+        {"errors", "registry", "rules", "settings", "control", "metrics", "run.folder"},
+        {"numpy", "scipy", "pyarrow"},
     ),
     "study": (
         {"errors", "registry", "rules", "settings", "control", "metrics", "run", "run.folder"}
-        | {"training"},
+        | {"training", "study.table"},
         {"numpy", "scipy", "joblib", "ray", "submitit", "pyarrow"},
     ),
     "cli": (
         {
             "study",
+            "study.table",
             "__version__",
             "errors",
             "registry",
@@ -90,7 +95,11 @@ MAY_IMPORT = {
 }
 TORCH_FREE = {
     *("rules", "settings", "control", "metrics", "reports", "run.folder", "registry", "errors"),
+    "study.table",
 }
+STUDY_FILES = {"folder", "definition", "grid", "_checks", "progress", "table", "representations"}
+STUDY_FILES |= {"statistics", "_comparisons", "_intervals", "_ranks"}
+"""Of the package `study`, what reads studies and knows no torch."""
 LONGEST = 300  # lines of a file
 MEDIAN = 110
 
@@ -101,6 +110,8 @@ def owner(name):
     """The row of the table that a module of the package belongs to, by its dotted name."""
     found = name.split(".")
     files = (["run", "folder"], ["run", "formats"])
+    if found[0] == "study" and found[1:2] and found[1] in STUDY_FILES:
+        return "study.table"
     return "run.folder" if found[:2] in files else found[0]
 
 

@@ -257,16 +257,8 @@ def table(study: tyro.conf.Positional[Path], *, out: Path, metrics: tuple[str, .
     Args:
         study: The study's folder.
         out: File to write: .csv or .parquet of every run; .md or .tex of means over seeds.
-        metrics: Scores to show; all if not given.
+        metrics: Scores and losses to show, such as mig, dci or mse; all if not given.
     """
-    from autobeta.run import folder as files
-    from autobeta.study.folder import read_study
-    from autobeta.study.table import rows, to_csv, to_parquet
+    from autobeta.reports import write_table
 
-    del metrics
-    formats = {".csv": to_csv, ".parquet": to_parquet}
-    if out.suffix not in formats:
-        raise ValueError(f"`out` must end in {', '.join(formats)}; got {out.name}. Rename it.")
-    written = formats[out.suffix](rows(read_study(study)))
-    files.write_out(out, lambda file: file.write(written))
-    print(out)
+    print(write_table(study, out, metrics=metrics))

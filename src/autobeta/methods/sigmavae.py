@@ -29,6 +29,7 @@ CITATION = """@inproceedings{rybkin2021simple,
   year = {2021}
 }"""
 ADAPTS = "sigma of the likelihood: learned, or optimal for each batch"
+LIKELIHOOD = "gaussian with a sigma of its own"
 PRESETS: dict[str, dict[str, object]] = {}
 
 

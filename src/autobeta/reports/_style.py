@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import matplotlib
 import matplotlib.style
@@ -16,7 +16,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from PIL import Image
 
-from autobeta.reports._load import RunRecord
 from autobeta.reports._read import grouped
 
 # Okabe and Ito, https://jfly.uni-koeln.de/color/: told apart with every kind of colour vision.
@@ -54,7 +53,21 @@ def style() -> AbstractContextManager[None]:
     return matplotlib.style.context(["default", STYLE])
 
 
-def looks(runs: Sequence[RunRecord]) -> dict[str, Look]:
+class Labelled(Protocol):
+    """A run, or a group of runs."""
+
+    @property
+    def method(self) -> str:
+        """Name of its method."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """Label of its group."""
+        ...
+
+
+def looks(runs: Sequence[Labelled]) -> dict[str, Look]:
     """Look of every label: colour by method in alphabetical order, marker and line by group.
 
     Past six methods colours repeat with other markers and lines.

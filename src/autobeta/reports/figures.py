@@ -37,7 +37,7 @@ def kl_over_steps(runs: Sequence[RunRecord], *, width: float = WIDTH) -> Figure:
         figure, axes = panels(len(groups), width=width, height=1.75)
         for axis, (label, members) in zip(axes, groups.items(), strict=True):
             for run in members:
-                axis.plot(*curve(run, _kl, most), color=look[label].colour, linewidth=1)
+                axis.plot(*curve(run, kl_of, most), color=look[label].colour, linewidth=1)
             for run in members:
                 steps, target = curve(run, methodcaller("get", "target"), most)
                 if len(steps):
@@ -48,7 +48,7 @@ def kl_over_steps(runs: Sequence[RunRecord], *, width: float = WIDTH) -> Figure:
             dashed = [line for line in axis.lines if line.get_linestyle() == "--"]
             if dashed:
                 axis.legend(dashed[:1], ["target"])
-            _few_ticks(axis)
+            few_ticks(axis)
         steps_axis(axes[-1])
         for axis in axes[:-1]:
             axis.sharex(axes[-1])
@@ -72,7 +72,7 @@ def beta_over_steps(runs: Sequence[RunRecord], *, width: float = WIDTH) -> Figur
                     name = "" if number else label
                     axis.plot(*curve(run, value, most), c=colour, ls=dashes, label=name)
             axis.set_ylabel(title)
-            _log_axis(axis)
+            log_axis(axis)
             steps_axis(axis)
         legend(figure, axes, width)
     return figure
@@ -103,8 +103,8 @@ def rate_distortion(
             held_out = ", held-out split" if split == "test" else ""
             axis.set_title(short(data, width - 1) + held_out)
             axis.set(xlabel="rate: KL (nats per image)", ylabel=f"distortion: {names[distortion]}")
-            _roomy(axis)
-            _few_ticks(axis)
+            roomy(axis)
+            few_ticks(axis)
         legend(figure, axes, width)
     return figure
 
@@ -157,7 +157,8 @@ def dead_latents(run: RunRecord) -> set[int]:
     return set(arrays["latents"][~arrays["active"]].tolist()) if arrays else set()
 
 
-def _kl(row: dict[str, Any]) -> float | int | None:
+def kl_of(row: dict[str, Any]) -> float | int | None:
+    """KL of a line of the log: the mean since the line before, where it has that."""
     average = row.get("kl_average")
     return (row.get("terms") or {}).get("kl") if average is None else average
 
@@ -177,7 +178,7 @@ def _most(runs: Sequence[RunRecord]) -> int:
     return max(100, min(MAX_POINTS, MOST_POINTS // len(runs)))
 
 
-def _roomy(axis: Axes) -> None:
+def roomy(axis: Axes) -> None:
     """Limits half as wide as the largest value at least: a small difference shall look small."""
     for name in ("x", "y"):
         low, high = getattr(axis.dataLim, f"interval{name}")
@@ -185,12 +186,13 @@ def _roomy(axis: Axes) -> None:
         axis.set(**{f"{name}lim": (low - spare, high + spare + (spare == 0))})
 
 
-def _few_ticks(axis: Axes) -> None:
+def few_ticks(axis: Axes) -> None:
+    """Few ticks on both axes."""
     axis.xaxis.set_major_locator(MaxNLocator(5))
     axis.yaxis.set_major_locator(MaxNLocator(4))
 
 
-def _log_axis(axis: Axes) -> None:
+def log_axis(axis: Axes) -> None:
     """Logarithmic vertical axis of at least one decade; linear around zero if a value is below."""
     values = np.concatenate([np.asarray(line.get_ydata(), dtype=float) for line in axis.lines])
     sizes = np.abs(values[values != 0])

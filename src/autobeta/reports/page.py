@@ -82,16 +82,12 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
 
 def _page(runs: Sequence[RunRecord], left_out: dict[Path, Exception]) -> Iterator[str]:
     title = f"Report on {len(runs)} runs" if len(runs) > 1 else f"Report on {runs[0].name}"
-    css = Path(__file__).with_name("style.css").read_text("utf-8")
-    yield '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-    yield '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-    yield f"<title>{html.escape(title)}</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
-    yield f"<h1>{html.escape(title)}</h1>\n"
+    yield head(title)
     methods = ", ".join(sorted({run.method for run in runs}))
     data = ", ".join(sorted({run.data for run in runs}))
     yield f"<p>{html.escape(f'Methods: {methods}. Data: {data}.')}</p>\n"
     no_runs = [(printable(path.name), f"Left out: {error}") for path, error in left_out.items()]
-    if gaps := _said([(run.name, gap) for run in runs for gap in missing(run)] + no_runs):
+    if gaps := sentences([(run.name, gap) for run in runs for gap in missing(run)] + no_runs):
         yield f'<div class="missing">What is missing:{gaps}</div>\n'
     yield "<h2>Training and trade-off</h2>\n"
     yield f'<div class="figures">\n{"".join(_comparison(runs))}</div>\n'
@@ -103,20 +99,31 @@ def _page(runs: Sequence[RunRecord], left_out: dict[Path, Exception]) -> Iterato
     yield "</body>\n</html>\n"
 
 
+def head(title: str) -> str:
+    """The page down to its title."""
+    css = Path(__file__).with_name("style.css").read_text("utf-8")
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{html.escape(title)}</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
+        f"<h1>{html.escape(title)}</h1>\n"
+    )
+
+
 def _comparison(runs: Sequence[RunRecord]) -> Iterator[str]:
     methods = ", ".join(sorted({run.method for run in runs}))
     of = f"of {len(runs)} runs: {methods}" if len(runs) > 1 else f"of {runs[0].name}"
     if any(run.log for run in runs):
         drawn = figures.kl_over_steps(runs, width=_WIDTH)
-        yield _figure(svg_uri(drawn), "KL over training", _KL, f"Curves {of}; nats by step")
+        yield picture(svg_uri(drawn), "KL over training", _KL, f"Curves {of}; nats by step")
     if any(len(curve(run, lambda row: row.get("beta"))[0]) for run in runs):
         drawn = figures.beta_over_steps(runs, width=_WIDTH)
-        yield _figure(svg_uri(drawn), "β over training", _BETA, f"Weights {of}; by step")
+        yield picture(svg_uri(drawn), "β over training", _BETA, f"Weights {of}; by step")
     for distortion in ("mse", "bce"):
         if any(figures.has_distortion(run, distortion) for run in runs):
             drawn = figures.rate_distortion(runs, distortion=distortion, width=_WIDTH)
             title = f"Rate and distortion ({distortion.upper()})"
-            yield _figure(svg_uri(drawn), title, _RATE, f"Points {of}; distortion by KL")
+            yield picture(svg_uri(drawn), title, _RATE, f"Points {of}; distortion by KL")
 
 
 def _numbers(runs: Sequence[RunRecord]) -> Iterator[str]:
@@ -137,7 +144,7 @@ def _numbers(runs: Sequence[RunRecord]) -> Iterator[str]:
     yield every_run
     if tracks := [(run, found) for run in runs if (found := tables.tracked(run)) is not None]:
         yield _table(tables.table(tables.control_rows(tracks)), _CONTROL)
-        yield _said(
+        yield sentences(
             (run.name, sentence)
             for run, found in tracks
             for sentence in advice(found, **run.bounds)
@@ -154,9 +161,9 @@ def _section(run: RunRecord, runs: Sequence[RunRecord]) -> Iterator[str]:
     if run.label != run.name:
         yield f"<p>{html.escape(run.label)}, seed {run.seed}</p>\n"
     yield f'<div class="figures">\n{"".join(_images(run, runs))}</div>\n'
-    yield _details("All settings", run.config)
+    yield details("All settings", run.config)
     if run.environment:
-        yield _details("Versions and environment", run.environment)
+        yield details("Versions and environment", run.environment)
 
 
 def _images(run: RunRecord, runs: Sequence[RunRecord]) -> Iterator[str]:
@@ -164,21 +171,21 @@ def _images(run: RunRecord, runs: Sequence[RunRecord]) -> Iterator[str]:
     if kl is not None:
         drawn = figures.latent_kl([run], among=runs, width=_WIDTH)
         said = f"Bars of {run.name}: {len(kl)} latents, {len(figures.dead_latents(run))} dead"
-        yield _figure(svg_uri(drawn), "KL of each latent", _LATENT, said)
+        yield picture(svg_uri(drawn), "KL of each latent", _LATENT, said)
     if run.arrays(folder.RECONSTRUCTIONS):
         uri = webp_uri(pictures.reconstructions(run))
-        yield _figure(uri, "Reconstructions", _RECONSTRUCTIONS, f"Pairs of images of {run.name}")
+        yield picture(uri, "Reconstructions", _RECONSTRUCTIONS, f"Pairs of images of {run.name}")
     if arrays:
         uri = webp_uri(pictures.traversals(run))
-        yield _figure(uri, "Traversals", _TRAVERSALS, f"Images of {run.name}, a row per latent")
+        yield picture(uri, "Traversals", _TRAVERSALS, f"Images of {run.name}, a row per latent")
     if len(arrays.get("samples", ())):
         uri = webp_uri(pictures.samples(run))
-        yield _figure(uri, "Prior samples", _SAMPLES, f"Images that {run.name} made up")
+        yield picture(uri, "Prior samples", _SAMPLES, f"Images that {run.name} made up")
 
 
-def _figure(uri: str, title: str, text: str, said: str) -> str:
+def picture(uri: str, title: str, text: str, said: str, more: str = "") -> str:
     """A picture with its caption, and what it shows for those who can't see it."""
-    caption = f"<figcaption><b>{title}.</b> {text}</figcaption>"
+    caption = f"<figcaption><b>{html.escape(title)}.</b> {html.escape(text)}{more}</figcaption>"
     return f'<figure><img src="{uri}" alt="{html.escape(said)}">{caption}</figure>\n'
 
 
@@ -186,8 +193,9 @@ def _table(table: tables.Table, caption: str) -> str:
     return f'<div class="wide">{tables.to_html(table, caption=caption)}</div>\n'
 
 
-def _said(sentences: Iterable[tuple[str, str]]) -> str:
-    about = grouped((sentence, name) for name, sentence in sentences)
+def sentences(said: Iterable[tuple[str, str]]) -> str:
+    """A list of sentences about runs, by name; runs of which the same is said share an item."""
+    about = grouped((sentence, name) for name, sentence in said)
     joined = grouped((", ".join(names), sentence) for sentence, names in about.items())
     items = (f"<li><b>{_text(n)}</b>: {_text(' '.join(s))}</li>" for n, s in joined.items())
     return f"<ul>{''.join(items)}</ul>\n" if joined else ""
@@ -198,7 +206,7 @@ def _text(text: str) -> str:
     return re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text))
 
 
-def _details(title: str, settings: dict[str, Any]) -> str:
+def details(title: str, settings: dict[str, Any]) -> str:
     """All settings; of a path only the last name, since the page may go elsewhere."""
     items = ""
     for key, value in flatten(settings).items():

@@ -44,41 +44,44 @@ class Table(NamedTuple):
     cells: list[list[str]]
 
 
-class _Column(NamedTuple):
+class Column(NamedTuple):
+    """How a column is headed, and its numbers are written."""
+
     heading: str
     format: str
     better: str = ""  # an arrow to the better side
 
 
 _COLUMNS = {
-    "run": _Column("run", ""),
-    "label": _Column("method", ""),
-    "method": _Column("method", ""),
-    "data": _Column("data", ""),
-    "steps": _Column("steps", ",d"),
-    "seed": _Column("seed", "d"),
-    "seeds": _Column("n (seeds)", "d"),
-    "points": _Column("evaluated on (images)", ",d"),
-    "reconstruction": _Column("reconstruction (nats)", ".2f", "↓"),
-    "kl": _Column("KL (nats)", ".2f"),
-    "elbo": _Column("ELBO (nats)", ".2f", "↑"),
-    "mse": _Column("MSE (per pixel)", "#.3g", "↓"),
-    "psnr": _Column("PSNR (dB)", ".2f", "↑"),
-    "ssim": _Column("SSIM", ".4f", "↑"),
-    "bce": _Column("BCE (nats)", ".2f", "↓"),
-    "active_latents": _Column("active latents", ".3g"),
-    "beta": _Column("final β", ".3g"),
-    "equivalent_beta": _Column("equivalent β", ".3g"),
-    "near": _Column("within 0.5 nats", ".1%"),
-    "error": _Column("rms error (nats)", ".2f"),
-    "excess": _Column("largest excess (nats)", ".2f"),
-    "lack": _Column("largest lack (nats)", ".2f"),
-    "overshoot": _Column("overshoot", ".1%"),
-    "settling": _Column("settling (steps)", ".0f"),
-    "at_bound": _Column("β at a bound", ".1%"),
-    "at_max": _Column("at its upper", ".1%"),
-    "swing": _Column("swing (nats)", ".2f"),
-    "period": _Column("its period (steps)", ".0f"),
+    "run": Column("run", ""),
+    "label": Column("method", ""),
+    "method": Column("method", ""),
+    "data": Column("data", ""),
+    "steps": Column("steps", ",d"),
+    "seed": Column("seed", "d"),
+    "seeds": Column("n (seeds)", "d"),
+    "points": Column("evaluated on (images)", ",d"),
+    "reconstruction": Column("reconstruction (nats)", ".2f", "↓"),
+    "kl": Column("KL (nats)", ".2f"),
+    "elbo": Column("ELBO (nats)", ".2f", "↑"),
+    "negative_elbo": Column("negative ELBO (nats)", ".2f", "↓"),
+    "mse": Column("MSE (per pixel)", "#.3g", "↓"),
+    "psnr": Column("PSNR (dB)", ".2f", "↑"),
+    "ssim": Column("SSIM", ".4f", "↑"),
+    "bce": Column("BCE (nats)", ".2f", "↓"),
+    "active_latents": Column("active latents", ".3g"),
+    "beta": Column("final β", ".3g"),
+    "equivalent_beta": Column("equivalent β", ".3g"),
+    "near": Column("within 0.5 nats", ".1%"),
+    "error": Column("rms error (nats)", ".2f"),
+    "excess": Column("largest excess (nats)", ".2f"),
+    "lack": Column("largest lack (nats)", ".2f"),
+    "overshoot": Column("overshoot", ".1%"),
+    "settling": Column("settling (steps)", ".0f"),
+    "at_bound": Column("β at a bound", ".1%"),
+    "at_max": Column("at its upper", ".1%"),
+    "swing": Column("swing (nats)", ".2f"),
+    "period": Column("its period (steps)", ".0f"),
 }
 _SCORE = ".3f"
 _LONG = 1e9  # a number from which on digits are left out
@@ -148,7 +151,7 @@ def scores(run: RunRecord) -> dict[str, float | int | None]:
 def table(rows: Sequence[Row]) -> Table:
     """Rows as text; the columns are those where some row has a value, in order of appearance."""
     keys = [key for key in _in_order(rows) if any(row.get(key) is not None for row in rows)]
-    headings = [_column(key).heading for key in keys]
+    headings = [column(key).heading for key in keys]
     return Table(headings, [[_cell(row, key) for key in keys] for row in rows])
 
 
@@ -215,11 +218,12 @@ def _in_order(rows: Sequence[Row]) -> list[str]:
     return known + [key for key in keys if key not in known]
 
 
-def _column(key: str) -> _Column:
+def column(key: str) -> Column:
+    """Column of a loss, a score or a fact about a run."""
     base = key.removesuffix(HELD_OUT)
-    column = _COLUMNS.get(base) or _Column(base, _SCORE, _better(re.split(r"[\[ ]", base)[0]))
-    arrow = f" {column.better}" if column.better else ""
-    return column._replace(heading=column.heading + arrow + key[len(base) :])
+    found = _COLUMNS.get(base) or Column(base, _SCORE, _better(re.split(r"[\[ ]", base)[0]))
+    arrow = f" {found.better}" if found.better else ""
+    return found._replace(heading=found.heading + arrow + key[len(base) :])
 
 
 def _better(metric: str) -> str:
@@ -230,10 +234,10 @@ def _better(metric: str) -> str:
 
 
 def _cell(row: Row, key: str) -> str:
-    value, form = row.get(key), _column(key).format
+    value, form = row.get(key), column(key).format
     if not isinstance(value, Spread):
-        return _text(value, form)
-    mean = _text(value.mean, form)
+        return number(value, form)
+    mean = number(value.mean, form)
     other = ".1e" if "e" in mean else f".{len(mean.partition('.')[2])}f"
     std = "" if value.std is None else f"\u00a0±\u00a0{value.std:{other}}"
     if value.interval:
@@ -243,7 +247,8 @@ def _cell(row: Row, key: str) -> str:
     return mean + std + fewer
 
 
-def _text(value: str | int | float | None, form: str) -> str:
+def number(value: str | int | float | None, form: str) -> str:
+    """A number in a format; very long ones are rounded."""
     if value is None or isinstance(value, str):
         return value or ""
     if not math.isfinite(value):

@@ -1,0 +1,96 @@
+"""What a study costs besides its training: reading its runs, and its report.
+
+    python benchmarks/study.py [--folder FOLDER]
+
+The runs are copies of one that is trained on toy, with noise on their numbers and realistic sizes:
+600 lines of log, codes of 10,000 images with 10 latents, traversals of 64 pixels. `rows` is timed
+inside a process, median of three; the report is the whole command, start of Python included.
+"""
+
+import argparse
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import torch
+from _study import LINES, POINTS, make_study
+
+from autobeta import EvaluationConfig, ModelConfig, RunConfig, TrainConfig, train
+from autobeta.study.folder import read_study
+from autobeta.study.table import rows
+
+ROUNDS = 3
+RUNS_ROWS, RUNS_REPORT = 1000, 200
+
+
+def trained(folder):
+    if not (folder / "metrics.json").exists():
+        config = RunConfig(
+            method="betavae",
+            data="toy",
+            model=ModelConfig(architecture="burgess"),
+            train=TrainConfig(steps=120, log_every=2, threads=1),
+        )
+        train(config, folder, evaluation=EvaluationConfig(num_points=1000, jobs=1))
+    return folder
+
+
+def collecting(folder, run):
+    made = folder / f"study-{RUNS_ROWS}"
+    study = read_study(made) if made.exists() else make_study(made, run, RUNS_ROWS, codes=False)
+    found = []
+    for _ in range(ROUNDS):
+        begin = time.perf_counter()
+        table = rows(study)
+        found.append(time.perf_counter() - begin)
+        assert len(table) == RUNS_ROWS
+    return {"runs": RUNS_ROWS, "seconds": round(statistics.median(found), 2)}
+
+
+def reporting(folder, run):
+    made, out = folder / f"study-{RUNS_REPORT}", folder / "report.html"
+    if not made.exists():
+        make_study(made, run, RUNS_REPORT)
+    begin = time.perf_counter()
+    command = [sys.executable, "-m", "autobeta", "report", str(made), "--out", str(out)]
+    subprocess.run(command, check=True)
+    seconds = time.perf_counter() - begin
+    peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+    megabytes = out.stat().st_size / 1e6
+    found = {"runs": RUNS_REPORT, "seconds": round(seconds, 1), "megabytes": round(megabytes, 2)}
+    return found | {"peak_memory_mb": round(peak)}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--folder", type=Path, help="keep what is made here")
+    folder = parser.parse_args().folder or Path(tempfile.mkdtemp())
+    run = trained(folder / "trained")
+    about = {
+        "date": date.today().isoformat(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "torch": torch.__version__.split("+")[0],
+        "machine": f"{platform.machine()}, {torch.backends.cpu.get_cpu_capability()}",
+        "threads": 1,
+        "lines_of_log": LINES,
+        "images": POINTS,
+    }
+    path = Path(__file__).with_suffix(".json")
+    known = json.loads(path.read_text()) if path.exists() else {}
+    results = known.get("results", {})
+    results |= {"rows": collecting(folder, run), "report": reporting(folder, run)}
+    path.write_text(json.dumps({"about": about, "results": results}, indent=2) + "\n")
+    print(path.read_text())
+
+
+if __name__ == "__main__":
+    main()

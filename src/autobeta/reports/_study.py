@@ -1,0 +1,201 @@
+"""A study as its report needs it: groups of runs that differ only by seed, with their numbers."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from autobeta import registry
+from autobeta.reports._read import as_text, grouped, printable
+from autobeta.settings import identity
+from autobeta.study.folder import Study, read_study
+from autobeta.study.table import Row, rows
+
+LOSSES = ("reconstruction", "kl", "negative_elbo", "mse", "psnr", "ssim", "bce", "active_latents")
+HELD_OUT = " test"  # at the end of a column of the held-out split
+TRACKING = "tracking_"
+
+_ABOUT = {"run", "state", "reason", "method", "data", "seed", "steps", "batch_size", "group"}
+_ABOUT |= {"evaluated_images", "evaluated_step", "beta", "equivalent_beta", "images_per_second"}
+_ABOUT |= {"hours", "data_source", "autobeta", "torch", "python", "device", "device_name"}
+_ABOUT |= {"commit", "elbo", "elbo test", *LOSSES, *(key + HELD_OUT for key in LOSSES)}
+_PARTS = ("method.", "data.", "model.", "train.", "objects.", TRACKING)
+
+
+class StudyGroup(NamedTuple):
+    """Runs that differ only by their seed.
+
+    Args:
+        method: Name of the method.
+        label: The method, with the settings that differ within it on these data.
+        data: The data set, with what tells it from others of its name.
+        likelihood: What its nats are of; those of different likelihoods don't compare.
+        rows: Rows of its runs, see `study.table.rows`.
+    """
+
+    method: str
+    label: str
+    data: str
+    likelihood: str
+    rows: list[Row]
+
+    @property
+    def finished(self) -> list[Row]:
+        """Rows of the runs that were evaluated at their last step."""
+        return [row for row in self.rows if is_finished(row)]
+
+    def values(self, key: str) -> dict[int, float]:
+        """Finite values of a column of numbers, by seed, of the finished runs."""
+        found = {seed_of(row): value_of(row, key) for row in self.finished}
+        return {seed: value for seed, value in found.items() if value is not None}
+
+
+class StudyRecord(NamedTuple):
+    """A study and all that its runs' folders tell.
+
+    Args:
+        study: Its folder.
+        table: A row a run.
+        groups: Groups of seeds, in the study's order.
+    """
+
+    study: Study
+    table: list[Row]
+    groups: list[StudyGroup]
+
+    @property
+    def by_data(self) -> dict[str, list[StudyGroup]]:
+        """Groups by data set."""
+        return grouped((group.data, group) for group in self.groups)
+
+    @property
+    def title(self) -> str:
+        """Title of the study; the folder's name without one."""
+        return printable(str(self.study.about.get("title") or self.study.folder.resolve().name))
+
+    @property
+    def notice(self) -> str:
+        """Whether it is a preset, and how it was scaled; empty where it is neither."""
+        scale, preset = self.study.about.get("scale"), self.study.about.get("preset")
+        said = [f"Preset {printable(str(preset))}."] if preset else []
+        if scale not in (None, 1):
+            said.append(
+                f"Scaled: every run has {scale:g} times the steps that the study defines, so its "
+                "numbers are not those of the whole study."
+            )
+        return " ".join(said)
+
+    def folder(self, row: Row) -> Path:
+        """A run's folder."""
+        return self.study.run(str(row["run"]))
+
+
+def load_study(folder: Path) -> StudyRecord:
+    """Read a study with its runs; what a run lacks or has damaged stands in its row."""
+    study = read_study(folder)
+    table = rows(study)
+    members = grouped((str(row["group"]), row) for row in table)
+    first = {key: study.runs[str(found[0]["run"])] for key, found in members.items()}
+    data = dict(zip(first, _data_names(list(first.values())), strict=True))
+    labels = _labels(first, data)
+    found = [
+        StudyGroup(
+            printable(str(first[key]["method"])),
+            labels[key],
+            data[key],
+            _likelihood(first[key]),
+            own,
+        )
+        for key, own in members.items()
+    ]
+    return StudyRecord(study, table, found)
+
+
+def is_finished(row: Row) -> bool:
+    """Whether a run was evaluated after its last step."""
+    step = row.get("evaluated_step")
+    return step is not None and (row["state"] == "done" or step == row["steps"])
+
+
+def seed_of(row: Row) -> int:
+    """Seed of a run."""
+    return int(row["seed"] or 0)
+
+
+def value_of(row: Row, key: str) -> float | None:
+    """A finite number of a row; `negative_elbo` is the ELBO's, None what is no number."""
+    sign = 1
+    if key.startswith("negative_elbo"):
+        sign, key = -1, key.removeprefix("negative_")
+    value = row.get(key)
+    if isinstance(value, bool | str) or value is None or not math.isfinite(value):
+        return None
+    return sign * float(value)
+
+
+def score_names(table: Sequence[Row]) -> list[str]:
+    """Columns of scores: numbers that are no setting, loss or fact about the run."""
+    return [
+        key
+        for key in (table[0] if table else {})
+        if key not in _ABOUT
+        and not key.startswith(_PARTS)
+        and any(value_of(row, key) is not None for row in table)
+    ]
+
+
+def loss_names(table: Sequence[Row]) -> list[str]:
+    """Columns of losses that some run has, each split's after the other."""
+    keys = [key + end for key in LOSSES for end in ("", HELD_OUT)]
+    return [key for key in keys if any(value_of(row, key) is not None for row in table)]
+
+
+def _likelihood(config: Mapping[str, Any]) -> str:
+    method, own = str(config["method"]), None
+    if method in registry.available("methods"):
+        own = registry.describe("methods", method).get("LIKELIHOOD")
+    return str(own or identity(config)["model.likelihood"])
+
+
+def _data_names(configs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A name for the data of each configuration; two share it only if their data are the same."""
+    facts = [identity(config) for config in configs]
+    own = [{k[5:]: v for k, v in found.items() if k.startswith("data.")} for found in facts]
+    whole = [str(config["data"]["name"]) for config in configs]
+    names = [printable(Path(name).name) for name in whole]
+    paths = grouped(zip(names, whole, strict=True))
+    texts = []
+    for facts_of, name, path in zip(own, names, whole, strict=True):
+        peers = [o for o, n in zip(own, names, strict=True) if n == name]
+        places = list(dict.fromkeys(paths[name]))
+        number = f" ({places.index(path) + 1})" if len(places) > 1 else ""
+        texts.append(name + number + _told(facts_of, peers, left_out=("name",)))
+    return texts
+
+
+def _labels(configs: Mapping[str, Mapping[str, Any]], data: Mapping[str, str]) -> dict[str, str]:
+    """Label of each group: its method, and the settings that differ within it on its data."""
+    facts = {key: identity(config) for key, config in configs.items()}
+    peers = grouped(((data[key], own["method"]), own) for key, own in facts.items())
+    labels = {
+        key: printable(str(found["method"]) + _told(found, peers[data[key], found["method"]]))
+        for key, found in facts.items()
+    }
+    alike = grouped(((data[key], label), key) for key, label in labels.items())
+    for keys in alike.values():
+        for key in keys[1:]:  # none is merged with another
+            labels[key] += f" ({key.rpartition('-')[2]})"
+    return labels
+
+
+def _told(
+    facts: Mapping[str, Any],
+    peers: Sequence[Mapping[str, Any]],
+    left_out: Sequence[str] = ("train.seed",),
+) -> str:
+    differ = [
+        key
+        for key in facts
+        if key not in left_out and len({as_text(peer.get(key)) for peer in peers}) > 1
+    ]
+    return "".join(f", {key.rpartition('.')[2]}={as_text(facts[key])}" for key in differ)

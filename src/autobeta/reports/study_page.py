@@ -1,0 +1,224 @@
+"""One self-contained HTML page about a study, and its figures as files."""
+
+import base64
+import csv
+import html
+import io
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from autobeta.reports import _summaries, pictures
+from autobeta.reports._formats import to_html
+from autobeta.reports._load import find_runs
+from autobeta.reports._read import printable
+from autobeta.reports._study import (
+    StudyRecord,
+    is_finished,
+    load_study,
+    loss_names,
+    score_names,
+    value_of,
+)
+from autobeta.reports._style import svg_uri, webp_uri
+from autobeta.reports.page import head, picture, sentences
+from autobeta.reports.study_figures import Cells, StudyFigure, study_figures
+from autobeta.reports.study_tables import column_of, marked
+from autobeta.run import folder
+from autobeta.study.table import Row
+
+FORMATS = ("pdf", "svg", "png")
+DPI = 300  # of PNG files
+
+_PICTURES = (
+    "Each row changes one latent from low to high and leaves the others as they are; dead latents "
+    "are pale."
+)
+
+
+def write_study_report(study: Path, out: Path) -> Path:
+    """Write one HTML page about a study: tables, figures, what failed, and what it took.
+
+    The page needs no network and no other file; a few lines of script in it sort its tables, and
+    it can be read without. The same folders give the same bytes. Runs that failed, are unfinished
+    or have damaged files are named.
+
+    Raises:
+        FileNotFoundError: If the folder holds no study.
+        ValueError: If what it holds is damaged, or `out` is a folder or a file of a run.
+    """
+    if out.is_dir():
+        raise ValueError(f"`out` must be a file; got the folder `{out}`. Add a name.html to it.")
+    page = "".join(_page(load_study(study))).encode()
+    folder.write_out(out, lambda file: file.write(page))
+    return out
+
+
+def write_study_figures(
+    study: Path, out: Path, *, formats: Sequence[str] = ("svg",)
+) -> list[Path]:
+    """Write the figures of a study as files named by what they show, each with its numbers as CSV.
+
+    Raises:
+        FileNotFoundError: If the folder holds no study.
+        ValueError: If a format is none of pdf, svg and png, or `out` is a file.
+    """
+    for form in formats:
+        if form not in FORMATS:
+            raise ValueError(
+                f"`formats` must be of {', '.join(FORMATS)}; got {form!r}. Choose one of these."
+            )
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"`out` must be a folder; got the file {out}. Choose another name.")
+    record = load_study(study)
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for data in record.by_data:
+        for found in study_figures(record, data, score_names(record.table)):
+            files = {form: _saved(found.figure, form) for form in dict.fromkeys(formats)}
+            for ending, content in (files | {"csv": _csv(found.numbers)}).items():
+                written.append(out / f"{found.name}.{ending}")
+                written[-1].write_bytes(content)
+    return written
+
+
+def _saved(figure: Figure, form: str) -> bytes:
+    """The figure's file, without a date."""
+    dates: dict[str, dict[str, None]] = {"svg": {"Date": None, "Creator": None}}
+    dates |= {"pdf": {"CreationDate": None, "Creator": None, "Producer": None}}
+    file = io.BytesIO()
+    figure.savefig(file, format=form, dpi=DPI, metadata=dates.get(form, {"Software": None}))
+    return file.getvalue()
+
+
+def _page(record: StudyRecord) -> Iterator[str]:
+    yield head(f"{record.title}: a study of {len(record.table)} runs")
+    if source := record.study.about.get("source"):
+        yield f"<p>{html.escape(printable(str(source)))}</p>\n"
+    if record.notice:
+        yield f'<p class="notice"><b>{html.escape(record.notice)}</b></p>\n'
+    yield from _overview(record)
+    scores = score_names(record.table)
+    for data in record.by_data:
+        yield f"<h2>{html.escape(data)}</h2>\n"
+        yield from _data_section(record, data, scores)
+    if (table := _summaries.rank_table(record, scores)) is not None:
+        yield f"<h2>Ranks over all scores</h2>\n{to_html(table)}"
+    yield f"<h2>What it took</h2>\n{to_html(_summaries.budget(record))}"
+    origins = _summaries.origins(record).items()
+    yield "<ul>" + "".join(
+        f"<li><b>{html.escape(name)}</b>: {html.escape('; '.join(values))}</li>"
+        for name, values in origins
+    )
+    yield "</ul>\n<footer>Written by autobeta from the files of the study.</footer>\n"
+    script = Path(__file__).with_name("study.js").read_text("utf-8")
+    yield f"<script>\n{script}</script>\n</body>\n</html>\n"
+
+
+def _overview(record: StudyRecord) -> Iterator[str]:
+    """How many runs are in which state, and why some failed or are not finished."""
+    counts: dict[str, int] = {}
+    for row in record.table:
+        counts[str(row["state"])] = counts.get(str(row["state"]), 0) + 1
+    said = ", ".join(f"{count} {state}" for state, count in counts.items())
+    seeds = len({row["seed"] for row in record.table})
+    methods = ", ".join(dict.fromkeys(group.method for group in record.groups))
+    data = ", ".join(record.by_data)
+    text = f"Methods: {methods}. Data: {data}. Seeds: {seeds}. Runs: {said}."
+    yield f"<p>{html.escape(text)}</p>\n"
+    gaps = sentences(
+        (printable(str(row["run"])), sentence) for row in record.table for sentence in _gaps(row)
+    )
+    if gaps:
+        yield f'<div class="missing">What is missing:{gaps}</div>\n'
+
+
+def _gaps(row: Row) -> list[str]:
+    """What a run lacks; runs of one reason are named together."""
+    found = []
+    reason = printable(str(row["reason"] or ""))
+    if row["state"] == "failed":
+        found.append(f"Failed: {reason or 'without a word'}")
+    elif not is_finished(row):
+        found.append(f"Not finished: it is {row['state']}.")
+    if reason and row["state"] != "failed":
+        found.append(f"Damaged, and left out as far as it is: {reason}")
+    return found
+
+
+def _data_section(record: StudyRecord, data: str, scores: Sequence[str]) -> Iterator[str]:
+    groups = record.by_data[data]
+    losses = loss_names(record.table)
+    main = main_score(record, data, scores)
+    for what, keys in (("scores", scores), ("losses", losses)):
+        found = marked(record, data, keys)
+        if len(found.headings) > 2:
+            yield f"<h3>{what.capitalize()}</h3>\n{to_html(found)}"
+    drawn = [_figure(found) for found in study_figures(record, data, scores)]
+    yield f'<div class="figures">\n{"".join(drawn)}</div>\n'
+    if main is not None:
+        yield from _traversals(record, _summaries.shown_runs(groups, main), main)
+    several = len(groups) > 1
+    more = [
+        ("How KL followed its set point", _summaries.followings(record, data)),
+        (
+            "Against the first method",
+            _summaries.against_baseline(record, data, scores) if several else None,
+        ),
+        ("Interquartile means", _summaries.middle_means(record, data, scores)),
+        (
+            "Choosing a run without labels",
+            _summaries.agreements(record, data, main) if main else None,
+        ),
+        ("A score's own error", _summaries.own_errors(record, data, main) if main else None),
+    ]
+    for title, table in more:
+        if table is not None:
+            yield f"<details open><summary>{title}</summary>{to_html(table)}</details>\n"
+
+
+def main_score(record: StudyRecord, data: str, scores: Sequence[str]) -> str | None:
+    """The score that runs are ordered by: MIG where there is one, else the negative ELBO."""
+    groups = record.by_data[data]
+    mig = [key for key in scores if key.partition("[")[0] == "mig"]
+    return next(
+        (k for k in [*mig, "negative_elbo"] if any(group.values(k) for group in groups)), None
+    )
+
+
+def _figure(found: StudyFigure) -> str:
+    uri = "data:text/csv;base64," + base64.b64encode(_csv(found.numbers)).decode()
+    link = f' <a download="{html.escape(found.name)}.csv" href="{uri}">Numbers (CSV)</a>'
+    groups = len({row[0] for row in found.numbers[1:]})
+    said = f"{found.title}: {groups} groups; the numbers are in the CSV below"
+    return picture(svg_uri(found.figure), found.title, found.caption, said, link)
+
+
+def _csv(numbers: Cells) -> bytes:
+    text = io.StringIO()
+    rows = [["" if cell != cell else cell for cell in row] for row in numbers]  # NaN: none
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def _traversals(record: StudyRecord, shown: Mapping[str, Row], main: str) -> Iterator[str]:
+    """Traversals of the best, the median and the worst run."""
+    heading, form = column_of(main).heading, column_of(main).format
+    yield f"<h3>Best, median and worst run by {html.escape(heading)}</h3>\n"
+    yield '<div class="figures">\n'
+    for place, row in shown.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is damaged is said on the page
+            (run,), _ = find_runs([record.folder(row)])
+        value = format(value_of(row, main) or 0.0, form)
+        title = f"{place.capitalize()} run: {run.name}"
+        if run.arrays(folder.TRAVERSALS):
+            said = f"Traversals of {run.name}, a row per latent"
+            text = f"{heading} {value}. {_PICTURES}"
+            yield picture(webp_uri(pictures.traversals(run)), title, text, said)
+        else:
+            text = f"{title}, {heading} {value}: it has no traversals."
+            yield f"<p>{html.escape(' '.join([text, *run.damage]))}</p>\n"
+    yield "</div>\n"

@@ -1,0 +1,177 @@
+"""Tables of a study, a row a group of seeds, with marks of the best."""
+
+import difflib
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from autobeta.reports._formats import MarkedCell, MarkedTable, to_latex, to_markdown
+from autobeta.reports._study import (
+    HELD_OUT,
+    StudyGroup,
+    StudyRecord,
+    load_study,
+    loss_names,
+    score_names,
+)
+from autobeta.reports.tables import Column, column, number
+from autobeta.run import folder
+from autobeta.study.statistics import comparisons, summary
+from autobeta.study.table import to_csv, to_parquet
+
+MEANING = (
+    "Mean ± standard deviation over n runs that differ only by seed, in brackets the 95 % "
+    "interval of the mean (Student's t below 8 seeds, else the BCa bootstrap). ↑: higher is "
+    "better, ↓: lower. Bold: the best mean of a column; underlined: the second best; ≈: not told "
+    "apart from the best, paired by seed, at 5 % after Holm's adjustment for the groups of the "
+    "column, which proves no equality; ?: not tested, fewer than two seeds in common with the "
+    "best. No mark: worse than the best. A single seed (n=1) has no interval and takes no part."
+)
+
+NO_NATS = (
+    "Nats of different likelihoods do not compare, so reconstruction and ELBO have no marks; MSE, "
+    "PSNR and BCE of the mean image do."
+)
+UNLIKE = ("reconstruction", "negative_elbo")
+
+FORMATS = (".csv", ".parquet", ".md", ".tex")
+
+
+def write_table(study: Path, out: Path, *, metrics: Sequence[str] = ()) -> Path:
+    """Write a study as a table.
+
+    Args:
+        study: The study's folder.
+        out: A .csv or .parquet has a row a run; a .md or .tex a table for each data set, with a
+            row a group of seeds.
+        metrics: Scores and losses to show, such as mig, dci or mse; all if none is given.
+
+    Raises:
+        ValueError: If the ending is another one, or a metric is not in the study.
+    """
+    if out.suffix not in FORMATS:
+        raise ValueError(f"`out` must end in {', '.join(FORMATS)}; got {out.name}. Rename it.")
+    record = load_study(study)
+    scores, losses = score_names(record.table), loss_names(record.table)
+    keys = chosen([*losses, *scores], metrics)
+    if out.suffix in (".csv", ".parquet"):
+        left_out = {*scores} - {*keys}
+        kept = [{k: v for k, v in row.items() if k not in left_out} for row in record.table]
+        written = to_csv(kept) if out.suffix == ".csv" else to_parquet(kept)
+    else:
+        form = to_markdown if out.suffix == ".md" else to_latex
+        parts = [form(marked(record, data, keys)) for data in record.by_data]
+        written = "\n".join(parts).encode()
+    folder.write_out(out, lambda file: file.write(written))
+    return out
+
+
+def chosen(known: Sequence[str], asked: Sequence[str]) -> list[str]:
+    """Columns that some names ask for: whole ones, such as mig[bins=20], or their beginnings.
+
+    Raises:
+        ValueError: If a name asks for none.
+    """
+    bases = {key: re.split(r"[\[ ]", key)[0] for key in known}
+    found: list[str] = []
+    for name in asked:
+        columns = [key for key in known if name in (key, key.split(" ")[0], bases[key])]
+        if not columns:
+            short = list(dict.fromkeys(bases.values()))
+            near = difflib.get_close_matches(name, short, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else " Choose of these."
+            raise ValueError(
+                f"`metrics` must be ones that the study has, {', '.join(short) or 'none'}; got "
+                f"{name!r}.{hint}"
+            )
+        found += columns
+    return list(dict.fromkeys(found)) if asked else list(known)
+
+
+def column_of(key: str) -> Column:
+    """Heading, format and arrow of a loss or score."""
+    base = key.removesuffix(HELD_OUT)
+    return column(base + ", held-out" if base != key else key)
+
+
+def better(key: str) -> bool | None:
+    """Whether higher is better; None where neither is."""
+    return {"↑": True, "↓": False}.get(column_of(key).better)
+
+
+def marked(record: StudyRecord, data: str, keys: Sequence[str]) -> MarkedTable:
+    """Groups on some data by columns of losses and scores, with the marks that `MEANING` tells."""
+    groups = record.by_data[data]
+    shown = [key for key in keys if any(group.values(key) for group in groups)]
+    unlike = UNLIKE if len({group.likelihood for group in groups}) > 1 else ()
+    found = {
+        key: marks({g.label: g.values(key) for g in groups}, better(key))
+        for key in shown
+        if key.removesuffix(HELD_OUT) not in unlike
+    }
+    cells = []
+    for group in groups:
+        done, whole = len(group.finished), len(group.rows)
+        count = MarkedCell(f"{done}" if done == whole else f"{done} of {whole}", done)
+        row = [MarkedCell(group.label), count]
+        for key in shown:
+            row.append(_cell(group, key, found.get(key, {}).get(group.label, ())))
+        cells.append(row)
+    headings = ["method", "n (seeds)", *(column_of(key).heading for key in shown)]
+    caption = f"{data}. {MEANING}"
+    if any(key.removesuffix(HELD_OUT) in unlike for key in shown):
+        caption += f" {NO_NATS}"
+    return MarkedTable(headings, cells, caption, record.notice)
+
+
+def marks(
+    by_label: Mapping[str, Mapping[int, float]], higher_is_better: bool | None
+) -> dict[str, tuple[str, ...]]:
+    """What is said of each group of at least two seeds; nothing where they are fewer than two."""
+    several = {label: values for label, values in by_label.items() if len(values) > 1}
+    if higher_is_better is None or len(several) < 2:
+        return {}
+    found = comparisons(several, higher_is_better)
+    sign = -1 if higher_is_better else 1
+    means = {label: sign * (summary(v.values()).mean or 0) for label, v in several.items()}
+    second = min((label for label in several if label != found.best), key=means.__getitem__)
+    told: dict[str, tuple[str, ...]] = {}
+    for label in several:
+        said = ["best"] if label == found.best else []
+        said += ["second"] if label == second else []
+        verdict = found.others[label].verdict if label in found.others else ""
+        said += {"not told apart": ["like"], "too few seeds": ["untested"]}.get(verdict, [])
+        told[label] = tuple(said)
+    return told
+
+
+def _cell(group: StudyGroup, key: str, said: tuple[str, ...]) -> MarkedCell:
+    values = group.values(key)
+    found, form = summary(values.values()), column_of(key).format
+    if found.mean is None:
+        return MarkedCell("")
+    fewer = None if found.n == len(group.finished) > 1 else found.n
+    return MarkedCell(
+        spread(found.mean, found.std, (found.low, found.high), form, fewer), found.mean, said
+    )
+
+
+def spread(
+    mean: float | None,
+    std: float | None,
+    ends: tuple[float | None, float | None],
+    form: str = ".3f",
+    n: int | None = None,
+) -> str:
+    """A mean with its spread, interval and number, as far as they are known, in like digits."""
+    if mean is None:
+        return ""
+    text = number(mean, form)
+    digits = ".1e" if "e" in text else f".{len(text.partition('.')[2].rstrip('%'))}f"
+    if form.endswith("%"):
+        digits = digits[:-1] + "%"
+    text += "" if std is None else f"\u00a0±\u00a0{std:{digits}}"
+    low, high = ends
+    if low is not None and high is not None:
+        text += f" [{low:{digits}},\u00a0{high:{digits}}]"
+    return text + ("" if n is None else f" (n={n})")
