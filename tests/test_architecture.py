@@ -128,7 +128,7 @@ def imports(path):
             assert node.level == 0, f"{path} imports relatively"
             module = node.module or ""
             names = [f"{module}.{alias.name}" for alias in node.names]
-            packages = ("autobeta", "autobeta.run")
+            packages = ("autobeta", "autobeta.run", "autobeta.study")
             yield from (names if module in packages else [module])
 
 

@@ -4,6 +4,9 @@ import numpy as np
 import pytest
 
 from autobeta.run import folder as runs
+from autobeta.study.definition import define
+from autobeta.study.folder import claim_study
+from autobeta.study.grid import plan
 
 NUM_LATENTS, NUM_VALUES, SIDE, STEPS = 4, 5, 16, 40
 
@@ -105,5 +108,48 @@ def make_run(tmp_path):
         if finished:
             (folder / runs.MODEL).write_bytes(b"")
         return folder
+
+    return make
+
+
+def _representation(rng, num_points=60):
+    factors = rng.integers(0, 3, (num_points, 2))
+    codes = np.hstack(
+        [factors + rng.normal(0, 0.3, (num_points, 2)), rng.normal(size=(num_points, 2))]
+    )
+    logvars = np.full((num_points, NUM_LATENTS), -3.0)
+    parts = {"codes": codes.astype(np.float32), "logvars": logvars.astype(np.float32)}
+    return parts | {"index": np.arange(num_points), "factors": factors}
+
+
+@pytest.fixture
+def make_study(tmp_path, make_run):
+    """Write a study whose runs are done; `scores` gives each run's from method and seed."""
+
+    def make(
+        *, methods=("vae", "lvae"), data=("toy",), seeds="0-2", scale=1.0, title="A study",
+        method=None, scores=None, name="study", **about,
+    ):  # fmt: skip
+        document = {"title": title, "source": "Own numbers.", "methods": [*methods]}
+        document |= {"data": [*data], "seeds": seeds, "train": {"steps": STEPS}}
+        definition = define(document | {"method": method or {}})
+        kept = {"scale": scale} if scale != 1 else {}
+        study = claim_study(tmp_path / name, definition, plan(definition), about=kept | about)
+        rng = np.random.default_rng(0)
+        for run, config in study.runs.items():
+            seed = config["train"]["seed"]
+            given = scores or (lambda method, seed: {"mig[bins=20]": 0.2 + 0.01 * seed})
+            metrics = {
+                "step": STEPS,
+                "evaluation": {"train": _losses(kl=19.0 + seed, mse=0.0125 + 0.001 * seed)},
+                "metrics": given(config["method"], seed),
+            }
+            controlled = config["method"] in ("dynamicvae", "controlvae")
+            log = _log_rows(kl=20.0 + seed, target=18.0 if controlled else None)
+            folder = make_run(f"{name}/runs/{run}", metrics=metrics, log=log)
+            runs.write_json(folder / runs.CONFIG, config)
+            runs.write_npz(folder / runs.REPRESENTATION, _representation(rng))
+            study.write_attempt(run, state="done", reason="", evaluations=[study.asked])
+        return study
 
     return make

@@ -54,8 +54,8 @@ def hull(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
     """Corners of the convex hull, by Andrew's monotone chain; at most two points are themselves.
 
     Example:
-        >>> hull([(0, 0), (2, 0), (1, 1), (1, 0.2), (1, 3)])
-        [(0, 0), (2, 0), (1, 3)]
+        >>> hull([(0.0, 0.0), (2.0, 0.0), (1.0, 1.0), (1.0, 3.0)])
+        [(0.0, 0.0), (2.0, 0.0), (1.0, 3.0)]
     """
     ordered = sorted(set(points))
     if len(ordered) < 3:

@@ -93,7 +93,7 @@ class StudyRecord(NamedTuple):
 def load_study(folder: Path) -> StudyRecord:
     """Read a study with its runs; what a run lacks or has damaged stands in its row."""
     study = read_study(folder)
-    table = rows(study)
+    table = [{printable(key): value for key, value in row.items()} for row in rows(study)]
     members = grouped((str(row["group"]), row) for row in table)
     first = {key: study.runs[str(found[0]["run"])] for key, found in members.items()}
     data = dict(zip(first, _data_names(list(first.values())), strict=True))

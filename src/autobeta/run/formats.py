@@ -146,9 +146,9 @@ def check_shape(value: Any, shape: Any, name: str = "it") -> None:  # noqa: ANN4
         others = shape.get(...)
         for key, item in value.items():
             inner = shape.get(key, others)
-            if inner is not float or type(item) is not float or abs(item) > LARGEST:
-                if inner is not None:
-                    check_shape(item, inner, key)
+            fits = inner is float and type(item) is float and abs(item) <= LARGEST
+            if not fits and inner is not None:
+                check_shape(item, inner, key)
 
 
 def append_jsonl(path: Path, row: Mapping[str, object]) -> None:

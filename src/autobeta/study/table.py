@@ -140,7 +140,10 @@ def _curves(run: Path) -> Row:
     bounds = bounds_of(files.read_config(run))
     if controlled and (found := tracking(controlled, **bounds)) is not None:
         row |= {f"tracking_{name}": value for name, value in found._asdict().items()}
-    timing = files.log_lines(run / files.TIMING)[0]
+    needed = {"seconds", "images_per_second"}
+    timing = [line for line in files.log_lines(run / files.TIMING)[0] if needed <= {*line}]
+    if not timing:
+        return row
     speeds = sorted(line["images_per_second"] for line in timing)
     return row | {"images_per_second": speeds[len(speeds) // 2], "hours": _hours(timing)}
 

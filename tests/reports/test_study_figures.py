@@ -1,0 +1,83 @@
+import numpy as np
+import pytest
+
+from autobeta.reports._bands import STRETCHES, band, hull
+from autobeta.reports._study import load_study
+from autobeta.reports._style import COLOURS
+from autobeta.reports.study_figures import slug, study_figures, study_looks
+from autobeta.run import folder as runs
+
+
+def test_a_band_reaches_from_the_lowest_to_the_highest_value_of_any_seed():
+    steps = np.arange(1.0, 1001)
+    spike = np.where(steps == 500, 9.0, 1.0)
+    found = band([(steps, spike), (steps, np.full(1000, 3.0))])
+    assert len(found.steps) == STRETCHES
+    assert found.low.min() == 1.0
+    assert found.high.max() == 9.0
+    assert found.steps[-1] == 1000
+    np.testing.assert_allclose(found.middle[0], 2.0)
+
+
+def test_a_seed_that_ends_early_does_not_end_the_band():
+    steps = np.arange(1.0, 11)
+    found = band([(steps, steps), (steps[:4], steps[:4])])
+    np.testing.assert_allclose(found.middle, steps)
+
+
+def test_a_hull_holds_its_points_and_only_corners():
+    rng = np.random.default_rng(0)
+    points = [tuple(p) for p in rng.normal(size=(50, 2)).tolist()]
+    corners = np.array(hull(points))
+    edges = np.roll(corners, -1, axis=0) - corners
+    for point in points:
+        to = np.array(point) - corners
+        assert (edges[:, 0] * to[:, 1] - edges[:, 1] * to[:, 0] > -1e-12).all()
+
+
+@pytest.mark.parametrize(
+    "points", [[(1.0, 1.0)], [(1.0, 1.0), (1.0, 1.0)], [(0.0, 0.0), (1.0, 1.0)]]
+)
+def test_few_points_are_their_own_hull(points):
+    assert hull(points) == sorted(set(points))
+
+
+def test_points_on_a_line_have_its_ends():
+    assert hull([(0.0, 0.0), (1.0, 1.0), (2.0, 2.0)]) == [(0, 0), (2, 2)]
+
+
+def test_figures_have_the_numbers_that_they_show(make_study):
+    record = load_study(make_study(methods=("vae", "dynamicvae")).folder)
+    found = {figure.name: figure for figure in study_figures(record, "toy", ["mig[bins=20]"])}
+    assert list(found) == [
+        "toy-rate-distortion", "toy-rate-distortion-bce", "toy-kl", "toy-beta", "toy-mig-bins-20",
+    ]  # fmt: skip
+    kl = found["toy-kl"].numbers
+    assert kl[0] == ["group", "step", "median", "lowest", "highest", "set point"]
+    assert {row[5] for row in kl[1:] if row[0] == "dynamicvae"} == {18.0}
+    assert all(np.isnan(row[5]) for row in kl[1:] if row[0] == "vae")
+    scores = [row[2] for row in found["toy-mig-bins-20"].numbers[1:4]]
+    assert scores == pytest.approx([0.2, 0.21, 0.22])
+
+
+def test_a_damaged_line_of_a_log_costs_only_itself(make_study):
+    study = make_study(methods=("vae",), seeds=[0])
+    (name,) = study.runs
+    path = study.run(name) / runs.LOG
+    lines = path.read_bytes().split(b"\n")
+    path.write_bytes(b"\n".join([*lines[:3], b"{broken", *lines[4:]]))
+    with pytest.warns(UserWarning, match="damaged in line 4"):
+        record = load_study(study.folder)
+    kl = next(f for f in study_figures(record, "toy", []) if f.name == "toy-kl")
+    assert len(kl.numbers) == len(lines) - 1  # the heading, and all other lines
+
+
+def test_few_groups_have_a_colour_each(make_study):
+    record = load_study(make_study(methods=("vae", "lvae", "dynamicvae"), seeds=[0]).folder)
+    looks = study_looks(record.groups)
+    assert [look.colour for look in looks.values()] == [*COLOURS[:3]]
+
+
+def test_a_name_of_a_file_has_no_path_in_it():
+    assert slug("../photos, variant=a/b") == "photos-variant-a-b"
+    assert slug("///") == "data"

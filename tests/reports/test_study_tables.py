@@ -1,0 +1,164 @@
+import csv
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from autobeta.reports import write_table
+from autobeta.reports._formats import to_html
+from autobeta.reports._study import load_study
+from autobeta.reports.study_tables import marked, marks
+from autobeta.run import folder as runs
+
+
+def _scores(values):
+    return lambda method, seed: {"mig[bins=20]": values[method][seed]}
+
+
+THREE = {"vae": [0.1, 0.11, 0.1], "betavae": [0.5, 0.52, 0.54], "lvae": [0.55, 0.5, 0.53]}
+
+
+def test_the_best_the_second_and_what_is_like_the_best_are_marked(make_study):
+    study = make_study(methods=[*THREE], scores=_scores(THREE))
+    table = marked(load_study(study.folder), "toy", ["mig[bins=20]"])
+    found = {row[0].text: row[2].marks for row in table.cells}
+    assert found == {"vae": (), "betavae": ("second", "like"), "lvae": ("best",)}
+    assert table.headings == ["method", "n (seeds)", "mig[bins=20] ↑"]
+    text = to_html(table)
+    assert "<b>0.527" in text
+    assert "<u>0.520" in text
+    assert re.search(r"</u>\s≈</td>", text)
+
+
+def test_a_lower_error_is_the_better_one():
+    found = marks({"a": {0: 1.0, 1: 1.1}, "b": {0: 5.0, 1: 5.2}}, False)
+    assert found["a"] == ("best",)
+    assert "second" in found["b"]
+
+
+def test_what_has_no_better_side_has_no_mark():
+    assert marks({"a": {0: 1.0, 1: 1.1}, "b": {0: 5.0, 1: 5.2}}, None) == {}
+
+
+def test_one_seed_has_no_interval_and_no_mark(make_study):
+    study = make_study(methods=[*THREE], scores=_scores(THREE), seeds=[0])
+    table = marked(load_study(study.folder), "toy", ["mig[bins=20]"])
+    assert [row[2].text for row in table.cells] == ["0.100 (n=1)", "0.500 (n=1)", "0.550 (n=1)"]
+    assert not any(cell.marks for row in table.cells for cell in row)
+
+
+def test_seeds_that_are_not_shared_are_said_to_be_untested():
+    found = marks({"a": {0: 1.0, 1: 1.1}, "b": {2: 0.5, 3: 0.4}}, True)
+    assert found == {"a": ("best",), "b": ("second", "untested")}
+
+
+def test_nats_of_unlike_likelihoods_are_not_marked(make_study):
+    study = make_study(methods=("vae", "sigmavae"))
+    table = marked(load_study(study.folder), "toy", ["reconstruction", "negative_elbo", "mse"])
+    assert not any(cell.marks for row in table.cells for cell in row[2:4])
+    assert any(row[4].marks for row in table.cells)
+    assert "Nats of different likelihoods do not compare" in table.caption
+
+
+def test_settings_that_differ_within_a_method_stand_in_its_label(make_study):
+    study = make_study(methods=("vae", "betavae"), method={"betavae": {"beta": [1.0, 4.0]}})
+    record = load_study(study.folder)
+    assert [group.label for group in record.groups] == [
+        "vae",
+        "betavae, beta=1.0",
+        "betavae, beta=4.0",
+    ]
+
+
+def test_what_carries_a_run_out_splits_no_group(make_study):
+    study = make_study(methods=("vae",))
+    first = next(iter(study.runs))
+    config = runs.read_json(study.run(first) / runs.CONFIG)
+    config["train"] |= {"device": "cuda:3", "log_every": 7, "threads": 9}
+    config["data"].pop("variant")  # as a version before it wrote it
+    runs.write_json(study.run(first) / runs.CONFIG, config)
+    (group,) = load_study(study.folder).groups
+    assert (group.label, len(group.finished)) == ("vae", 3)
+
+
+def test_data_of_one_last_name_in_two_folders_stay_apart(make_study, tmp_path):
+    for place in ("a", "b"):
+        (tmp_path / place / "photos").mkdir(parents=True)
+    data = [str(tmp_path / place / "photos") for place in ("a", "b")]
+    record = load_study(make_study(methods=("vae",), data=data).folder)
+    assert list(record.by_data) == ["photos (1)", "photos (2)"]
+
+
+@pytest.mark.parametrize("ending", [".md", ".tex"])
+def test_a_table_names_scale_and_marks(make_study, tmp_path, ending):
+    study = make_study(methods=[*THREE], scores=_scores(THREE), scale=0.1, preset="cpu-small")
+    text = write_table(study.folder, tmp_path / f"t{ending}", metrics=["mig"]).read_text("utf-8")
+    assert "0.1 times the steps" in text
+    assert "Preset cpu-small." in text.replace("\\", "")
+    assert "MSE" not in text
+    best = {".md": "**0.527", ".tex": r"\textbf{0.527"}[ending]
+    second = {".md": "<u>0.520", ".tex": r"\underline{0.520"}[ending]
+    assert best in text
+    assert second in text
+    assert text.count("95 ") == 1
+
+
+def test_markdown_and_latex_escape_what_runs_are_called(make_study, tmp_path):
+    evil = "a|b_$%&#<script>{x}\\"
+    study = make_study(methods=("vae",), scores=lambda m, s: {evil: 0.5 + s})
+    markdown = write_table(study.folder, tmp_path / "t.md").read_text("utf-8")
+    assert r"a\|b\_$%&\#\<script\>{x}\\" in markdown
+    latex = write_table(study.folder, tmp_path / "t.tex").read_text("utf-8")
+    assert r"a\textbar{}b\_\$\%\&\#\textless{}script\textgreater{}\{x\}" in latex
+
+
+def test_latex_is_a_table_that_compiles(make_study, tmp_path):
+    study = make_study(methods=[*THREE], scores=_scores(THREE))
+    text = write_table(study.folder, tmp_path / "t.tex").read_text("utf-8")
+    columns = re.search(r"\\begin\{tabular\}\{l(r+)\}", text)[1]
+    rows = [line for line in text.splitlines() if line.endswith("\\\\")]
+    assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(columns)}
+    assert text.count("\\toprule") == text.count("\\bottomrule") == 1
+    compiler = shutil.which("tectonic") or shutil.which("pdflatex")
+    if compiler:
+        head = "\\documentclass{article}\\usepackage{booktabs}\\begin{document}\n"
+        (tmp_path / "d.tex").write_text(f"{head}{text}\\end{{document}}\n", "utf-8")
+        subprocess.run([compiler, "d.tex"], cwd=tmp_path, check=True, capture_output=True)
+
+
+def test_a_metric_is_known_by_its_beginning(make_study, tmp_path):
+    scores = {"mig[bins=20]": 0.1, "dci[trees]": {"disentanglement": 0.2, "completeness": 0.3}}
+    study = make_study(methods=("vae",), scores=lambda m, s: scores)
+    text = write_table(study.folder, tmp_path / "t.md", metrics=["dci", "mse"]).read_text("utf-8")
+    head = text.splitlines()[2].replace("\\", "")
+    assert "dci[trees] disentanglement ↑ | dci[trees] completeness ↑ | MSE" in head
+    assert "mig" not in head
+    with pytest.raises(ValueError, match=r"`metrics` must be ones that the study has, .*'mgi'.*"):
+        write_table(study.folder, tmp_path / "t.md", metrics=["mgi"])
+    with pytest.raises(ValueError, match="Did you mean 'mig'"):
+        write_table(study.folder, tmp_path / "t.md", metrics=["mgi"])
+
+
+def test_a_csv_keeps_the_asked_scores_and_all_facts(make_study, tmp_path):
+    scores = {"mig[bins=20]": 0.1, "sap": 0.2}
+    study = make_study(methods=("vae",), scores=lambda m, s: scores)
+    out = write_table(study.folder, tmp_path / "t.csv", metrics=["sap"])
+    rows = list(csv.DictReader(out.read_text().splitlines()))
+    assert len(rows) == 3
+    assert {"run", "seed", "mse", "sap"} <= set(rows[0])
+    assert "mig[bins=20]" not in rows[0]
+
+
+def test_parquet_is_read_back(make_study, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    study = make_study(methods=("vae",))
+    table = parquet.read_table(write_table(study.folder, tmp_path / "t.parquet"))
+    assert table.column("seed").to_pylist() == [0, 1, 2]
+
+
+def test_another_ending_is_refused(make_study, tmp_path):
+    with pytest.raises(
+        ValueError, match=r"`out` must end in .csv, .parquet, .md, .tex; got t.xls"
+    ):
+        write_table(make_study(methods=("vae",)).folder, tmp_path / "t.xls")
