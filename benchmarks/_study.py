@@ -20,10 +20,14 @@ SEEDS = 5
 def make_study(folder: Path, trained: Path, num_runs: int, *, codes: bool = True) -> Study:
     """A study whose runs are copies of a trained one, with noise on their numbers.
 
+    Half of them are controlled, so that all lines of their logs count.
+
     Each has a log of 600 lines and a representation of 10,000 images, where the trained one's
     are repeated; without `codes` it has none.
     """
-    betas = [1 + 0.1 * i for i in range(num_runs // SEEDS - len(METHODS) + 1)]
+    number = (num_runs // SEEDS - 2) // 2
+    betas = [1 + 0.1 * i for i in range(number)]
+    targets = [5 + 0.1 * i for i in range(number)]
     definition = define(
         {
             "title": "Synthetic",
@@ -32,7 +36,7 @@ def make_study(folder: Path, trained: Path, num_runs: int, *, codes: bool = True
             "seeds": f"0-{SEEDS - 1}",
             "train": {"steps": LINES * 50},
             "evaluation": {"num_points": POINTS},
-            "method": {"betavae": {"beta": betas}},
+            "method": {"betavae": {"beta": betas}, "dynamicvae": {"target": targets}},
         }
     )
     study = claim_study(folder, definition, plan(definition))

@@ -66,9 +66,9 @@ def test_a_damaged_line_of_a_log_costs_only_itself(make_study):
     path = study.run(name) / runs.LOG
     lines = path.read_bytes().split(b"\n")
     path.write_bytes(b"\n".join([*lines[:3], b"{broken", *lines[4:]]))
+    record = load_study(study.folder)
     with pytest.warns(UserWarning, match="damaged in line 4"):
-        record = load_study(study.folder)
-    kl = next(f for f in study_figures(record, "toy", []) if f.name == "toy-kl")
+        kl = next(f for f in study_figures(record, "toy", []) if f.name == "toy-kl")
     assert len(kl.numbers) == len(lines) - 1  # the heading, and all other lines
 
 

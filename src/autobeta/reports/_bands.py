@@ -83,7 +83,7 @@ def curves(record: StudyRecord, group: StudyGroup) -> dict[str, list[Curve]]:
     found: dict[str, list[Curve]] = {key: [] for key in reads}
     for row in sorted(group.rows, key=seed_of):
         try:
-            lines, _ = folder.log_lines(record.folder(row) / folder.LOG)
+            lines = folder.read_jsonl(record.folder(row) / folder.LOG)
         except (OSError, ValueError):
             continue
         for key, read in reads.items():

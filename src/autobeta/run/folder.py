@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,6 +24,7 @@ from autobeta.run.formats import (
     npz_bytes,
     read_json,
     read_lines,
+    read_lines_backwards,
     read_npz,
     write_json,
     write_jsonl,
@@ -177,9 +179,23 @@ def read_jsonl(path: Path) -> list[Row]:
 
 def read_log(run: Path) -> list[Row]:
     """The lines of a run's log that have terms and a mean KL, as every line has."""
-    terms = {"reconstruction", "kl"}
-    rows = [row for row in read_jsonl(run / LOG) if row.get("kl_average") is not None]
-    return [row for row in rows if terms <= {*(row.get("terms") or ())}]
+    return [row for row in read_jsonl(run / LOG) if _is_whole(row)]
+
+
+def end_of_log(run: Path) -> list[Row]:
+    """The last line that `read_log` gives; none where there is none."""
+    return [*islice(filter(_is_whole, read_lines_backwards(run / LOG, _ROW)), 1)]
+
+
+def has_set_point(run: Path) -> bool:
+    """Whether a line of a run's log may have a set point; quicker than to read them."""
+    path = run / LOG
+    return path.exists() and b'"target"' in path.read_bytes()
+
+
+def _is_whole(row: Row) -> bool:
+    known = {"reconstruction", "kl"} <= {*(row.get("terms") or ())}
+    return known and row.get("kl_average") is not None
 
 
 def read_config(run: Path) -> dict[str, Any]:

@@ -193,6 +193,15 @@ def read_lines(path: Path, shape: Any) -> tuple[list[Row], list[int]]:  # noqa: 
     return rows, [number for number in damaged if number <= len(lines)]
 
 
+def read_lines_backwards(path: Path, shape: Any) -> Iterator[Row]:  # noqa: ANN401
+    """Whole lines of JSON from the last one on, damaged ones left out."""
+    for line in reversed(path.read_bytes().split(b"\n") if path.exists() else []):
+        with suppress(ValueError, TypeError, RecursionError):
+            row = _json(line.decode())
+            check_shape(row, shape)
+            yield row
+
+
 def write_npz(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write compressed arrays without pickles."""
     write_together({path: npz_bytes(arrays)})

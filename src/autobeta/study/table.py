@@ -132,7 +132,7 @@ def _evaluation(run: Path) -> Row:
 
 
 def _curves(run: Path) -> Row:
-    log = files.read_log(run)
+    log = files.read_log(run) if files.has_set_point(run) else files.end_of_log(run)
     if not log:
         return {}
     row: Row = {"beta": log[-1].get("beta"), "equivalent_beta": log[-1].get("equivalent_beta")}
