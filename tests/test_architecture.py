@@ -97,7 +97,16 @@ TORCH_FREE = {
     *("rules", "settings", "control", "metrics", "reports", "run.folder", "registry", "errors"),
     "study.table",
 }
-STUDY_FILES = {"folder", "definition", "grid", "_checks", "progress", "table", "representations"}
+STUDY_FILES = {
+    "folder",
+    "definition",
+    "grid",
+    "_checks",
+    "_place",
+    "progress",
+    "table",
+    "representations",
+}
 STUDY_FILES |= {"statistics", "_comparisons", "_intervals", "_ranks"}
 """Of the package `study`, what reads studies and knows no torch."""
 LONGEST = 300  # lines of a file

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from autobeta.reports import write_report
+from autobeta.reports import write_report, write_study_report
 
 PHONE = 390
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -60,3 +60,15 @@ def test_nothing_scrolls_sideways_on_a_phone(make_run, tmp_path, log_rows):
     assert scroll <= inner
     assert wide == 0
     assert blank == 0
+
+
+@pytest.mark.browser
+def test_nothing_of_a_study_scrolls_sideways_on_a_phone(make_study, tmp_path):
+    scores = {f"mig[bins={n}]": 0.1 for n in range(9)} | {"x" * 70: 0.5}
+    study = make_study(
+        methods=("vae", "dynamicvae"), scores=lambda m, s: scores, scale=0.1, title="T" * 90
+    )
+    write_study_report(study.folder, tmp_path / "report.html")
+    scroll, inner, wide, blank = _measure(tmp_path, PHONE)
+    assert (inner, wide, blank) == (PHONE, 0, 0)
+    assert scroll <= inner

@@ -4,7 +4,7 @@ import pytest
 from autobeta.reports._bands import STRETCHES, band, hull
 from autobeta.reports._study import load_study
 from autobeta.reports._style import COLOURS
-from autobeta.reports.study_figures import slug, study_figures, study_looks
+from autobeta.reports.study_figures import legend_names, slug, study_figures, study_looks
 from autobeta.run import folder as runs
 
 
@@ -76,6 +76,14 @@ def test_few_groups_have_a_colour_each(make_study):
     record = load_study(make_study(methods=("vae", "lvae", "dynamicvae"), seeds=[0]).folder)
     looks = study_looks(record.groups)
     assert [look.colour for look in looks.values()] == [*COLOURS[:3]]
+
+
+def test_a_legend_of_many_groups_names_methods(make_study):
+    betas = [1 + 0.1 * i for i in range(12)]
+    study = make_study(methods=("vae", "betavae"), seeds=[0], method={"betavae": {"beta": betas}})
+    names = legend_names(load_study(study.folder).groups)
+    assert [name for name in names.values() if name] == ["vae", "betavae"]
+    assert "betavae, beta=1.1" in names
 
 
 def test_a_name_of_a_file_has_no_path_in_it():

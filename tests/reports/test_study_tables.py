@@ -66,8 +66,8 @@ def test_settings_that_differ_within_a_method_stand_in_its_label(make_study):
     record = load_study(study.folder)
     assert [group.label for group in record.groups] == [
         "vae",
-        "betavae, beta=1.0",
-        "betavae, beta=4.0",
+        "betavae, beta=1",
+        "betavae, beta=4",
     ]
 
 

@@ -198,4 +198,15 @@ def _told(
         for key in facts
         if key not in left_out and len({as_text(peer.get(key)) for peer in peers}) > 1
     ]
-    return "".join(f", {key.rpartition('.')[2]}={as_text(facts[key])}" for key in differ)
+    found = ""
+    for key in differ:
+        values = {as_text(peer.get(key)): _rounded(peer.get(key)) for peer in peers}
+        alike = len(set(values.values())) < len(values)
+        text = as_text(facts[key]) if alike else _rounded(facts[key])
+        found += f", {key.rpartition('.')[2]}={text}"
+    return found
+
+
+def _rounded(value: object) -> str:
+    """A setting as text; 1.7 for 1.7000000000000002."""
+    return f"{value:.6g}" if isinstance(value, float) else as_text(value)

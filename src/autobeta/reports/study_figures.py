@@ -30,6 +30,7 @@ from autobeta.reports.figures import few_ticks, log_axis, roomy
 from autobeta.reports.study_tables import column_of
 
 WIDTH = 4.6
+MOST_LABELS = 12  # groups that a legend names one by one
 Cells = list[list[str | int | float]]
 
 _BAND = (
@@ -88,6 +89,14 @@ def study_looks(groups: Sequence[StudyGroup]) -> dict[str, Look]:
     }
 
 
+def legend_names(groups: Sequence[StudyGroup]) -> dict[str, str]:
+    """What the legend has for each group: its label, or of many groups one for each method."""
+    if len({group.label for group in groups}) <= MOST_LABELS:
+        return {group.label: group.label for group in groups}
+    first = {group.method: group.label for group in reversed(groups)}
+    return {g.label: g.method if first[g.method] == g.label else "" for g in groups}
+
+
 def slug(text: str) -> str:
     """The text as a part of a file's name.
 
@@ -106,6 +115,7 @@ def _rate_distortion(
     found = found or _pairs(groups, distortion, "")
     if not found:
         return
+    names = legend_names(groups)
     heading = column_of(distortion).heading.removesuffix(" ↓")
     with style():
         figure, (axis,) = panels(1, width=WIDTH, height=2.9)
@@ -116,7 +126,7 @@ def _rate_distortion(
             axis.fill(*corners.T, color=colour, alpha=0.12, linewidth=0)
             dots: dict[str, Any] = {"ls": "", "mec": "white", "mew": 0.4, "ms": 5.5}
             dots |= {"color": colour, "marker": look[label].marker}
-            axis.plot(*np.array(points).T, label=label, **dots)
+            axis.plot(*np.array(points).T, label=names[label], **dots)
         axis.set(xlabel=f"rate: KL (nats){split}", ylabel=f"distortion: {heading}")
         roomy(axis)
         few_ticks(axis)
@@ -150,13 +160,14 @@ def _over_steps(
 ) -> StudyFigure:
     """A panel for each method."""
     methods = grouped((group.method, group.label) for group in groups)
+    names = legend_names(groups)
     numbers: Cells = [["group", "step", "median", "lowest", "highest", "set point"]]
     with style():
         figure, axes = panels(len(methods), width=WIDTH, height=1.75)
         for axis, (method, labels) in zip(axes, methods.items(), strict=True):
             for label in labels:
                 found, target = bands[label], targets.get(label)
-                _draw_band(axis, label, found, look[label])
+                _draw_band(axis, names[label], found, look[label])
                 aims = dict(zip(target.steps, target.middle, strict=True)) if target else {}
                 if aims:
                     axis.plot(*zip(*aims.items(), strict=True), color="#222222", ls="--", lw=0.8)
@@ -171,10 +182,10 @@ def _over_steps(
     return StudyFigure("", "", "", figure, numbers)
 
 
-def _draw_band(axis: Axes, label: str, found: Band, look: Look) -> None:
+def _draw_band(axis: Axes, name: str, found: Band, look: Look) -> None:
     steps, middle, low, high = found
     axis.fill_between(steps, low, high, color=look.colour, alpha=0.18, linewidth=0)
-    axis.plot(steps, middle, color=look.colour, ls=look.line, lw=1.1, label=label)
+    axis.plot(steps, middle, color=look.colour, ls=look.line, lw=1.1, label=name)
 
 
 def _vertical(axis: Axes, *, is_kl: bool) -> None:
