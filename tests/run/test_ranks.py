@@ -200,8 +200,13 @@ def test_what_the_first_process_refuses_ends_all_and_is_told_once(tmp_path):
             ["--batch-size", "15"],
             "`batch_size` must be a multiple of the 2 processes; got 15. 16 is the next",
         ),
-        (["--data", "no/such/folder"], "no folder or file at"),
-        (["--preset", "none"], "`preset` of vae must be one of none; got 'none'"),
+        pytest.param(
+            *(["--data", "no/such/folder"], "no folder or file at"), marks=pytest.mark.slow
+        ),
+        pytest.param(
+            *(["--preset", "none"], "`preset` of vae must be one of none; got 'none'"),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_what_all_processes_refuse_is_told_once_and_leaves_no_folder(tmp_path, more, message):
@@ -226,7 +231,7 @@ sys.exit(cli.main(sys.argv[2:]))
 """
 
 
-@pytest.mark.parametrize("where", ["build", "fit"])
+@pytest.mark.parametrize("where", [pytest.param("build", marks=pytest.mark.slow), "fit"])
 def test_what_the_second_process_alone_meets_is_told(tmp_path, where):
     (tmp_path / "script.py").write_text(ALONE)
     command = ["train", "vae", *ARGUMENTS, "--steps", "4", "--out", tmp_path / "run"]

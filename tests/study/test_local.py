@@ -144,21 +144,28 @@ def test_nothing_is_lost_beyond_the_last_checkpoint_when_a_worker_is_killed(
     assert f"steps {kept + 1} to 2,000" in study.log(name).read_text()
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
+)
 def test_interrupted_launcher_waits_for_checkpoints_and_leaves_no_process(
     tmp_path, make_study, number
 ):
     study = make_study(tmp_path / "study", methods=BOTH, steps=5000)
     launcher = begin(study)
-    wait_until(lambda: all(logged_step(study, name) >= 10 for name in study.runs))
-    os.kill(launcher.pid, number)
-    assert launcher.wait(timeout=60) != 0
+    try:
+        wait_until(lambda: all(logged_step(study, name) >= 10 for name in study.runs))
+        os.kill(launcher.pid, number)
+        assert launcher.wait(timeout=60) != 0
+    finally:
+        launcher.kill()
+        launcher.wait()
     assert not workers_of(study)
     for name in study.runs:
         assert study.attempt(name)["state"] == "stopped"
         assert checkpoint_step(study, name) >= logged_step(study, name) > 0
 
 
+@pytest.mark.slow
 def test_workers_stop_with_their_checkpoints_when_their_launcher_is_killed(tmp_path, make_study):
     study = make_study(tmp_path / "study", methods=["vae"], steps=5000)
     (name,) = study.runs
@@ -260,7 +267,7 @@ def test_worker_out_of_memory_has_failed_and_is_done_when_there_is_more(
 
 
 def test_worker_stays_on_its_core_and_on_one_thread(tmp_path, make_study):
-    study = make_study(tmp_path / "study", methods=["vae"])
+    study = make_study(tmp_path / "study", methods=["vae"], steps=100_000)
     core = max(os.sched_getaffinity(0))
     process = start(study, next(iter(study.runs)), core)
     try:
@@ -280,6 +287,7 @@ def test_cores_are_given_out_only_where_all_are_used(monkeypatch):
     assert local._cores(4) == [None] * 4
 
 
+@pytest.mark.slow
 def test_file_in_the_present_folder_is_not_taken_for_a_library(tmp_path, make_study, monkeypatch):
     study = make_study(tmp_path / "study", methods=["vae"], steps=1)
     (tmp_path / "random.py").write_text("raise SystemExit('this is not Python\\'s own')")

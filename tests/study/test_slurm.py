@@ -59,6 +59,7 @@ def test_machine_without_sbatch_is_refused(monkeypatch):
     check(Options(cluster="local"))
 
 
+@pytest.mark.slow
 def test_job_that_is_told_of_its_end_has_its_checkpoint_before_it_is_queued_again(
     tmp_path, make_study, undisturbed, assert_same_results
 ):
