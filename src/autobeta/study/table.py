@@ -27,13 +27,13 @@ def rows(study: Study) -> list[Row]:
     followed its set point, the last beta; images per second, hours; versions, device and commit.
     """
     settings = {name: identity(config) for name, config in study.runs.items()}
-    differing = _differing(list(settings.values()))
+    differing, data = _differing(list(settings.values())), _data_names(study)
     found = []
     for state in progress(study):
         own = settings[state.name]
         row: Row = {"run": state.name, "state": state.state, "reason": state.reason or None}
         row |= {column: _plain(own.get(key)) for key, column in _ALWAYS.items()}
-        row["data"] = Path(study.runs[state.name]["data"]["name"]).name
+        row["data"] = data[state.name]
         row["group"] = state.name.rpartition("-")[0]
         row |= {column: _plain(own.get(key)) for key, column in differing.items()}
         found.append(row | _results(study.run(state.name), state))
@@ -100,6 +100,25 @@ def _differing(settings: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {n: n.replace("method_config.", "method.") for n in names if n not in _ALWAYS}
 
 
+def _data_names(study: Study) -> dict[str, str]:
+    """Name of the data of each run, with what tells them from others of that name in the study."""
+    left_out = ("path", "source")  # where they lie is no difference
+    facts = {
+        run: {key: value for key, value in config["data"].items() if key not in left_out}
+        for run, config in study.runs.items()
+    }
+    peers: dict[str, dict[str, dict[str, Any]]] = {}
+    for own in facts.values():
+        peers.setdefault(Path(own["name"]).name, {})[repr(own)] = own
+    names = {}
+    for run, own in facts.items():
+        others = peers[Path(own["name"]).name].values()
+        differ = [key for key, value in own.items() if any(o.get(key) != value for o in others)]
+        base = own["name"] if "name" in differ else Path(own["name"]).name
+        names[run] = base + "".join(f", {key}={own[key]}" for key in differ if key != "name")
+    return names
+
+
 def _plain(value: Any) -> str | int | float | bool | None:  # noqa: ANN401 - JSON
     return value if value is None or isinstance(value, str | int | float) else repr(value)
 
@@ -134,6 +153,8 @@ def _evaluation(run: Path) -> Row:
 def _curves(run: Path) -> Row:
     log = files.read_log(run) if files.has_set_point(run) else files.end_of_log(run)
     if not log:
+        if (run / files.LOG).exists() and (run / files.MODEL).exists():
+            raise ValueError(f"`{files.LOG}` has no line that can be read")
         return {}
     row: Row = {"beta": log[-1].get("beta"), "equivalent_beta": log[-1].get("equivalent_beta")}
     controlled = [line for line in log if line.get("beta") is not None]
