@@ -77,7 +77,7 @@ def _copy(trained: Path, run: Path, config: RunConfig, log: list[dict], rng) -> 
     ]
     files.write_jsonl(run / files.TIMING, timing)
     metrics = json.loads((trained / files.METRICS).read_text())
-    metrics |= {"step": LINES * 50, "num_points": POINTS}
+    metrics |= {"step": LINES * 50, "num_points": POINTS, "seed": 0}
     for part in (metrics["metrics"], *metrics["evaluation"].values()):
         for key, value in part.items():
             shift = float(rng.normal(1, 0.1))

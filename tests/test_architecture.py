@@ -48,7 +48,7 @@ MAY_IMPORT = {
         {"types", "errors", "settings", "data", "models", "objectives", "weighting", "run.folder"},
         {"torch", "safetensors", "rich", "joblib", "numpy", "wandb", "mlflow"},
     ),
-    "run.folder": ({"errors", "settings"}, {"numpy", "filelock"}),
+    "run.folder": ({"errors", "settings", "metrics"}, {"numpy", "filelock"}),
     "run": (
         {
             "__version__",
@@ -118,7 +118,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 def owner(name):
     """The row of the table that a module of the package belongs to, by its dotted name."""
     found = name.split(".")
-    files = (["run", "folder"], ["run", "formats"])
+    files = (["run", "folder"], ["run", "formats"], ["run", "evaluated"])
     if found[0] == "study" and found[1:2] and found[1] in STUDY_FILES:
         return "study.table"
     return "run.folder" if found[:2] in files else found[0]

@@ -684,3 +684,12 @@ def test_encode_writes_over_no_file_of_a_run(run, capsys, name):
     assert call("encode", run, "--data", "toy", "--num-points", "5", "--out", run / name) == 1
     assert "`out` must be a file of its own; got the " in capsys.readouterr().err
     assert {p: p.read_bytes() for p in run.iterdir() if p.is_file()} == before
+
+
+@pytest.mark.parametrize("number", ["0", "-1"])
+@pytest.mark.parametrize("more", [[], ["--dry-run"]])
+def test_a_study_without_workers_is_refused(tmp_path, capsys, number, more):
+    args = ["study", "run", "--methods", "vae", "--data", "toy", "--workers", number]
+    assert cli.main([*args, *more, "--out", str(tmp_path / "s")]) == 1
+    assert f"`workers` must be at least 1; got {number}" in capsys.readouterr().err
+    assert not (tmp_path / "s").exists()

@@ -141,6 +141,8 @@ def make_study(tmp_path, make_run):
             given = scores or (lambda method, seed: {"mig[bins=20]": 0.2 + 0.01 * seed})
             metrics = {
                 "step": STEPS,
+                "num_points": 10_000,
+                "seed": 0,
                 "evaluation": {"train": _losses(kl=19.0 + seed, mse=0.0125 + 0.001 * seed)},
                 "metrics": given(config["method"], seed),
             }

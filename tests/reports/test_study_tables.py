@@ -37,6 +37,50 @@ def test_a_lower_error_is_the_better_one():
     assert "second" in found["b"]
 
 
+def test_equal_means_share_their_mark_and_none_has_one_where_all_are_equal():
+    ones = {0: 1.0, 1: 1.0}
+    found = marks({"a": ones, "b": {0: 0.5, 1: 0.4}, "c": ones, "d": {0: 0.4, 1: 0.5}}, True)
+    assert found["a"] == found["c"] == ("best",)
+    assert found["b"][0] == found["d"][0] == "second"
+    assert marks({"a": ones, "b": ones}, True) == {}
+
+
+def test_runs_that_are_not_done_are_in_no_mean(make_study):
+    study = make_study(methods=["vae"], scores=_scores(THREE))
+    study.write_attempt(next(iter(study.runs)), state="failed", reason="of late")
+    (row,) = marked(load_study(study.folder), "toy", ["mig[bins=20]"]).cells
+    assert (row[1].text, row[2].value) == ("2 of 3", pytest.approx(0.105))
+
+
+@pytest.mark.parametrize("change", [{"num_points": 20_000}, {"fingerprint": "b" * 16}])
+def test_what_was_evaluated_on_other_images_is_a_group_of_its_own(make_study, change):
+    study = make_study(methods=["vae"], scores=_scores(THREE))
+    last = study.run(list(study.runs)[-1])
+    if "fingerprint" in change:
+        config = runs.read_json(last / runs.CONFIG)
+        config["data"] |= change
+        runs.write_json(last / runs.CONFIG, config)
+    else:
+        runs.write_json(last / runs.METRICS, runs.read_json(last / runs.METRICS) | change)
+    table = marked(load_study(study.folder), "toy", ["mig[bins=20]"])
+    assert [row[1].text for row in table.cells] == ["2", "1"]
+    assert "evaluated on" in table.cells[1][0].text
+
+
+def test_the_caption_tells_the_settings_that_methods_share_and_have(make_study):
+    own = {"betavae": {"beta": 8, "train": {"lr": 1e-3}}}
+    study = make_study(methods=["vae", "betavae"], method=own)
+    caption = marked(load_study(study.folder), "toy", ["mse"]).caption
+    assert "All: steps 40, batch_size 64, precision float32" in caption
+    assert "; vae: lr 0.0005; betavae: lr 0.001, beta 8." in caption
+
+
+def test_a_changed_preset_is_said_to_be_changed(make_study):
+    study = make_study(preset="cpu-small", changed="methods, steps")
+    notice = load_study(study.folder).notice
+    assert notice == "Preset cpu-small, but with other methods, steps than it has."
+
+
 def test_what_has_no_better_side_has_no_mark():
     assert marks({"a": {0: 1.0, 1: 1.1}, "b": {0: 5.0, 1: 5.2}}, None) == {}
 
@@ -55,6 +99,10 @@ def test_seeds_that_are_not_shared_are_said_to_be_untested():
 
 def test_nats_of_unlike_likelihoods_are_not_marked(make_study):
     study = make_study(methods=("vae", "sigmavae"))
+    for name in filter(lambda name: name.startswith("sigmavae"), study.runs):
+        found = runs.read_json(study.run(name) / runs.METRICS)
+        found["evaluation"]["train"]["mse"] *= 2
+        runs.write_json(study.run(name) / runs.METRICS, found)
     table = marked(load_study(study.folder), "toy", ["reconstruction", "negative_elbo", "mse"])
     assert not any(cell.marks for row in table.cells for cell in row[2:4])
     assert any(row[4].marks for row in table.cells)

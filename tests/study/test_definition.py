@@ -169,7 +169,7 @@ WRONG = {
     ),
     "a title that is no text": ("title = 3\n", 3, "`title` must be a text; got 3"),
     "a date for a source": ("source = 2020-01-01\n", 3, "`source` must be a text"),
-    "a seed of a run": ("[train]\nseed = 3\n", 3, "`train.seed` must be left out; set `seeds`"),
+    "a seed of a run": ("[train]\nseed = 3\n", 4, "`train.seed` must be left out; set `seeds`"),
     "seeds that are none": ('seeds = "a-b"\n', 3, "`seeds` must be whole numbers from 0"),
     "no seeds": ("seeds = []\n", 3, "`seeds` must be whole numbers.*Give at least one"),
     "endless seeds": ('seeds = "0-99999999999"\n', 3, "`seeds` must be at most 100,000; got more"),

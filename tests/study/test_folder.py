@@ -176,10 +176,71 @@ def test_a_run_is_done_when_it_was_trained_and_evaluated_as_asked(tmp_path):
     study.write_attempt(name, state="done", evaluations=[study.asked])
     assert not study.is_done(name), "its folder is not there"
     study.run(name).mkdir(parents=True)
-    for file in (files.MODEL, files.METRICS):
-        (study.run(name) / file).write_text("{}")
+    (study.run(name) / files.MODEL).write_text("{}")
+    assert not study.is_done(name), "it was not evaluated"
+    metrics = {"step": 3, "num_points": 10_000, "seed": 0, "metrics": {"mig[bins=20]": 0.1}}
+    files.write_json(study.run(name) / files.METRICS, metrics)
     assert study.is_done(name)
+    for change in ({"num_points": 400}, {"seed": 5}, {"step": 2}, {"asked": ["mig"]}):
+        files.write_json(study.run(name) / files.METRICS, metrics | change)
+        assert not study.is_done(name), "another study evaluated it otherwise since"
+    (study.run(name) / files.METRICS).write_text("")
+    assert not study.is_done(name)
+    files.write_json(study.run(name) / files.METRICS, metrics)
     other = {**SMALL, "evaluation": {"num_points": 50}}
     assert not claim(tmp_path / "s", other).is_done(name)
     more_jobs = {**SMALL, "evaluation": {"jobs": 2}}
     assert claim(tmp_path / "s", more_jobs).is_done(name)
+
+
+@pytest.mark.parametrize("evaluations", [5, True, "x", {"a": 1}, [3], None])
+def test_an_attempt_of_a_wrong_shape_is_none(tmp_path, evaluations):
+    study = claim(tmp_path / "s")
+    name = next(iter(study.runs))
+    study.write_attempt(name, state="done", evaluations=evaluations)
+    assert not study.is_done(name)
+
+
+def test_a_reason_has_no_control_characters(tmp_path):
+    study = claim(tmp_path / "s")
+    name = next(iter(study.runs))
+    study.write_attempt(name, state="failed", reason="\x1b]0;pwn\x07 red\n\x1b[31m")
+    assert study.attempt(name)["reason"].isprintable()
+
+
+def test_runs_do_not_go_into_a_runs_own_folder(tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / files.CONFIG).write_text("{}")
+    with pytest.raises(ValueError, match=r"`runs` must be a folder for run folders; .* a run's"):
+        claim(tmp_path / "s", runs_folder=tmp_path / "run")
+    assert not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("lacking", ["train", "steps", "batch_size", "seed"])
+def test_a_planned_run_that_lacks_what_all_read_is_refused(tmp_path, lacking):
+    study = claim(tmp_path / "s")
+    found = json.loads((tmp_path / "s" / STUDY).read_text())
+    config = found["runs"][next(iter(study.runs))]
+    if lacking == "train":
+        del config["train"]
+    else:
+        del config["train"][lacking]
+    (tmp_path / "s" / STUDY).write_text(json.dumps(found))
+    with pytest.raises(ValueError, match=f"must be a study; .*{lacking}"):
+        read_study(tmp_path / "s")
+
+
+def test_a_studys_own_files_are_not_written_over(tmp_path):
+    study = claim(tmp_path / "s")
+    name = next(iter(study.runs))
+    study.write_attempt(name, state="done")
+    study.run(name).mkdir()
+    (study.run(name) / files.CONFIG).write_text("{}")
+    study.log(name).write_text("")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "s" / STUDY)
+    beside = study.runs_folder / f"{name}.json"
+    for out in (tmp_path / "s" / STUDY, beside, study.log(name), tmp_path / "link.csv"):
+        before = out.read_bytes()
+        with pytest.raises(ValueError, match="`out` must be a file of its own"):
+            files.write_out(out, lambda file: file.write(b"<html>"))
+        assert out.read_bytes() == before

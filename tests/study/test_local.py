@@ -319,3 +319,12 @@ def test_attempt_that_failed_keeps_the_evaluations_of_earlier_ones(tmp_path, mak
     Attempts(study, retries=0).fail(name, "lost")
     found = read_study(study.folder).attempt(name)
     assert found == {"state": "failed", "reason": "lost", "evaluations": [study.asked]}
+
+
+def test_run_whose_log_can_not_be_written_fails_alone(tmp_path, make_study, told):
+    study = make_study(tmp_path / "study", methods=["vae"])
+    (name,) = study.runs
+    study.log(name).mkdir(parents=True)
+    local.launch(study.folder, [name], local.Options(), workers=1, told=told)
+    assert study.attempt(name)["state"] == "failed"
+    assert "could not begin" in study.attempt(name)["reason"]

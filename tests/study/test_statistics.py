@@ -117,7 +117,7 @@ def test_interquartile_mean_cuts_a_quarter_rounded_down_from_each_end():
         assert found.mean == pytest.approx(np.mean(middle))
 
 
-def test_t_interval_of_the_interquartile_mean_is_that_of_tukey_and_mclaughlin():
+def test_t_interval_of_the_interquartile_mean_is_yuens():
     found = interquartile_mean([9.0, 1.0, 2.0, 4.0, 90.0])
     moved = [2.0, 2.0, 4.0, 9.0, 9.0]  # one value cut from each end, moved to its neighbour
     squares = sum((v - np.mean(moved)) ** 2 for v in moved)

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 import sys
 
@@ -123,3 +124,34 @@ def test_parquet_without_its_library_names_the_extra(monkeypatch, study):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     with pytest.raises(ImportError, match=r"pip install 'autobeta\[parquet\]'"):
         to_parquet(rows(study))
+
+
+def test_folder_that_holds_another_run_is_named_and_its_numbers_are_not_told(study):
+    first, second, *_ = study.runs
+    shutil.rmtree(study.run(first))
+    shutil.copytree(study.run(second), study.run(first))
+    row = rows(study)[0]
+    assert row["reason"].startswith("its folder holds another run, whose method is 'betavae'")
+    assert row["kl"] is None
+
+
+def test_metrics_named_as_columns_replace_none(study):
+    path = study.run(next(iter(study.runs))) / "metrics.json"
+    found = json.loads(path.read_text())
+    found["metrics"] |= {"seed": 7.0, "state": 1.0, "group": 2.0, "run": 3.0}
+    path.write_text(json.dumps(found))
+    row = rows(study)[0]
+    assert (row["seed"], row["state"], row["run"]) == (0, "done", next(iter(study.runs)))
+
+
+def test_number_beyond_64_bits_is_kept_in_parquet(study):
+    pytest.importorskip("pyarrow")
+    table = [{"a": 2**63}, {"a": 1}]
+    assert to_parquet(table)
+
+
+def test_log_that_is_no_file_is_not_waited_for(study):
+    path = study.run(next(iter(study.runs))) / "log.jsonl"
+    path.unlink()
+    os.mkfifo(path)
+    assert rows(study)[0]["mig[bins=20]"] is not None

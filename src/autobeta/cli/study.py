@@ -92,6 +92,10 @@ def _carry_out(flags: StudyFlags, options: object) -> None:
     from autobeta.study.folder import claim_study
     from autobeta.study.grid import plan
 
+    if flags.workers is not None and flags.workers < 1:
+        raise ValueError(
+            f"`workers` must be at least 1; got {flags.workers}. Leave it out for all."
+        )
     definition, about, path = _definition(flags)
     with located(path, _given(flags)):
         planned = plan(definition, scale=flags.scale)
@@ -140,6 +144,8 @@ def _definition(flags: StudyFlags) -> tuple[Any, dict[str, Any], Path | None]:
         document["evaluation"] = {**document.get("evaluation", {}), "metrics": [*flags.metrics]}
     folder = path.parent if path is not None and not flags.data else Path()
     about = {"preset": flags.preset} if flags.preset else {}
+    changed = [key.rpartition(".")[2] for key in _given(flags) if key != "logger"]
+    about |= {"changed": ", ".join(changed)} if flags.preset and changed else {}
     about |= {"scale": flags.scale} if flags.scale != 1 else {}  # type: ignore[dict-item]
     with located(path, _given(flags)):
         return define(document, folder=folder), about, path
@@ -187,15 +193,16 @@ def _estimate(planned: Sequence[Any], evaluation: Any, flags: StudyFlags) -> Non
                 f"Measuring {done + 1} of {number} kinds of runs: {name}"
             ),
         )
-    table = Table("run", "seeds", "steps", "hours each", "MB each")
+    table = Table("run", "seeds", "steps", "h:min each", "MB each")
     seeds = Counter(run.name.rpartition("-")[0] for run in planned)
     shown = {run.name.rpartition("-")[0]: (run, h, mb) for run, h, mb in reversed(found.runs)}
     for group, (run, hours, megabytes) in reversed(shown.items()):
         numbers = (f"{seeds[group]}", f"{run.config.train.steps:,}")
-        table.add_row(group, *numbers, f"{hours:.2f}", f"{megabytes:.1f}")
-    Console().print(table, markup=False)
+        table.add_row(group, *numbers, _duration(3600 * hours), f"{megabytes:.1f}")
+    _console().print(table, markup=False)
+    number = f"{len(planned):,} run{'s' * (len(planned) > 1)}"
     print(
-        f"{len(planned):,} runs, {found.workers} at a time: about {found.hours:.1f} hours and "
+        f"{number}, {found.workers} at a time: about {_duration(3600 * found.hours)} hours and "
         f"{found.gigabytes:.2f} GB, from {found.measured} short runs on this machine."
     )
 
@@ -219,12 +226,17 @@ def status(study: tyro.conf.Positional[Path], *, watch: bool = False) -> None:
 
     found = read_study(study)
     if not watch:
-        Console().print(_progress_table(found), markup=False)
+        _console().print(_progress_table(found), markup=False)
         return
     with Live(_progress_table(found), auto_refresh=False) as live:
         while True:
             time.sleep(2)
             live.update(_progress_table(found), refresh=True)
+
+
+def _console() -> Console:
+    """Standard output; where it is no terminal, wide enough for whole names."""
+    return Console() if sys.stdout.isatty() else Console(width=240)
 
 
 def _progress_table(study: Any) -> Table:  # noqa: ANN401 - a study

@@ -101,6 +101,8 @@ def find_runs(paths: Sequence[Path]) -> tuple[list[RunRecord], dict[Path, Except
     configs: dict[Path, dict[str, Any]] = {}
     left_out: dict[Path, Exception] = {}
     for path in paths:
+        if path.suffix in (".json", ".log") and (path.with_suffix("") / folder.CONFIG).exists():
+            continue  # of a study, which keeps them beside its run folders
         if not os.path.lexists(path):
             raise FileNotFoundError(f"`runs` must be run folders; there is nothing at `{path}`.")
         place = Path(os.path.realpath(path))

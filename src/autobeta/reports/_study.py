@@ -17,8 +17,20 @@ TRACKING = "tracking_"
 
 _ABOUT = {"run", "state", "reason", "method", "data", "seed", "steps", "batch_size", "group"}
 _ABOUT |= {"evaluated_images", "evaluated_step", "beta", "equivalent_beta", "images_per_second"}
-_ABOUT |= {"hours", "data_source", "autobeta", "torch", "python", "device", "device_name"}
+_ABOUT |= {
+    "hours",
+    "data_fingerprint",
+    "data_source",
+    "autobeta",
+    "torch",
+    "python",
+    "device",
+    "device_name",
+}
 _ABOUT |= {"commit", "elbo", "elbo test", *LOSSES, *(key + HELD_OUT for key in LOSSES)}
+_SHOWN = ["train.steps", "train.batch_size", "train.lr", "train.precision", "data.image_size"]
+_SHOWN += ["model.architecture", "model.num_latents", "model.likelihood"]
+_FEW = 3  # settings of a method that are told although they have their defaults
 _PARTS = ("method.", "data.", "model.", "train.", "objects.", TRACKING)
 
 
@@ -41,7 +53,7 @@ class StudyGroup(NamedTuple):
 
     @property
     def finished(self) -> list[Row]:
-        """Rows of the runs that were evaluated at their last step."""
+        """Rows of the runs that were trained and evaluated as the study asks."""
         return [row for row in self.rows if is_finished(row)]
 
     def values(self, key: str) -> dict[int, float]:
@@ -77,7 +89,9 @@ class StudyRecord(NamedTuple):
     def notice(self) -> str:
         """Whether it is a preset, and how it was scaled; empty where it is neither."""
         scale, preset = self.study.about.get("scale"), self.study.about.get("preset")
-        said = [f"Preset {printable(str(preset))}."] if preset else []
+        changed = printable(str(self.study.about.get("changed") or ""))
+        but = f", but with other {changed} than it has" if changed else ""
+        said = [f"Preset {printable(str(preset))}{but}."] if preset else []
         if scale not in (None, 1):
             said.append(
                 f"Scaled: every run has {scale:g} times the steps that the study defines, so its "
@@ -94,10 +108,12 @@ def load_study(folder: Path) -> StudyRecord:
     """Read a study with its runs; what a run lacks or has damaged stands in its row."""
     study = read_study(folder)
     table = [{printable(key): value for key, value in row.items()} for row in rows(study)]
-    members = grouped((str(row["group"]), row) for row in table)
+    members = _members(table)
     first = {key: study.runs[str(found[0]["run"])] for key, found in members.items()}
     data = dict(zip(first, _data_names(list(first.values())), strict=True))
     labels = _labels(first, data)
+    for key, sample in _samples(members).items():
+        labels[key] += sample
     found = [
         StudyGroup(
             printable(str(first[key]["method"])),
@@ -111,10 +127,37 @@ def load_study(folder: Path) -> StudyRecord:
     return StudyRecord(study, table, found)
 
 
+def _members(table: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows by group; what was evaluated on other images is a group of its own."""
+    found: dict[str, list[Row]] = {}
+    for own in grouped((str(row["group"]), row) for row in table).values():
+        samples = list(dict.fromkeys(_sample(row) for row in own if is_finished(row)))
+        for row in own:  # one that is not finished goes with the first
+            place = samples.index(_sample(row)) if is_finished(row) else 0
+            number = f"#{place + 1}" if place else ""
+            found.setdefault(f"{row['group']}{number}", []).append(row)
+    return found
+
+
+def _sample(row: Row) -> tuple[object, ...]:
+    return row["evaluated_images"], row.get("data_fingerprint")
+
+
+def _samples(members: Mapping[str, list[Row]]) -> dict[str, str]:
+    """What tells groups from each other that have the same settings and other images."""
+    parts = grouped((key.partition("#")[0], key) for key in members)
+    told = {}
+    for key in [key for keys in parts.values() if len(keys) > 1 for key in keys]:
+        row = next(row for row in members[key] if is_finished(row))
+        mark = str(row.get("data_fingerprint") or "")[:6]
+        told[key] = f", evaluated on {int(row['evaluated_images'] or 0):,} images"
+        told[key] += f" of the data {mark}" if mark else ""
+    return told
+
+
 def is_finished(row: Row) -> bool:
-    """Whether a run was evaluated after its last step."""
-    step = row.get("evaluated_step")
-    return step is not None and (row["state"] == "done" or step == row["steps"])
+    """Whether a run was trained and evaluated as the study asks."""
+    return row["state"] == "done" and row.get("evaluated_step") is not None
 
 
 def seed_of(row: Row) -> int:
@@ -150,9 +193,36 @@ def loss_names(table: Sequence[Row]) -> list[str]:
     return [key for key in keys if any(value_of(row, key) is not None for row in table)]
 
 
+def settings_note(record: StudyRecord, data: str) -> str:
+    """What the runs on some data have in common, and what each group has of its own."""
+    groups = record.by_data[data]
+    facts = [identity(record.study.runs[str(group.rows[0]["run"])]) for group in groups]
+    shown = [key for key in _SHOWN if any(key in own for own in facts)]
+    common = [key for key in shown if len({as_text(own.get(key)) for own in facts}) == 1]
+    said = ", ".join(_setting(key, facts[0]) for key in common)
+    parts = [f"All: {said}"] if said else []
+    for group, own in zip(groups, facts, strict=True):
+        names = [key for key in shown if key not in common]
+        mine = [key for key in own if key.startswith("method_config.")]
+        usual = registry.defaults("methods", group.method) if _is_known(group.method) else {}
+        few = len(mine) <= _FEW
+        names += [key for key in mine if few or own[key] != usual.get(key.partition(".")[2])]
+        if names:
+            parts.append(f"{group.label}: {', '.join(_setting(key, own) for key in names)}")
+    return printable("; ".join(parts)) + ("." if parts else "")
+
+
+def _setting(key: str, facts: Mapping[str, Any]) -> str:
+    return f"{key.rpartition('.')[2]} {_rounded(facts.get(key))}"
+
+
+def _is_known(method: str) -> bool:
+    return method in registry.available("methods")
+
+
 def _likelihood(config: Mapping[str, Any]) -> str:
     method, own = str(config["method"]), None
-    if method in registry.available("methods"):
+    if _is_known(method):
         own = registry.describe("methods", method).get("LIKELIHOOD")
     return str(own or identity(config)["model.likelihood"])
 
@@ -183,7 +253,7 @@ def _labels(configs: Mapping[str, Mapping[str, Any]], data: Mapping[str, str]) -
     }
     alike = grouped(((data[key], label), key) for key, label in labels.items())
     for keys in alike.values():
-        for key in keys[1:]:  # none is merged with another
+        for key in [key for key in keys[1:] if "#" not in key]:  # none is merged with another
             labels[key] += f" ({key.rpartition('-')[2]})"
     return labels
 

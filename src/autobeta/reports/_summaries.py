@@ -20,6 +20,8 @@ from autobeta.study.statistics import (
 )
 from autobeta.study.table import Row
 
+ENOUGH = 5
+"""Seeds from which on the interval of a rank or a middle mean says something."""
 MOST_ERRORS = 24
 """Groups of a study whose score's own error is found: each takes a second."""
 
@@ -30,12 +32,12 @@ _RANKS = (
 )
 _AGAINST = (
     "{data}. Probability that a run is better than one of {baseline}, any seed against any other, "
-    "with the 95 % interval of a bootstrap over seeds; .5 is no difference. Below 5 seeds the "
-    "interval is too narrow."
+    "with the 95 % interval of a bootstrap over seeds; .5 is no difference. Below 5 seeds such an "
+    "interval holds too seldom, so there is none."
 )
 _MIDDLE = (
-    "{data}. Interquartile mean: of the middle half of the seeds, with its 95 % interval; up to 3 "
-    "seeds it is their plain mean."
+    "{data}. Interquartile mean: of the middle half of the seeds, from 5 seeds on with its 95 % "
+    "interval (Yuen's t below 8 seeds, else the BCa bootstrap); up to 3 seeds their plain mean."
 )
 _UDR = (
     "{data}. UDR: how much each run agrees with the other seeds of its group, found without any "
@@ -87,7 +89,9 @@ def against_baseline(record: StudyRecord, data: str, scores: Sequence[str]) -> M
         for key in known:
             a, b = group.values(key).values(), first.values(key).values()
             found = probability_of_improvement(a, b, bool(better(key)))
-            text = spread(found.probability, None, (found.low, found.high), ".2f")
+            few = min(len(a), len(b)) < ENOUGH
+            ends = (None, None) if few else (found.low, found.high)
+            text = spread(found.probability, None, ends, ".2f")
             row.append(MarkedCell(text, found.probability))
         cells.append(row)
     caption = _AGAINST.format(data=data, baseline=first.label)
@@ -104,7 +108,8 @@ def middle_means(record: StudyRecord, data: str, scores: Sequence[str]) -> Marke
         for key in known:
             found = interquartile_mean(group.values(key).values())
             few = found.n if found.n == 1 else None
-            text = spread(found.mean, None, (found.low, found.high), column_of(key).format, few)
+            ends = (None, None) if found.n < ENOUGH else (found.low, found.high)
+            text = spread(found.mean, None, ends, column_of(key).format, few)
             row.append(MarkedCell(text, found.mean))
         cells.append(row)
     return _table(record, ["method", *_headings(known)], cells, _MIDDLE.format(data=data))

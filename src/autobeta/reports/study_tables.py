@@ -13,6 +13,7 @@ from autobeta.reports._study import (
     load_study,
     loss_names,
     score_names,
+    settings_note,
 )
 from autobeta.reports.tables import Column, column, number
 from autobeta.run import folder
@@ -25,7 +26,8 @@ MEANING = (
     "better, ↓: lower. Bold: the best mean of a column; underlined: the second best; ≈: not told "
     "apart from the best, paired by seed, at 5 % after Holm's adjustment for the groups of the "
     "column, which proves no equality; ?: not tested, fewer than two seeds in common with the "
-    "best. No mark: worse than the best. A single seed (n=1) has no interval and takes no part."
+    "best. In a column with an arrow, no mark is worse than the best; others are not compared. A "
+    "single seed (n=1) has no interval and takes no part."
 )
 
 NO_NATS = (
@@ -118,7 +120,7 @@ def marked(record: StudyRecord, data: str, keys: Sequence[str]) -> MarkedTable:
             row.append(_cell(group, key, found.get(key, {}).get(group.label, ())))
         cells.append(row)
     headings = ["method", "n (seeds)", *(column_of(key).heading for key in shown)]
-    caption = f"{data}. {MEANING}"
+    caption = f"{data}. {settings_note(record, data)} {MEANING}"
     if any(key.removesuffix(HELD_OUT) in unlike for key in shown):
         caption += f" {NO_NATS}"
     return MarkedTable(headings, cells, caption, record.notice)
@@ -127,21 +129,26 @@ def marked(record: StudyRecord, data: str, keys: Sequence[str]) -> MarkedTable:
 def marks(
     by_label: Mapping[str, Mapping[int, float]], higher_is_better: bool | None
 ) -> dict[str, tuple[str, ...]]:
-    """What is said of each group of at least two seeds; nothing where they are fewer than two."""
+    """What is said of each group of at least two seeds; nothing where they are fewer than two.
+
+    Groups of equal means share their mark; nothing is said where all are equal.
+    """
     several = {label: values for label, values in by_label.items() if len(values) > 1}
     if higher_is_better is None or len(several) < 2:
         return {}
     found = comparisons(several, higher_is_better)
     sign = -1 if higher_is_better else 1
     means = {label: sign * (summary(v.values()).mean or 0) for label, v in several.items()}
-    second = min((label for label in several if label != found.best), key=means.__getitem__)
+    first, *others = sorted({*means.values()})
+    if not others:
+        return {}
     told: dict[str, tuple[str, ...]] = {}
     for label in several:
-        said = ["best"] if label == found.best else []
-        said += ["second"] if label == second else []
+        said = ["best"] if means[label] == first else []
+        said += ["second"] if means[label] == others[0] else []
         verdict = found.others[label].verdict if label in found.others else ""
         said += {"not told apart": ["like"], "too few seeds": ["untested"]}.get(verdict, [])
-        told[label] = tuple(said)
+        told[label] = ("best",) if means[label] == first else tuple(said)
     return told
 
 

@@ -57,6 +57,7 @@ METRICS = "metrics.json"
 SUGGESTION = "suggestion.json"
 SUGGESTION_FIGURE = "suggestion.png"
 LOCK = ".lock"
+STUDY = "study.json"
 
 _LOOK = 0.5  # seconds that a lock is waited for, since `is_locked` takes it for a moment
 _OURS = [CONFIG, ENVIRONMENT, LOG, TIMING, CURVES, MODEL, METRICS, SUGGESTION, SUGGESTION_FIGURE]
@@ -130,7 +131,7 @@ def write_out(path: Path, write: Callable[[BinaryIO], object]) -> None:
         ValueError: If there is a folder, or a file of a run.
     """
     place = path.resolve()
-    if place.is_dir() or (place.name in (*_OURS, LOCK) and (place.parent / CONFIG).exists()):
+    if place.is_dir() or _is_kept(place):
         what = "folder" if place.is_dir() else "run's own file"
         raise ValueError(f"`out` must be a file of its own; got the {what} {path}. Name another.")
     buffer = BytesIO()
@@ -139,6 +140,13 @@ def write_out(path: Path, write: Callable[[BinaryIO], object]) -> None:
         path.write_bytes(buffer.getvalue())
     else:
         write_together({place: buffer.getvalue()})
+
+
+def _is_kept(path: Path) -> bool:
+    """Whether a file belongs to a run or a study, which keeps a run's files beside its folder."""
+    of_run = path.name in (*_OURS, LOCK) and (path.parent / CONFIG).exists()
+    beside = path.suffix in (".json", ".log") and (path.with_suffix("") / CONFIG).exists()
+    return of_run or beside or path.name == STUDY
 
 
 def read_representation(run: Path) -> dict[str, np.ndarray]:
@@ -190,7 +198,7 @@ def end_of_log(run: Path) -> list[Row]:
 def has_set_point(run: Path) -> bool:
     """Whether a line of a run's log may have a set point; quicker than to read them."""
     path = run / LOG
-    return path.exists() and b'"target"' in path.read_bytes()
+    return path.is_file() and b'"target"' in path.read_bytes()
 
 
 def _is_whole(row: Row) -> bool:

@@ -180,7 +180,7 @@ def read_lines(path: Path, shape: Any) -> tuple[list[Row], list[int]]:  # noqa: 
     An unfinished last line, as a killed process leaves it, is no damage.
     """
     rows, damaged = list[Row](), list[int]()
-    *lines, unfinished = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    *lines, unfinished = path.read_bytes().split(b"\n") if path.is_file() else [b""]
     for number, line in enumerate([*lines, unfinished], start=1):
         try:
             row = _json(line.decode())
@@ -195,7 +195,7 @@ def read_lines(path: Path, shape: Any) -> tuple[list[Row], list[int]]:  # noqa: 
 
 def read_lines_backwards(path: Path, shape: Any) -> Iterator[Row]:  # noqa: ANN401
     """Whole lines of JSON from the last one on, damaged ones left out."""
-    for line in reversed(path.read_bytes().split(b"\n") if path.exists() else []):
+    for line in reversed(path.read_bytes().split(b"\n") if path.is_file() else []):
         with suppress(ValueError, TypeError, RecursionError):
             row = _json(line.decode())
             check_shape(row, shape)

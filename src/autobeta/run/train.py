@@ -5,17 +5,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from autobeta import registry
 from autobeta.methods import Recipe
-from autobeta.metrics import printed_name
 from autobeta.models import AbstractLikelihood
 from autobeta.run import folder as files
 from autobeta.run.build import BuiltRun, build
 from autobeta.run.evaluate import check_asked, evaluate_model
+from autobeta.run.evaluated import missing_evaluation
 from autobeta.run.identity import claim, refuse_foreign
 from autobeta.run.load import Run, load_weights, trained_steps
 from autobeta.run.objects import Images, MakeRecipe, Network, Objects
@@ -95,7 +94,9 @@ def train(
             with naming_the_rank(ranks):
                 _fit(folder, parts, following)
             model, step = parts.state.model.eval(), parts.config.train.steps
-            wanted = _missing_evaluation(folder, parts, evaluation) if ranks.first else None
+            num_train = parts.json["data"]["num_train"]
+            missing = missing_evaluation(folder, evaluation, steps=step, num_train=num_train)
+            wanted = missing if ranks.first else None
             if wanted is not None:
                 evaluate_model(model, parts.dataset, folder, wanted, step=step)
                 for callback in following:
@@ -155,31 +156,6 @@ def _fit(folder: Path, parts: BuiltRun, callbacks: Sequence[Callback]) -> None:
     fit(state, parts.config.train, folder=folder, callbacks=callbacks)
     if state.ranks.first:
         write_tensors(folder / files.MODEL, state.model.state_dict(), step=steps)
-
-
-def _missing_evaluation(
-    folder: Path, parts: BuiltRun, asked: EvaluationConfig
-) -> EvaluationConfig | None:
-    """The evaluation that is still to be done; None if that in the folder has all that is asked.
-
-    One that only lacks metrics is done with as many images as before, if these were more.
-    """
-    found = files.read_metrics(folder / files.METRICS)
-    points = found.get("num_points") or 0
-    whole = found.get("step", parts.config.train.steps) == parts.config.train.steps
-    whole = whole and files.is_whole_evaluation(folder, found)
-    enough = points >= min(asked.num_points, parts.json["data"]["num_train"])
-    same = found.get("seed") == asked.metrics_seed
-    if whole and enough and same and _has_metrics(found, asked.metrics):
-        return None
-    return replace(asked, num_points=max(asked.num_points, points if whole else 0))
-
-
-def _has_metrics(found: dict[str, Any], asked: Sequence[str] | None) -> bool:
-    """Whether the metrics were computed, if only to find that they are not finite."""
-    before = found.get("asked")  # version 0.1 kept no word; None is the default suite
-    scores = {*(found.get("metrics") or ()), *map(printed_name, before or ())}
-    return before is None if asked is None else {*map(printed_name, asked)} <= scores
 
 
 def _kept_threads(folder: Path) -> int | None:

@@ -88,7 +88,9 @@ def check_part(table: Any, kind: type, place: list[str]) -> None:  # noqa: ANN40
         raise StudyFileError(f"`{name}` must be a table; got {table!r}. Write [{name}].", place)
     check_keys(table, [field.name for field in fields(kind)], place)
     if place[-1] == "train" and "seed" in table:
-        raise StudyFileError("`train.seed` must be left out; set `seeds` of the study.", place)
+        raise StudyFileError(
+            "`train.seed` must be left out; set `seeds` of the study.", [*place, "seed"]
+        )
 
 
 def tables(

@@ -64,15 +64,15 @@ def interquartile_mean(values: Iterable[Value]) -> Summary:
 
     floor(n / 4) values are cut from each end. So 1 to 3 values give their plain mean, and for an n
     that is not divisible by 4 more than half of the values stay; none counts in part. `std` is
-    that of all values. The interval is Tukey and McLaughlin's t for trimmed means below 8 values,
+    that of all values. The interval is Yuen's t for a trimmed mean below 8 values,
     the bias-corrected and accelerated bootstrap from 8 on, and the bootstrap's percentiles where
     the acceleration is undefined since no single value moves the mean.
 
     Source:
         Agarwal et al., Deep Reinforcement Learning at the Edge of the Statistical Precipice, 2021,
         https://arxiv.org/abs/2108.13264, section 4; rliable 72fc16c, rliable/metrics.py, cuts as
-        many. Tukey and McLaughlin, Less Vulnerable Confidence and Significance Procedures for
-        Location on the Basis of a Single Sample, 1963.
+        many. Yuen, The Two-Sample Trimmed t for Unequal Population Variances, 1974, whose
+        standard error of one sample this is.
 
     Example:
         >>> interquartile_mean([0.0, 1.0, 3.0, 100.0]).mean

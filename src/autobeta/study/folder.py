@@ -14,15 +14,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from autobeta.rules import from_stored
 from autobeta.run import folder as files
-from autobeta.settings import EvaluationConfig, RunConfig, differences
+from autobeta.run.evaluated import has_all
+from autobeta.settings import EvaluationConfig, RunConfig, differences, upgraded
 from autobeta.study.definition import Definition
 from autobeta.study.grid import PlannedRun
 
-STUDY = "study.json"
+STUDY = files.STUDY
 FORMAT = 1
-_ABOUT = ("title", "source", "preset", "scale")
-_SHAPE = {"title": str, "source": str, "preset": str, "scale": float, "runs_folder": str}
+_ABOUT = ("title", "source", "preset", "changed", "scale")
+_SHAPE = {
+    "title": str,
+    "source": str,
+    "preset": str,
+    "changed": str,
+    "scale": float,
+    "runs_folder": str,
+}
 
 
 class Study(NamedTuple):
@@ -33,7 +42,8 @@ class Study(NamedTuple):
         runs_folder: Where its run folders lie.
         runs: Settings of each run by its name, as `config.json` has them.
         evaluation: How each run is evaluated.
-        about: Title, source, preset and scale, where there are any.
+        about: Title, source, preset, what the command line changed of it, and scale, where there
+            are any.
         logger: Names of trackers.
     """
 
@@ -58,11 +68,16 @@ class Study(NamedTuple):
         return self.runs_folder / f"{name}.log"
 
     def attempt(self, name: str) -> dict[str, Any]:
-        """The last attempt at a run; empty where there was none."""
+        """The last attempt at a run; empty where there was none, or its file is damaged."""
         try:
-            return files.read_json(self.runs_folder / f"{name}.json")
-        except (FileNotFoundError, ValueError):
+            found = files.read_json(self.runs_folder / f"{name}.json")
+            files.check_shape(found, {"state": str, "reason": str, "evaluations": [{}]})
+        except (OSError, ValueError):
             return {}
+        if not all(isinstance(one, dict) for one in found.get("evaluations") or ()):
+            return {}
+        text = "".join(c if c.isprintable() else " " for c in str(found.get("reason") or ""))
+        return found | ({"reason": text} if "reason" in found else {})
 
     def write_attempt(self, name: str, **facts: Any) -> None:  # noqa: ANN401 - JSON
         """Replace what is known of the last attempt."""
@@ -70,13 +85,20 @@ class Study(NamedTuple):
 
     def is_done(self, name: str) -> bool:
         """Whether the run was trained and evaluated as this study asks."""
-        done = self.attempt(name)
-        return (
-            done.get("state") == "done"
-            and self.asked in (done.get("evaluations") or ())
-            and (self.run(name) / files.MODEL).exists()
-            and (self.run(name) / files.METRICS).exists()
-        )
+        run, done = self.run(name), self.attempt(name)
+        asked_before = self.asked in (done.get("evaluations") or ())
+        if done.get("state") != "done" or not asked_before or not (run / files.MODEL).exists():
+            return False
+        try:  # another study that shares the run may have evaluated it otherwise since
+            found = files.read_metrics(run / files.METRICS)
+            asked = from_stored(EvaluationConfig, self.evaluation)
+            images = found.get("num_points") or 0
+            if images < asked.num_points:  # as when the data have no more
+                images = files.read_config(run)["data"]["num_train"]
+            steps = self.runs[name]["train"]["steps"]
+            return bool(found) and has_all(found, asked, steps=steps, num_train=images)
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
 
 
 def is_study(folder: Path) -> bool:
@@ -108,9 +130,8 @@ def read_study(folder: Path) -> Study:
         for name in runs:
             if name in ("", "..") or Path(name).name != name:
                 raise ValueError(f"its runs must have names of folders; got {name!r}")
-        about: dict[str, Any] = {
-            k: found[k] for k in ("title", "source", "preset", "scale") if k in found
-        }
+            _check_planned(name, runs[name])
+        about: dict[str, Any] = {key: found[key] for key in _ABOUT if key in found}
         logger = [str(name) for name in found.get("logger", [])]
         runs_folder = Path(os.path.normpath(folder / found["runs_folder"]))
         return Study(folder, runs_folder, runs, found["evaluation"], about, logger)
@@ -119,6 +140,15 @@ def read_study(folder: Path) -> Study:
             f"`{path}` must be a study; {error}. Restore it, or give the study again with another "
             "--out."
         ) from error
+
+
+def _check_planned(name: str, config: dict[str, Any]) -> None:
+    """Refuse a planned run that lacks what everybody reads of it."""
+    files.check_shape(config, {"train": {"steps": int, "batch_size": int, "seed": int}})
+    known = upgraded(config)["train"]
+    for key in ("steps", "batch_size", "seed"):
+        if known.get(key) is None:
+            raise ValueError(f"its run {name} must have train.{key}")
 
 
 def claim_study(
@@ -139,6 +169,11 @@ def claim_study(
         raise ValueError(f"`out` must be a folder; got the file {folder}. Choose another name.")
     place = Path(os.path.relpath(runs_folder, folder)) if runs_folder else Path("runs")
     runs = {run.name: _plain(run.config) for run in planned}
+    if runs_folder is not None and (runs_folder / files.CONFIG).exists():
+        raise ValueError(
+            f"`runs` must be a folder for run folders; {runs_folder} is a run's own. Choose "
+            "another."
+        )
     if is_study(folder):
         found = read_study(folder)
         missing = [name for name in found.runs if name not in runs]
@@ -181,12 +216,7 @@ def _refuse_changed(runs_folder: Path, runs: Mapping[str, dict[str, Any]]) -> No
     for name, planned in runs.items():
         if not (runs_folder / name / files.CONFIG).exists():
             continue
-        try:
-            differing = differences(files.read_config(runs_folder / name), planned)
-        except ValueError:  # damaged, which the run says when it is begun
-            continue
-        if planned["train"]["precision"] == "auto":  # the run has what the machine was quicker in
-            differing.pop("train.precision", None)
+        differing = other_settings(runs_folder / name, planned)
         if differing:
             setting, (there, asked) = next(iter(differing.items()))
             raise ValueError(
@@ -194,6 +224,20 @@ def _refuse_changed(runs_folder: Path, runs: Mapping[str, dict[str, Any]]) -> No
                 f"and {asked!r} is asked for, as when a default has changed since. Go on with the "
                 "version of autobeta that began it, or choose another folder for the runs."
             )
+
+
+def other_settings(run: Path, planned: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Settings in which the run of a folder is another than was planned: as it is, and as planned.
+
+    None where the folder has no run, or a damaged one, which is said when the run is begun.
+    """
+    try:
+        found = differences(files.read_config(run), dict(planned))
+    except (OSError, ValueError):
+        return {}
+    if planned["train"]["precision"] == "auto":  # the run has what the machine was quicker in
+        found.pop("train.precision", None)
+    return found
 
 
 def _plain(settings: RunConfig | EvaluationConfig) -> dict[str, Any]:

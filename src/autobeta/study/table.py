@@ -9,7 +9,7 @@ from typing import Any
 from autobeta.control import tracking
 from autobeta.run import folder as files
 from autobeta.settings import bounds_of, identity
-from autobeta.study.folder import Study
+from autobeta.study.folder import Study, other_settings
 from autobeta.study.progress import RunProgress, progress
 
 Row = dict[str, str | int | float | bool | None]
@@ -36,7 +36,8 @@ def rows(study: Study) -> list[Row]:
         row["data"] = data[state.name]
         row["group"] = state.name.rpartition("-")[0]
         row |= {column: _plain(own.get(key)) for key, column in differing.items()}
-        found.append(row | _results(study.run(state.name), state))
+        results = _results(study, state)
+        found.append(row | {k: v for k, v in results.items() if k == "reason" or k not in row})
     columns = dict.fromkeys(key for row in found for key in row)
     return [{key: row.get(key) for key in columns} for row in found]
 
@@ -80,6 +81,8 @@ def to_parquet(table: Sequence[Row]) -> bytes:
 
 def _of_one_kind(values: list[Any]) -> list[Any]:
     kinds = {type(value) for value in values if value is not None}
+    if any(isinstance(value, int) and abs(value) >= 2**63 for value in values):
+        kinds.add(float)
     if len(kinds) <= 1:
         return values
     kind = float if kinds == {int, float} else str
@@ -123,10 +126,14 @@ def _plain(value: Any) -> str | int | float | bool | None:  # noqa: ANN401 - JSO
     return value if value is None or isinstance(value, str | int | float) else repr(value)
 
 
-def _results(run: Path, state: RunProgress) -> Row:
+def _results(study: Study, state: RunProgress) -> Row:
     """What a run's folder tells of it; a damaged file is a missing one, and is named."""
     row: Row = {}
     damaged = []
+    run = study.run(state.name)
+    if differing := other_settings(run, study.runs[state.name]):
+        named = ", ".join(f"{key} is {there!r}" for key, (there, _) in differing.items())
+        return {"reason": f"its folder holds another run, whose {named}"}
     for read in (_evaluation, _curves, _environment):
         try:
             row |= read(run)
@@ -180,7 +187,9 @@ def _environment(run: Path) -> Row:
     found = files.read_json(run / files.ENVIRONMENT)
     data = files.read_config(run)["data"]
     packages = found["packages"]
+    mark = data.get("fingerprint")
     return {
+        "data_fingerprint": str(mark) if mark else None,
         "data_source": str(data.get("source") or "") or None,
         "autobeta": packages.get("autobeta"),
         "torch": packages.get("torch"),

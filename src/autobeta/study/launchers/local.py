@@ -94,7 +94,14 @@ def _start_what_fits(queue: _Queue) -> None:
             return  # it waits until another has ended; alone it is tried in any case
         name, core = queue.waiting.popleft(), queue.cores.pop(0)
         queue.attempts.begin(name)
-        queue.running.append(_Worker(name, core, start(queue.study, name, core), need))
+        try:
+            process = start(queue.study, name, core)
+        except OSError as error:  # as where its log can't be written
+            queue.cores.append(core)
+            failed = queue.attempts.fail(name, f"its process could not begin: {error}")
+            queue.told(name, failed.state, failed.reason)
+            continue
+        queue.running.append(_Worker(name, core, process, need))
         queue.told(name, "running", "")
 
 

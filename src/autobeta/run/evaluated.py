@@ -1,0 +1,57 @@
+"""Which evaluation of a run is still to be done; known from its folder alone."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from autobeta.metrics import printed_name
+from autobeta.run import folder as files
+from autobeta.settings import EvaluationConfig
+
+
+def missing_evaluation(
+    folder: Path, asked: EvaluationConfig, *, steps: int, num_train: int
+) -> EvaluationConfig | None:
+    """The evaluation that is still to be done; None if that in the folder has all that is asked.
+
+    One that only lacks metrics is done with as many images as before, if these were more.
+
+    Args:
+        folder: A run folder.
+        asked: The evaluation that is wanted.
+        steps: Updates that the network has had.
+        num_train: Images that the run was trained on.
+
+    Raises:
+        ValueError: If `metrics.json` is damaged.
+    """
+    found = files.read_metrics(folder / files.METRICS)
+    whole = found.get("step", steps) == steps and files.is_whole_evaluation(folder, found)
+    if whole and has_all(found, asked, steps=steps, num_train=num_train):
+        return None
+    points = found.get("num_points") or 0
+    return replace(asked, num_points=max(asked.num_points, points if whole else 0))
+
+
+def has_all(
+    found: Mapping[str, Any], asked: EvaluationConfig, *, steps: int, num_train: int
+) -> bool:
+    """Whether an evaluation has all that is asked: its step, images, seed and metrics.
+
+    Args:
+        found: What `metrics.json` holds.
+        asked: The evaluation that is wanted.
+        steps: Updates that the network has had.
+        num_train: Images that the run was trained on.
+    """
+    enough = (found.get("num_points") or 0) >= min(asked.num_points, num_train)
+    same = found.get("seed") == asked.metrics_seed and found.get("step", steps) == steps
+    return enough and same and _has_metrics(found, asked.metrics)
+
+
+def _has_metrics(found: Mapping[str, Any], asked: Sequence[str] | None) -> bool:
+    """Whether the metrics were computed, if only to find that they are not finite."""
+    before = found.get("asked")  # version 0.1 kept no word; None is the default suite
+    scores = {*(found.get("metrics") or ()), *map(printed_name, before or ())}
+    return before is None if asked is None else {*map(printed_name, asked)} <= scores
