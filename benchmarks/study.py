@@ -136,8 +136,8 @@ def main():
     path = Path(__file__).with_suffix(".json")
     known = json.loads(path.read_text()) if path.exists() else {}
     results = known.get("results", {})
-    results["carrying_out"] = carrying_out(folder)
     results |= {"rows": collecting(folder, run), "report": reporting(folder, run)}
+    results["carrying_out"] = carrying_out(folder)  # last: the report's CPU is that of all before
     path.write_text(json.dumps({"about": about, "results": results}, indent=2) + "\n")
     print(path.read_text())
 
