@@ -145,7 +145,14 @@ def no_network(*args, **options):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of schedules that a small run cuts short
-@pytest.mark.parametrize("page", SHELL_PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=pytest.mark.slow if page.stem == "launchers" else [])
+        for page in SHELL_PAGES
+    ],
+    ids=lambda page: page.name,
+)
 def test_commands_run_in_the_order_in_which_they_stand(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("socket.getaddrinfo", no_network)

@@ -103,7 +103,11 @@ assert not any("gloo" in name for name in threads), threads  # they would abort 
 
 
 @pytest.mark.parametrize(
-    "method", ["dynamicvae", pytest.param("lvae", marks=pytest.mark.slow), "factorvae"]
+    "method",
+    [
+        "dynamicvae",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("lvae", "factorvae")),
+    ],
 )
 def test_ranks_have_other_images_and_the_same_beta_and_weights_to_the_bit(tmp_path, method):
     (tmp_path / "script.py").write_text(SCRIPT)
@@ -167,6 +171,7 @@ def test_graphs_are_captured_beside_a_process_group(tmp_path, backend, processes
     assert found[0]["joint"] == pytest.approx(found[0]["alone"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_images_that_count_together_are_warned_of_once(tmp_path):
     done = train("betatcvae", tmp_path / "run", "--steps", "2")
     assert done.returncode == 0, done.stderr
@@ -231,7 +236,8 @@ sys.exit(cli.main(sys.argv[2:]))
 """
 
 
-@pytest.mark.parametrize("where", [pytest.param("build", marks=pytest.mark.slow), "fit"])
+@pytest.mark.slow
+@pytest.mark.parametrize("where", ["build", "fit"])
 def test_what_the_second_process_alone_meets_is_told(tmp_path, where):
     (tmp_path / "script.py").write_text(ALONE)
     command = ["train", "vae", *ARGUMENTS, "--steps", "4", "--out", tmp_path / "run"]

@@ -113,6 +113,7 @@ def assert_survives(kills, tmp_path, make_study, undisturbed, assert_same_result
     print(f"{done} kills, {count} studies")
 
 
+@pytest.mark.slow
 def test_killed_at_random_a_study_ends_as_if_undisturbed(
     tmp_path, make_study, undisturbed, assert_same_results
 ):

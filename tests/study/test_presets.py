@@ -47,8 +47,14 @@ def test_a_preset_states_its_source_and_is_planned_at_any_scale(name):
     assert len({run.name for run in [*whole, *small]}) == 2 * len(whole)
 
 
-@pytest.mark.parametrize("scale", [pytest.param(1.0, marks=pytest.mark.slow), 0.02])
-@pytest.mark.parametrize("name", presets())
+EVERY = [(name, scale) for name in presets() for scale in (1.0, 0.02)]
+BY_DEFAULT = [("cpu-small", 0.02), ("dynamicvae-dsprites", 0.02), ("lvae-paper", 0.02)]
+
+
+@pytest.mark.parametrize(
+    ("name", "scale"),
+    [pytest.param(*c, marks=[] if c in BY_DEFAULT else pytest.mark.slow) for c in EVERY],
+)
 def test_every_method_of_a_preset_builds_and_takes_a_step(name, scale):
     # `build` has copies of the parts take a step; a schedule that the run cuts short would warn
     kinds = {}

@@ -175,11 +175,13 @@ def test_missing_ray_is_said_before_the_folder_is_claimed(monkeypatch, tmp_path,
     assert not out.exists()
 
 
+@pytest.mark.slow
 def test_task_gives_the_status_of_its_worker(tmp_path, make_study):
     study = make_study(tmp_path / "study", methods=["vae"], steps=2)
     assert launcher._carry_out(str(study.folder), next(iter(study.runs))) == 0
 
 
+@pytest.mark.slow
 def test_cancelled_task_stops_its_run_with_a_checkpoint(tmp_path, make_study, monkeypatch):
     study = make_study(tmp_path / "study", methods=["vae"], steps=5000)
     (name,) = study.runs

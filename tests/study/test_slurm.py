@@ -95,6 +95,7 @@ def test_job_that_is_told_of_its_end_has_its_checkpoint_before_it_is_queued_agai
     assert_same_results(study, undisturbed(100, ("vae",)))
 
 
+@pytest.mark.slow
 def test_checkpoint_before_and_after_the_run_queues_it_again(tmp_path, make_study):
     pytest.importorskip("submitit")
     study = make_study(tmp_path / "study", methods=["vae"], steps=2)
@@ -104,6 +105,7 @@ def test_checkpoint_before_and_after_the_run_queues_it_again(tmp_path, make_stud
     assert isinstance(job.checkpoint().function, RunJob)
 
 
+@pytest.mark.slow
 def test_local_jobs_carry_out_a_study_and_failed_ones_do_not_stop_it(tmp_path, make_study, told):
     pytest.importorskip("submitit")
     wild = {"betavae": {"train": {"lr": 1e6}}}
