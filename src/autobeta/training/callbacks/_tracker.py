@@ -1,11 +1,11 @@
 """What the callbacks of tracking libraries share: what they are sent, and that they may fail."""
 
-import importlib
 import secrets
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -134,13 +134,11 @@ def require(name: str, *modules: str) -> None:
         ImportError: If one is missing; the message says what to install.
     """
     for module in modules:
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
+        if find_spec(module) is None:  # it is imported when the run begins
             raise ImportError(
                 f"`callbacks` {name} needs the package {module}; got none installed. Install it "
                 f"with pip install 'autobeta[{name}]'."
-            ) from error
+            )
 
 
 def kept_id(folder: Path) -> str:
