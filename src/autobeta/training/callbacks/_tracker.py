@@ -128,7 +128,7 @@ class Tracker:
 
 
 def require(name: str, *modules: str) -> None:
-    """Import the modules that a callback needs.
+    """Refuse a callback whose modules are not installed.
 
     Raises:
         ImportError: If one is missing; the message says what to install.
