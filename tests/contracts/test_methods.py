@@ -15,10 +15,11 @@ from autobeta.methods import Facts
 from autobeta.models import (
     VAE,
     Bernoulli,
-    Gaussian,
+    ContinuousBernoulli,
     LearnedSigmaGaussian,
     OptimalSigmaGaussian,
     VAEOutput,
+    entropy,
 )
 from autobeta.models.networks import burgess
 from autobeta.objectives import AbstractAdversarialObjective
@@ -172,12 +173,18 @@ def test_warmup_as_long_as_the_run_is_refused(method):
         make(method, warmup=1000)
 
 
-@pytest.mark.parametrize("method", ["lvae", "mdlvae"])
-def test_learned_weights_on_a_cross_entropy_of_colours_are_warned_of(method):
-    module = registry.load("methods", method)
-    with pytest.warns(UserWarning, match="Use --likelihood gaussian"):
-        module.build(module.Config(), facts_of(image_shape=(32, 32, 3)))
-    module.build(module.Config(), facts_of(image_shape=(32, 32, 3), likelihood=Gaussian()))
+@pytest.mark.parametrize("method", ["lvae", "mdlvae", "geco"])
+def test_learned_weights_and_targets_see_no_entropy_of_the_images(method):
+    recipe, model = make(method)
+    x = torch.rand(4, 1, 64, 64)
+    output = model(x)
+    found = recipe.objective(x, output)["reconstruction"]
+    whole = output.likelihood.nll(output.outputs, x).mean()
+    torch.testing.assert_close(found, whole - entropy(x).mean())
+    black = (x > 0.5).float()
+    output = model(black)
+    found = recipe.objective(black, output)["reconstruction"]
+    torch.testing.assert_close(found, output.likelihood.nll(output.outputs, black).mean())
 
 
 @pytest.mark.parametrize(
@@ -216,7 +223,9 @@ def test_warmup_over_half_of_the_run_is_warned_of(method):
 
 
 @pytest.mark.parametrize("method", ["lvae", "mdlvae"])
-@pytest.mark.parametrize("likelihood", [LearnedSigmaGaussian, OptimalSigmaGaussian])
+@pytest.mark.parametrize(
+    "likelihood", [LearnedSigmaGaussian, OptimalSigmaGaussian, ContinuousBernoulli]
+)
 def test_learned_weights_on_a_density_are_warned_of(method, likelihood):
     module = registry.load("methods", method)
     with pytest.warns(UserWarning, match="is a density with its constants"):
@@ -284,4 +293,4 @@ def test_presets_from_the_whole_squared_error_are_half_of_the_published():
     assert (norb["beta_initial"], norb["beta_min"]) == (halved(90.0), halved(0.1))
     assert (norb["kp"], norb["ki"]) == (halved(0.01), -halved(0.005))
     for preset in (betavae["chairs3d"], betavae["celeba"], norb):
-        assert preset["likelihood"] == "gaussian"
+        assert preset["likelihood"] == "gaussian_logistic"

@@ -9,10 +9,13 @@ from autobeta import registry
 from autobeta.models import (
     VAE,
     Bernoulli,
+    ContinuousBernoulli,
     DiagonalGaussian,
     Gaussian,
+    Laplace,
     LearnedSigmaGaussian,
     OptimalSigmaGaussian,
+    entropy,
 )
 
 NETWORKS = registry.available("models/networks")
@@ -51,16 +54,21 @@ def test_bernoulli_sums_cross_entropy_over_pixels():
 
 def test_gaussian_is_half_the_squared_error_over_the_variance():
     x, outputs = torch.rand(3, 1, 4, 4), torch.randn(3, 1, 4, 4)
-    sse = (torch.sigmoid(outputs) - x).square().flatten(1).sum(1)
+    sse = (outputs - x).square().flatten(1).sum(1)
     torch.testing.assert_close(Gaussian(0.5).nll(outputs, x), sse / (2 * 0.25))
 
 
-@pytest.mark.parametrize("likelihood", [LearnedSigmaGaussian(), OptimalSigmaGaussian()])
-def test_calibrated_gaussian_is_a_density(likelihood):
+LINKS = {"linear": lambda outputs: outputs, "logistic": torch.sigmoid}
+
+
+@pytest.mark.parametrize("mean", LINKS)
+@pytest.mark.parametrize("kind", [LearnedSigmaGaussian, OptimalSigmaGaussian])
+def test_calibrated_gaussian_is_a_density(kind, mean):
+    likelihood = kind(mean=mean)
     x, outputs = torch.rand(5, 1, 8, 8), torch.randn(5, 1, 8, 8)
     nll = likelihood.nll(outputs, x)
     sigma = likelihood.log_sigma.exp().item()
-    normal = torch.distributions.Normal(torch.sigmoid(outputs), sigma)
+    normal = torch.distributions.Normal(LINKS[mean](outputs), sigma)
     torch.testing.assert_close(nll, -normal.log_prob(x).flatten(1).sum(1), rtol=1e-4, atol=1e-3)
 
 
@@ -68,7 +76,7 @@ def test_optimal_sigma_is_the_root_mean_squared_error():
     likelihood = OptimalSigmaGaussian()
     x, outputs = torch.rand(5, 1, 8, 8), torch.randn(5, 1, 8, 8)
     likelihood.nll(outputs, x)
-    rmse = (torch.sigmoid(outputs) - x).square().mean().sqrt().item()
+    rmse = (outputs - x).square().mean().sqrt().item()
     # the soft bound at log sigma = -6 adds log(1 + exp(-6 - log sigma))
     assert likelihood.log_sigma.exp().item() == pytest.approx(rmse + math.exp(-6), rel=1e-3)
 
@@ -89,6 +97,65 @@ def test_sigma_is_bounded_below():
 def test_sigma_must_be_positive():
     with pytest.raises(ValueError, match="`sigma` must be positive and finite; got 0"):
         Gaussian(0.0)
+    with pytest.raises(ValueError, match="`scale` must be positive and finite; got 0"):
+        Laplace(0.0)
+
+
+def test_fixed_densities_are_those_of_torch_up_to_constants():
+    x, outputs = torch.rand(3, 1, 4, 4), torch.randn(3, 1, 4, 4)
+    oracle = torch.distributions.Normal(outputs, 0.5)
+    constant = 16 * (math.log(0.5) + 0.5 * math.log(2 * math.pi))
+    expected = -oracle.log_prob(x).flatten(1).sum(1) - constant
+    torch.testing.assert_close(Gaussian(0.5).nll(outputs, x), expected)
+    oracle = torch.distributions.Laplace(outputs, 2.0)
+    expected = -oracle.log_prob(x).flatten(1).sum(1) - 16 * math.log(4.0)
+    torch.testing.assert_close(Laplace(2.0).nll(outputs, x), expected)
+
+
+def test_continuous_bernoulli_is_a_density_on_the_unit_interval():
+    likelihood = ContinuousBernoulli()
+    x = torch.linspace(0, 1, 20_001, dtype=torch.float64).view(-1, 1, 1, 1)
+    for logit in (-6.0, -0.001, 0.0, 0.3, 4.0):
+        density = (-likelihood.nll(torch.full_like(x, logit), x)).exp()
+        assert torch.trapezoid(density, x.flatten()).item() == pytest.approx(1, abs=1e-6)
+        mean = torch.trapezoid(density * x.flatten(), x.flatten()).item()
+        outputs = torch.full((1, 1, 1, 1), logit, dtype=torch.float64)
+        assert likelihood.mean_image(outputs).item() == pytest.approx(mean, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", registry.available("models/likelihoods"))
+def test_likelihood_of_wild_outputs_is_finite_and_its_image_can_be_shown(name):
+    likelihood = registry.load("models/likelihoods", name).build()
+    outputs = torch.tensor([-1e4, -30.0, -1e-3, 0.0, 0.2, 1.0, 30.0, 1e4]).view(1, 1, 2, 4)
+    outputs.requires_grad_()
+    x = torch.tensor([0.0, 1.0, 0.5, 0.5, 0.2, 1.0, 0.0, 1.0]).view(1, 1, 2, 4)
+    nll = likelihood.nll(outputs, x)
+    assert torch.isfinite(nll).all()
+    (gradient,) = torch.autograd.grad(nll.sum(), outputs)
+    assert torch.isfinite(gradient).all()
+    image = likelihood.mean_image(outputs)
+    assert ((image >= 0) & (image <= 1)).all()
+    logits = likelihood.mean_logits(outputs)
+    assert torch.isfinite(logits).all()
+    assert (logits.sigmoid() - image).abs().max() < 0.5 / 255 + 1e-6
+
+
+@pytest.mark.parametrize("name", ["gaussian", "laplace", "optimalsigma", "learnedsigma"])
+def test_mean_far_out_is_still_pulled_back(name):
+    """A logistic mean is not: its slope is gone."""
+    far = torch.full((1, 1, 2, 2), -200.0, requires_grad=True)
+    x = torch.full((1, 1, 2, 2), 0.5)
+    pulled = registry.load("models/likelihoods", name).build().nll(far, x).sum()
+    assert torch.autograd.grad(pulled, far)[0].abs().min() > 1e-3
+    if name != "laplace":
+        saturated = registry.load("models/likelihoods", f"{name}_logistic").build()
+        assert torch.autograd.grad(saturated.nll(far, x).sum(), far)[0].abs().max() == 0
+
+
+def test_entropy_is_the_least_that_a_bernoulli_costs():
+    x = torch.rand(3, 1, 4, 4)
+    torch.testing.assert_close(Bernoulli().nll(torch.logit(x), x), entropy(x))
+    assert entropy(torch.tensor([0.0, 1.0]).view(1, 1, 1, 2)).item() == 0
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -37,6 +37,7 @@ def _labels(*configs):
         {"data": {"channels": 1, "image_size": 64}},  # as the images are
         {"data": {"fingerprint": "1a2b"}},  # which an earlier version did not take
         {"settings": {"likelihood": "bernoulli"}, "format": 1},
+        {"format": 2},
     ],
     ids=str,
 )

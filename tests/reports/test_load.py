@@ -121,5 +121,5 @@ def test_runs_of_earlier_versions_are_read(make_run):
     old = config | {"format": 1, "method_config": {"likelihood": "gaussian"}}
     runs.write_json(folder / runs.CONFIG, old)
     (run,) = load_runs([folder])
-    assert run.identity["model.likelihood"] == "gaussian"
+    assert run.identity["model.likelihood"] == "gaussian_logistic"  # as it was then
     assert (run.steps, run.seed) == (40, 0)

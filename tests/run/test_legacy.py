@@ -55,7 +55,8 @@ def test_a_finished_run_of_an_earlier_version_is_loaded_and_evaluated(legacy, me
 
 
 def test_the_likelihood_that_was_a_methods_setting_is_the_models_now(legacy):
-    assert RunConfig.from_json(files.read_config(legacy / "lvae")).model.likelihood == "gaussian"
+    config = RunConfig.from_json(files.read_config(legacy / "lvae"))
+    assert config.model.likelihood == "gaussian_logistic"  # as every mean was then
     assert load_run(legacy / "dynamicvae").config.model.likelihood == "bernoulli"
 
 

@@ -55,7 +55,7 @@ _BINARY = {**_PI, "likelihood": "bernoulli", "batch_size": 128}
 PRESETS: dict[str, dict[str, object]] = {
     "paper": _BINARY,
     "paper-mnist": {**_BINARY, "beta_initial": 100.0},
-    "paper-smallnorb": {**_PI, **_HALVED, "likelihood": "gaussian", "batch_size": 64},
+    "paper-smallnorb": {**_PI, **_HALVED, "likelihood": "gaussian_logistic", "batch_size": 64},
 }
 
 

@@ -7,7 +7,8 @@ lambda grows while the moving average of the reconstruction is above the target,
 
 Deviations:
     The constraint is on the reconstruction term in nats, for a Gaussian of sigma 1 half the
-    squared error, not on the squared error less kappa squared. `target` depends on data and
+    squared error, not on the squared error less kappa squared; for a Bernoulli it is what exceeds
+    the images' own entropy. `target` depends on data and
     likelihood; its default is for dSprites with bernoulli.
 """
 
@@ -57,4 +58,4 @@ def build(config: Config, facts: Facts) -> Recipe:
             f"raise --method.max-change: {5 / facts.num_steps:.2g} allows a factor of 150.",
             stacklevel=2,
         )
-    return Recipe(objective=Elbo(), weighting=weighting)
+    return Recipe(objective=Elbo(relative=True), weighting=weighting)

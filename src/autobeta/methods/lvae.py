@@ -9,8 +9,8 @@ Deviations:
     The published loss, start and optimiser are not known to us. What stands here follows from the
     paper's abstract (two learned weights adapted from uncertainty weighting, one regulariser);
     the defaults were chosen by an experiment: `reproductions/foundation/`.
-    The reconstruction carries no additive constant, since the weights would see it. A Bernoulli
-    of colours or greys does, the images' own entropy; colours are warned of.
+    The reconstruction carries no additive constant, since the weights would see it: of a Bernoulli
+    the images' own entropy is taken off.
 """
 
 import math
@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from autobeta.methods._base import Facts, Recipe
-from autobeta.models import Bernoulli, LearnedSigmaGaussian, OptimalSigmaGaussian
 from autobeta.objectives import Elbo
 from autobeta.rules import LearningRate, Settings, StepsOrNone, Weight
 from autobeta.weighting import LearnedWeights
@@ -70,7 +69,7 @@ def make_recipe(config: Any, facts: Facts, *, kl_per_latent: bool) -> Recipe:  #
         warmup=config.warmup,
         start=config.start,
     )
-    objective = Elbo(kl_per_latent=kl_per_latent)
+    objective = Elbo(kl_per_latent=kl_per_latent, relative=True)
     return Recipe(objective=objective, weighting=weighting, weighting_lr=config.weight_lr)
 
 
@@ -86,16 +85,10 @@ def _cautions(warmup: int, facts: Facts) -> Iterator[str]:
             f"`warmup` takes {warmup:,} of the run's {facts.num_steps:,} steps, so that the "
             f"weights are learned in {facts.num_steps - warmup:,}. Train longer, or shorten it."
         )
-    if isinstance(facts.likelihood, LearnedSigmaGaussian | OptimalSigmaGaussian):
+    if facts.likelihood.is_density:
         yield (
             "`likelihood` is a density with its constants, which the learned weights see: it may "
             "fall below 0, where its weight goes to its limit. Use --likelihood gaussian."
-        )
-    if isinstance(facts.likelihood, Bernoulli) and facts.image_shape[2] == 3:
-        yield (
-            "`likelihood` bernoulli on colours counts the images' own entropy, thousands of nats "
-            "that no network can lower, and the learned weights see it: the KL's becomes too "
-            "large. Use --likelihood gaussian."
         )
 
 

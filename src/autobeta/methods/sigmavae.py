@@ -6,7 +6,8 @@ sigma belongs to the likelihood; the loss itself is unweighted. The equivalent b
 squared error is sigma^2, which the log shows beside beta = 1.
 
 Deviations:
-    The decoder's mean goes through the logistic function, as for every likelihood here.
+    The decoder's mean is what the network gives, where the authors' code has a logistic function:
+    on images of mostly one value that one saturates (`mean="logistic"`; docs/methods.md).
 """
 
 from dataclasses import dataclass
@@ -41,13 +42,15 @@ class Config(Settings):
     """optimal: the root mean squared error of each batch; learned: a parameter."""
     log_sigma_min: Annotated[float, Range(-20, 5)] = -6.0
     """Soft lower bound of log sigma, as in the authors' code."""
+    mean: Literal["linear", "logistic"] = "linear"
+    """The decoder's mean as the network gives it, or its logistic function."""
 
 
 def build(config: Config, facts: Facts) -> Recipe:
     """Objects of sigma-VAE."""
     kinds = {"optimal": OptimalSigmaGaussian, "learned": LearnedSigmaGaussian}
     return Recipe(
-        likelihood=kinds[config.sigma](config.log_sigma_min),
+        likelihood=kinds[config.sigma](config.log_sigma_min, config.mean),
         objective=Elbo(),
         weighting=ScheduledWeights({}),
     )

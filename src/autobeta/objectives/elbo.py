@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from autobeta.models import VAEOutput
+from autobeta.models import Bernoulli, VAEOutput, entropy
 from autobeta.objectives._base import AbstractObjective
 from autobeta.types import Images, Terms
 
@@ -20,18 +20,22 @@ class Elbo(AbstractObjective):
 
     Args:
         kl_per_latent: Keep `kl` as a vector over latents, for methods that weigh each latent.
+        relative: Take the images' own entropy off a Bernoulli's reconstruction, for methods whose
+            weights follow its value; the gradient is the same.
 
     Source:
         Kingma & Welling, Auto-Encoding Variational Bayes, 2013, eq. 3 and 7,
         https://arxiv.org/abs/1312.6114
     """
 
-    def __init__(self, *, kl_per_latent: bool = False) -> None:
+    def __init__(self, *, kl_per_latent: bool = False, relative: bool = False) -> None:
         super().__init__()
-        self.kl_per_latent = kl_per_latent
+        self.kl_per_latent, self.relative = kl_per_latent, relative
 
     def forward(self, x: Images, output: VAEOutput) -> Terms:
         """Terms {"reconstruction", "kl"} of one batch."""
         reconstruction = output.likelihood.nll(output.outputs, x).mean()
+        if self.relative and isinstance(output.likelihood, Bernoulli):
+            reconstruction = reconstruction - entropy(x).mean()
         kl = output.posterior.kl().mean(dim=0)
         return {"reconstruction": reconstruction, "kl": kl if self.kl_per_latent else kl.sum()}

@@ -21,4 +21,12 @@ class Bernoulli(AbstractLikelihood):
         return F.binary_cross_entropy_with_logits(outputs, x, reduction="none").sum(dim=(1, 2, 3))
 
 
+def entropy(x: Images) -> PerImage:
+    """Entropy of images read as probabilities, nats: the least that any outputs cost.
+
+    0 for black and white; thousands of nats for greys and colours.
+    """
+    return -(torch.xlogy(x, x) + torch.xlogy(1 - x, 1 - x)).sum(dim=(1, 2, 3))
+
+
 build = Bernoulli

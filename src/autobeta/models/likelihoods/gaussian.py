@@ -4,7 +4,13 @@ import math
 
 import torch
 
-from autobeta.models.likelihoods._base import AbstractLikelihood, PerImage, squared_error
+from autobeta.models.likelihoods._base import (
+    AbstractLikelihood,
+    Mean,
+    PerImage,
+    link_of,
+    squared_error,
+)
 from autobeta.rules import Positive, checked
 from autobeta.types import Images
 
@@ -18,16 +24,18 @@ class Gaussian(AbstractLikelihood):
 
     Args:
         sigma: Standard deviation of a pixel, in units of the pixel range [0, 1].
+        mean: linear, as the decoder gives it, or logistic, its logistic function.
     """
 
     @checked
-    def __init__(self, sigma: Positive = 1.0) -> None:
+    def __init__(self, sigma: Positive = 1.0, mean: Mean = "linear") -> None:
         super().__init__()
+        self.link = link_of(mean)
         self.register_buffer("log_sigma", torch.tensor(math.log(sigma)), persistent=False)
 
     def nll(self, outputs: Images, x: Images) -> PerImage:
         """Half the squared error over the variance, summed over pixels."""
-        return 0.5 * squared_error(outputs, x) * torch.exp(-2 * self.log_sigma)
+        return 0.5 * squared_error(self.link(outputs), x) * torch.exp(-2 * self.log_sigma)
 
 
 build = Gaussian

@@ -6,7 +6,9 @@ from torch import Tensor, nn
 
 from autobeta.models.likelihoods._base import (
     AbstractLikelihood,
+    Mean,
     PerImage,
+    link_of,
     normal_nll,
     soft_lower_bound,
 )
@@ -23,10 +25,14 @@ class LearnedSigmaGaussian(AbstractLikelihood):
 
     Args:
         log_sigma_min: Soft lower bound of log sigma.
+        mean: linear, as the decoder gives it, or logistic, its logistic function.
     """
 
-    def __init__(self, log_sigma_min: float = -6.0) -> None:
+    is_density = True
+
+    def __init__(self, log_sigma_min: float = -6.0, mean: Mean = "linear") -> None:
         super().__init__()
+        self.link = link_of(mean)
         self.log_sigma_min = log_sigma_min
         self.raw_log_sigma = nn.Parameter(torch.zeros(()))
 
@@ -37,7 +43,7 @@ class LearnedSigmaGaussian(AbstractLikelihood):
 
     def nll(self, outputs: Images, x: Images) -> PerImage:
         """Full negative log-density, summed over pixels."""
-        return normal_nll(outputs, x, self.log_sigma)
+        return normal_nll(self.link(outputs), x, self.log_sigma)
 
 
 build = LearnedSigmaGaussian

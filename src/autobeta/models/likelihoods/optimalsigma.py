@@ -4,7 +4,9 @@ import torch
 
 from autobeta.models.likelihoods._base import (
     AbstractLikelihood,
+    Mean,
     PerImage,
+    link_of,
     normal_nll,
     soft_lower_bound,
     squared_error,
@@ -25,28 +27,32 @@ class OptimalSigmaGaussian(AbstractLikelihood):
 
     Args:
         log_sigma_min: Soft lower bound of log sigma.
+        mean: linear, as the decoder gives it, or logistic, its logistic function.
 
     Deviations:
         The authors recompute sigma on evaluation batches too.
     """
 
     couples_images = True
+    is_density = True
 
-    def __init__(self, log_sigma_min: float = -6.0) -> None:
+    def __init__(self, log_sigma_min: float = -6.0, mean: Mean = "linear") -> None:
         super().__init__()
+        self.link = link_of(mean)
         self.log_sigma_min = log_sigma_min
         self.register_buffer("log_sigma", torch.zeros(()))
 
     def nll(self, outputs: Images, x: Images) -> PerImage:
         """Full negative log-density, summed over pixels."""
+        mean = self.link(outputs)
         if not self.training:
-            return normal_nll(outputs, x, self.log_sigma)
-        mse = squared_error(outputs, x).mean() / x[0].numel()
+            return normal_nll(mean, x, self.log_sigma)
+        mse = squared_error(mean, x).mean() / x[0].numel()
         tiny = torch.finfo(mse.dtype).tiny
         log_sigma = soft_lower_bound(0.5 * torch.log(mse + tiny), self.log_sigma_min)
         with torch.no_grad():
             self.log_sigma.copy_(log_sigma)
-        return normal_nll(outputs, x, log_sigma)
+        return normal_nll(mean, x, log_sigma)
 
 
 build = OptimalSigmaGaussian
