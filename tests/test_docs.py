@@ -39,7 +39,7 @@ def addresses(text):
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_readme_lists_all_and_nothing_else(folder):
-    names = registry.available(folder)
+    names = registry.listed(folder)
     expected = {printed_name(name) if folder == "metrics" else name for name in names}
     assert set(table(folder)) == expected
 
@@ -49,7 +49,7 @@ def test_page_has_a_section_for_each(folder):
     assert set(sections(folder)) == set(registry.available(folder))
 
 
-@pytest.mark.parametrize("name", registry.available("methods"))
+@pytest.mark.parametrize("name", registry.listed("methods"))
 def test_readme_says_what_a_method_adapts_and_where_it_is_from(name):
     facts, row = registry.describe("methods", name), table("methods")[name]
     assert row.endswith(f"| {facts['ADAPTS']} |")

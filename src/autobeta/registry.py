@@ -27,6 +27,17 @@ def available(folder: str) -> tuple[str, ...]:
     return tuple(sorted(_own(folder) | set(_outside(folder))))
 
 
+def listed(folder: str) -> tuple[str, ...]:
+    """Those of `available` that users choose from: a module may say `LISTED = False`.
+
+    Example:
+        >>> "pilot" in available("methods"), "pilot" in listed("methods")
+        (True, False)
+    """
+    names = available(folder)
+    return tuple(name for name in names if describe(folder, name).get("LISTED", True))
+
+
 def _own(folder: str) -> set[str]:
     return {path.stem for path in (_PACKAGE / folder).glob("[!_]*.py")}
 

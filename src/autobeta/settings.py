@@ -220,8 +220,11 @@ def upgraded(stored: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a file h
         name = new["model"].get("likelihood")
         if name in ("gaussian", "learnedsigma", "optimalsigma"):
             new["model"] = {**new["model"], "likelihood": f"{name}_logistic"}
-        if new["method"] == "sigmavae":
-            new["method_config"] = {**new["method_config"], "mean": "logistic"}
+        former: dict[str, dict[str, Any]] = {
+            "sigmavae": {"mean": "logistic"},
+            "factorvae": {"discriminator_layers": 5},
+        }
+        new["method_config"] = {**new["method_config"], **former.get(new["method"], {})}
     return new
 
 

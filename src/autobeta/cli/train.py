@@ -82,7 +82,7 @@ def _steps_before(out: Path) -> int | None:
 
 
 def _usage() -> str:
-    names = ", ".join(registry.available("methods"))
+    names = ", ".join(registry.listed("methods"))
     return (
         "usage: autobeta train METHOD --out RUN_DIR [--data NAME] [--steps N] [--seed S] ...\n"
         "       autobeta train --config RUN_DIR/config.json --out RUN_DIR\n\n"

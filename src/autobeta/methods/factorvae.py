@@ -11,10 +11,11 @@ Deviations:
 """
 
 from dataclasses import dataclass
+from typing import Annotated
 
 from autobeta.methods._base import Facts, Recipe
 from autobeta.objectives import DensityRatio
-from autobeta.rules import LearningRate, Settings, Weight
+from autobeta.rules import LearningRate, Range, Settings, Weight
 from autobeta.weighting import ScheduledWeights
 
 SOURCE = "Kim & Mnih, Disentangling by Factorising, ICML 2018, https://arxiv.org/abs/1802.05983"
@@ -27,7 +28,7 @@ CITATION = """@inproceedings{kim2018disentangling,
 ADAPTS = "nothing: the weight of the total correlation is fixed"
 
 # 1Konny/FactorVAE, whose scripts for dSprites have had 6.4, 10 and 35
-_PUBLIC = {"likelihood": "bernoulli", "lr": 1e-4, "batch_size": 64}
+_PUBLIC = {"discriminator_layers": 5, "likelihood": "bernoulli", "lr": 1e-4, "batch_size": 64}
 PRESETS: dict[str, dict[str, object]] = {
     "dsprites": {"gamma": 6.4, "discriminator_lr": 1e-4, **_PUBLIC},
     "chairs3d": {"gamma": 3.2, "discriminator_lr": 1e-5, **_PUBLIC},
@@ -43,11 +44,15 @@ class Config(Settings):
     """Weight of the total correlation; disentanglement_lib's study has 10 to 100."""
     discriminator_lr: LearningRate = 1e-4
     """Learning rate of the discriminator."""
+    discriminator_layers: Annotated[int, Range(1, 100)] = 6
+    """Hidden layers of the discriminator, 1,000 units each."""
 
 
 def build(config: Config, facts: Facts) -> Recipe:
     """Objects of FactorVAE."""
     return Recipe(
-        objective=DensityRatio(facts.num_latents, lr=config.discriminator_lr),
+        objective=DensityRatio(
+            facts.num_latents, lr=config.discriminator_lr, hidden=config.discriminator_layers
+        ),
         weighting=ScheduledWeights({"total_correlation": config.gamma}),
     )

@@ -24,6 +24,7 @@ CITATION = """@software{autobeta,
   note = {Method pilot}
 }"""
 ADAPTS = "nothing: beta is scheduled, low and then rising"
+LISTED = False  # it is for `autobeta suggest`, and is no method to compare
 PRESETS: dict[str, dict[str, object]] = {}
 
 

@@ -37,9 +37,9 @@ class DensityRatio(AbstractAdversarialObjective):
     min_batch = 4
     couples_images = True
 
-    def __init__(self, num_latents: int, *, lr: float = 1e-4) -> None:
+    def __init__(self, num_latents: int, *, lr: float = 1e-4, hidden: int = 6) -> None:
         super().__init__()
-        self.discriminator = Discriminator(num_latents)
+        self.discriminator = Discriminator(num_latents, hidden=hidden)
         self._lr = lr
         self.register_buffer("discriminator_loss", torch.zeros(()))
 

@@ -2,8 +2,8 @@
 
 import functools
 
-from autobeta.models.likelihoods.learnedsigma import SOURCE, LearnedSigmaGaussian
+from autobeta.models.likelihoods.learnedsigma import LearnedSigmaGaussian
 
-__all__ = ["SOURCE", "build"]
+SOURCE = "The decoder of the authors' code, https://github.com/orybkin/sigma-vae-pytorch"
 
 build = functools.partial(LearnedSigmaGaussian, mean="logistic")

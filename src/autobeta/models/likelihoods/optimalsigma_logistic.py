@@ -2,8 +2,8 @@
 
 import functools
 
-from autobeta.models.likelihoods.optimalsigma import SOURCE, OptimalSigmaGaussian
+from autobeta.models.likelihoods.optimalsigma import OptimalSigmaGaussian
 
-__all__ = ["SOURCE", "build"]
+SOURCE = "The decoder of the authors' code, https://github.com/orybkin/sigma-vae-pytorch"
 
 build = functools.partial(OptimalSigmaGaussian, mean="logistic")
