@@ -47,12 +47,8 @@ def command(
     console = Console()
     if what == "all":
         for kind, folder in FOLDERS.items():
-<<<<<<< HEAD
-            console.print(f"[b]{kind}[/b]: {', '.join(registry.available(folder))}")
-        console.print(f"[b]{_STUDIES}[/b]: {', '.join(presets())}")
-=======
             console.print(f"[b]{kind}[/b]: {', '.join(registry.listed(folder))}")
->>>>>>> 7148698 (FactorVAE's discriminator has six hidden layers, as published; pilot is no method to list; the criterion for likelihoods that train)
+        console.print(f"[b]{_STUDIES}[/b]: {', '.join(presets())}")
         console.print("\n`autobeta list methods` says what each is, and so on; `autobeta list "
                       "methods dynamicvae` all about one.")  # fmt: skip
     elif what == _STUDIES:
@@ -60,8 +56,7 @@ def command(
     elif name:
         _one(console, FOLDERS[what], name)
     else:
-<<<<<<< HEAD
-        docs = {own: _doc(FOLDERS[what], own) for own in registry.available(FOLDERS[what])}
+        docs = {own: _doc(FOLDERS[what], own) for own in registry.listed(FOLDERS[what])}
         _lines(console, what, docs)
 
 
@@ -89,15 +84,6 @@ def _studies(console: Console, name: str) -> None:
         preset_file(name).read_text("utf-8"), markup=False, highlight=False, soft_wrap=True
     )
     console.print(f"autobeta study run --preset {name} --out FOLDER", highlight=False)
-=======
-        table = Table(box=None, padding=(0, 2, 0, 0))
-        table.add_column(what, no_wrap=True)
-        table.add_column("what it is")
-        for own in registry.listed(FOLDERS[what]):
-            doc = str(registry.describe(FOLDERS[what], own)["doc"])
-            table.add_row(own, doc.split("\n")[0].rstrip("."))
-        console.print(table, markup=False)
->>>>>>> 7148698 (FactorVAE's discriminator has six hidden layers, as published; pilot is no method to list; the criterion for likelihoods that train)
 
 
 def _one(console: Console, folder: str, name: str) -> None:
