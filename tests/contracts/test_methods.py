@@ -176,7 +176,7 @@ def test_warmup_as_long_as_the_run_is_refused(method):
 @pytest.mark.parametrize("method", ["lvae", "mdlvae", "geco"])
 def test_learned_weights_and_targets_see_no_entropy_of_the_images(method):
     recipe, model = make(method)
-    x = torch.rand(4, 1, 64, 64)
+    x = torch.rand(4, SHAPE[2], *SHAPE[:2])
     output = model(x)
     found = recipe.objective(x, output)["reconstruction"]
     whole = output.likelihood.nll(output.outputs, x).mean()
