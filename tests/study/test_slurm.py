@@ -59,6 +59,15 @@ def test_machine_without_sbatch_is_refused(monkeypatch):
     check(Options(cluster="local"))
 
 
+def test_slurm_that_does_not_answer_is_refused_before_the_folder_is_claimed(monkeypatch):
+    pytest.importorskip("submitit")
+    monkeypatch.setattr(slurm.shutil, "which", lambda name: "/usr/bin/sbatch")
+    monkeypatch.setattr(slurm, "_queue", lambda: None)
+    with pytest.raises(RuntimeError, match="needs a SLURM that answers; `squeue --me` fails here"):
+        check(Options())
+    check(Options(cluster="local"))
+
+
 @pytest.mark.slow
 def test_job_that_is_told_of_its_end_has_its_checkpoint_before_it_is_queued_again(
     tmp_path, make_study, undisturbed, assert_same_results

@@ -102,7 +102,7 @@ def check(options: Options) -> None:
 
     Raises:
         ImportError: If submitit is not installed.
-        RuntimeError: If there is no command sbatch.
+        RuntimeError: If there is no command sbatch, or its SLURM does not answer.
     """
     try:
         import submitit  # noqa: F401
@@ -115,6 +115,11 @@ def check(options: Options) -> None:
         raise RuntimeError(
             "The launcher slurm needs the command sbatch, which is not here. Begin the study on a "
             "machine that submits jobs, or give --slurm.cluster local to try it without SLURM."
+        )
+    if options.cluster == "slurm" and _queue() is None:
+        raise RuntimeError(
+            "The launcher slurm needs a SLURM that answers; `squeue --me` fails here. Try that "
+            "command, or give --slurm.cluster local to try it without SLURM."
         )
 
 
