@@ -367,7 +367,8 @@ def test_list_names_everything(capsys, monkeypatch, what):
     monkeypatch.setenv("COLUMNS", "200")
     assert call("list", what) == 0
     out = capsys.readouterr().out
-    assert all(name in out for name in registry.available(what))
+    assert all(name in out for name in registry.listed(what))
+    assert "pilot" not in out  # which is for `autobeta suggest`
 
 
 def test_cite_prints_bibtex(capsys):
