@@ -94,15 +94,19 @@ def train(
             with naming_the_rank(ranks):
                 _fit(folder, parts, following)
             model, step = parts.state.model.eval(), parts.config.train.steps
-            num_train = parts.json["data"]["num_train"]
-            missing = missing_evaluation(folder, evaluation, steps=step, num_train=num_train)
-            wanted = missing if ranks.first else None
+            wanted = _wanted(folder, parts, evaluation) if ranks.first else None
             if wanted is not None:
                 evaluate_model(model, parts.dataset, folder, wanted, step=step)
                 for callback in following:
                     if (end := getattr(callback, "end", None)) is not None:
                         end(folder)
     return Run(folder, parts.config, model, parts.dataset.image_shape, step, given)
+
+
+def _wanted(folder: Path, parts: BuiltRun, asked: EvaluationConfig) -> EvaluationConfig | None:
+    """The evaluation that the folder still lacks."""
+    num_train = parts.json["data"]["num_train"]
+    return missing_evaluation(folder, asked, steps=parts.config.train.steps, num_train=num_train)
 
 
 def _prepared(
