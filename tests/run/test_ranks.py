@@ -198,6 +198,7 @@ def test_what_the_first_process_refuses_ends_all_and_is_told_once(tmp_path):
     assert_refused_once(done, "must be a new folder or a run folder")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("more", "message"),
     [
@@ -247,6 +248,7 @@ def test_what_the_second_process_alone_meets_is_told(tmp_path, where):
     assert len(told) == 1
 
 
+@pytest.mark.slow
 def test_a_stop_is_told_once_with_the_command_that_goes_on(tmp_path):
     out = tmp_path / "run"
     launcher = ["-m", "torch.distributed.run", "--nproc-per-node", "2", "--rdzv-backend", "c10d"]

@@ -179,6 +179,7 @@ def test_workers_stop_with_their_checkpoints_when_their_launcher_is_killed(tmp_p
     assert checkpoint_step(study, name) >= logged_step(study, name)
 
 
+@pytest.mark.slow
 def test_failed_run_does_not_stop_the_others_and_is_tried_again(tmp_path, make_study, told):
     wild = {"betavae": {"train": {"lr": 1e6}}}
     study = make_study(tmp_path / "study", methods=BOTH, method=wild, steps=40)
