@@ -69,7 +69,9 @@ def carried_out(folder, seed):
     definition = define(document)
     begin, cpu = time.perf_counter(), time.process_time()
     study = claim_study(folder, definition, plan(definition))
-    local.launch(folder, list(study.runs), local.Options(), workers=1, told=lambda *told: None)
+    local.launch(
+        folder, list(study.runs), local.LocalOptions(), workers=1, told=lambda *told: None
+    )
     assert all(study.is_done(name) for name in study.runs)
     return time.perf_counter() - begin, time.process_time() - cpu
 

@@ -1,4 +1,5 @@
 import json
+import time
 
 import numpy as np
 import pytest
@@ -87,3 +88,27 @@ class Told(list):
 @pytest.fixture
 def told():
     return Told()
+
+
+@pytest.fixture
+def wait_until():
+    """Wait for a condition, or fail."""
+
+    def wait(condition, seconds=300):
+        end = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < end, "it took too long"
+            time.sleep(0.05)
+
+    return wait
+
+
+@pytest.fixture
+def logged_lines():
+    """How many lines a run has logged."""
+
+    def count(study, name):
+        path = study.run(name) / "log.jsonl"
+        return len(path.read_text().splitlines()) if path.exists() else 0
+
+    return count

@@ -32,11 +32,11 @@ def test_a_new_folder_becomes_a_studys(tmp_path):
 
 
 def test_an_empty_folder_will_do_and_so_will_one_of_a_killed_start(tmp_path):
-    (tmp_path / "empty").mkdir()
-    claim(tmp_path / "empty")
-    (tmp_path / "killed").mkdir()
+    for name in ("empty", "killed"):
+        (tmp_path / name).mkdir()
     (tmp_path / "killed" / f"{STUDY}.123.tmp").write_text("{")
-    claim(tmp_path / "killed")
+    for name in ("empty", "killed"):
+        assert claim(tmp_path / name) == read_study(tmp_path / name)
 
 
 def test_the_same_study_and_a_larger_one_go_on(tmp_path):

@@ -14,7 +14,7 @@ import pytest
 from autobeta.study.folder import read_study
 from autobeta.study.launchers import local
 from autobeta.study.launchers._process import Attempts, start
-from autobeta.study.launchers.local import Options, launch
+from autobeta.study.launchers.local import LocalOptions, launch
 from autobeta.training.checkpoint import find_checkpoint
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -29,7 +29,7 @@ def begin(study):
         "from autobeta.cli import _on_terminate; _on_terminate();"
         "names = [n for n in read_study(Path(sys.argv[1])).runs"
         " if not read_study(Path(sys.argv[1])).is_done(n)];"
-        "launch(Path(sys.argv[1]), names, Options(retries=1000), workers=2, told=print)"
+        "launch(Path(sys.argv[1]), names, LocalOptions(retries=1000), workers=2, told=print)"
     )
     return subprocess.Popen(
         [sys.executable, "-c", code, str(study.folder)],
@@ -48,13 +48,6 @@ def workers_of(study):
             if "autobeta.study.worker" in words and str(study.folder) in words:
                 found[words[words.index(str(study.folder)) + 1]] = int(path.parent.name)
     return found
-
-
-def wait_until(condition, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.05)
 
 
 def checkpoint_step(study, name):
@@ -102,7 +95,7 @@ def kill_at_random(study, wanted, rng):
     return kills
 
 
-def assert_survives(kills, tmp_path, make_study, undisturbed, assert_same_results):
+def assert_survives(kills, tmp_path, make_study, undisturbed, assert_same_results, wait_until):
     seed, done, count = 7, 0, 0
     while done < kills:
         study = make_study(tmp_path / str(count))
@@ -115,20 +108,20 @@ def assert_survives(kills, tmp_path, make_study, undisturbed, assert_same_result
 
 @pytest.mark.slow
 def test_killed_at_random_a_study_ends_as_if_undisturbed(
-    tmp_path, make_study, undisturbed, assert_same_results
+    tmp_path, make_study, undisturbed, assert_same_results, wait_until
 ):
-    assert_survives(2, tmp_path, make_study, undisturbed, assert_same_results)
+    assert_survives(2, tmp_path, make_study, undisturbed, assert_same_results, wait_until)
 
 
 @pytest.mark.slow
 def test_killed_at_thirty_random_moments_studies_end_as_if_undisturbed(
-    tmp_path, make_study, undisturbed, assert_same_results
+    tmp_path, make_study, undisturbed, assert_same_results, wait_until
 ):
-    assert_survives(30, tmp_path, make_study, undisturbed, assert_same_results)
+    assert_survives(30, tmp_path, make_study, undisturbed, assert_same_results, wait_until)
 
 
 def test_nothing_is_lost_beyond_the_last_checkpoint_when_a_worker_is_killed(
-    tmp_path, make_study, told
+    tmp_path, make_study, told, wait_until
 ):
     study = make_study(tmp_path / "study", methods=["vae"], steps=2000)
     (name,) = study.runs
@@ -149,7 +142,7 @@ def test_nothing_is_lost_beyond_the_last_checkpoint_when_a_worker_is_killed(
     "number", [pytest.param(signal.SIGINT, marks=pytest.mark.slow), signal.SIGTERM]
 )
 def test_interrupted_launcher_waits_for_checkpoints_and_leaves_no_process(
-    tmp_path, make_study, number
+    tmp_path, make_study, number, wait_until
 ):
     study = make_study(tmp_path / "study", methods=BOTH, steps=5000)
     launcher = begin(study)
@@ -167,7 +160,9 @@ def test_interrupted_launcher_waits_for_checkpoints_and_leaves_no_process(
 
 
 @pytest.mark.slow
-def test_workers_stop_with_their_checkpoints_when_their_launcher_is_killed(tmp_path, make_study):
+def test_workers_stop_with_their_checkpoints_when_their_launcher_is_killed(
+    tmp_path, make_study, wait_until
+):
     study = make_study(tmp_path / "study", methods=["vae"], steps=5000)
     (name,) = study.runs
     launcher = begin(study)
@@ -184,7 +179,7 @@ def test_failed_run_does_not_stop_the_others_and_is_tried_again(tmp_path, make_s
     wild = {"betavae": {"train": {"lr": 1e6}}}
     study = make_study(tmp_path / "study", methods=BOTH, method=wild, steps=40)
     good, bad = study.runs
-    launch(study.folder, list(study.runs), Options(), workers=2, told=told)
+    launch(study.folder, list(study.runs), LocalOptions(), workers=2, told=told)
     assert told.states(good) == ["running", "done"]
     assert told.states(bad) == ["running", "failed"]
     assert "DivergedError" in told.reason(bad)
@@ -200,7 +195,7 @@ def test_two_launchers_share_a_study(
     monkeypatch.setattr(local, "AGAIN", 0.5)
     study = make_study(tmp_path / "study")
     other = begin(study)
-    launch(study.folder, list(study.runs), Options(), workers=2, told=told)
+    launch(study.folder, list(study.runs), LocalOptions(), workers=2, told=told)
     assert other.wait(timeout=120) == 0
     assert {told.states(name)[-1] for name in study.runs} == {"done"}
     assert_same_results(study, undisturbed())
@@ -222,7 +217,7 @@ def test_run_that_does_not_fit_in_memory_waits_for_another(
 ):
     monkeypatch.setattr(local, "available_memory", lambda: gigabytes * 2**30)
     study = make_study(tmp_path / "study", methods=BOTH)
-    launch(study.folder, list(study.runs), Options(memory=0.9), workers=2, told=told)
+    launch(study.folder, list(study.runs), LocalOptions(memory=0.9), workers=2, told=told)
     assert [state for _, state, _ in told] == 2 // together * (
         ["running"] * together + ["done"] * together
     )
@@ -240,7 +235,7 @@ def test_run_that_is_killed_again_and_again_fails_alone(tmp_path, make_study, to
 
     idle_start = local.start  # of the fixture, which puts back what was there
     local.start = lambda *given: begun.append(idle_start(*given)) or begun[-1]
-    launch(study.folder, list(study.runs), Options(retries=2), workers=2, told=kill)
+    launch(study.folder, list(study.runs), LocalOptions(retries=2), workers=2, told=kill)
     assert told.states(hunted) == ["running"] * 3 + ["failed"]
     assert "killed by SIGKILL, 3 times; the system does so" in told.reason(hunted)
     assert study.attempt(hunted)["reason"] == told.reason(hunted)
@@ -249,7 +244,7 @@ def test_run_that_is_killed_again_and_again_fails_alone(tmp_path, make_study, to
 
 @pytest.mark.slow
 def test_worker_out_of_memory_has_failed_and_is_done_when_there_is_more(
-    tmp_path, make_study, told
+    tmp_path, make_study, told, wait_until
 ):
     study = make_study(tmp_path / "study", methods=["vae"], steps=10)
     (poor,) = study.runs
@@ -261,14 +256,14 @@ def test_worker_out_of_memory_has_failed_and_is_done_when_there_is_more(
             most = 400 * 2**20  # less than torch takes
             resource.prlimit(workers_of(study)[name], resource.RLIMIT_AS, (most, most))
 
-    launch(study.folder, [poor], Options(retries=0), workers=1, told=limit)
+    launch(study.folder, [poor], LocalOptions(retries=0), workers=1, told=limit)
     assert told.states(poor) == ["running", "failed"]
     assert told.reason(poor)
-    launch(study.folder, [poor], Options(), workers=1, told=told)
+    launch(study.folder, [poor], LocalOptions(), workers=1, told=told)
     assert study.is_done(poor)
 
 
-def test_worker_stays_on_its_core_and_on_one_thread(tmp_path, make_study):
+def test_worker_stays_on_its_core_and_on_one_thread(tmp_path, make_study, wait_until):
     study = make_study(tmp_path / "study", methods=["vae"], steps=100_000)
     core = max(os.sched_getaffinity(0))
     process = start(study, next(iter(study.runs)), core)
@@ -327,6 +322,6 @@ def test_run_whose_log_can_not_be_written_fails_alone(tmp_path, make_study, told
     study = make_study(tmp_path / "study", methods=["vae"])
     (name,) = study.runs
     study.log(name).mkdir(parents=True)
-    local.launch(study.folder, [name], local.Options(), workers=1, told=told)
+    local.launch(study.folder, [name], local.LocalOptions(), workers=1, told=told)
     assert study.attempt(name)["state"] == "failed"
     assert "could not begin" in study.attempt(name)["reason"]

@@ -12,7 +12,7 @@ import pytest
 
 from autobeta.cli import main
 from autobeta.study.launchers import ray as launcher
-from autobeta.study.launchers.ray import Options, check, launch
+from autobeta.study.launchers.ray import RayOptions, check, launch
 
 
 @pytest.fixture
@@ -44,22 +44,10 @@ def workers_of(study):
     return [pid for pid, line in command_lines() if f"worker {study.folder}" in line]
 
 
-def wait_until(condition, seconds=180):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.1)
-
-
-def logged_lines(study, name):
-    path = study.run(name) / "log.jsonl"
-    return len(path.read_text().splitlines()) if path.exists() else 0
-
-
 @pytest.mark.slow
 def test_local_ray_carries_out_a_study(ray, tmp_path, make_study, told):
     study = make_study(tmp_path / "study", methods=["vae", "betavae"], steps=20)
-    launch(study.folder, list(study.runs), Options(), workers=2, told=told)
+    launch(study.folder, list(study.runs), RayOptions(), workers=2, told=told)
     for name in study.runs:
         assert told.states(name)[-1] == "done"
         assert study.is_done(name)
@@ -69,7 +57,7 @@ def test_local_ray_carries_out_a_study(ray, tmp_path, make_study, told):
 
 @pytest.mark.slow
 def test_runs_of_a_lost_node_go_on_elsewhere_as_if_undisturbed(
-    ray, tmp_path, make_study, undisturbed, assert_same_results, told
+    ray, tmp_path, make_study, undisturbed, assert_same_results, told, wait_until, logged_lines
 ):
     from ray.cluster_utils import Cluster
 
@@ -87,7 +75,7 @@ def test_runs_of_a_lost_node_go_on_elsewhere_as_if_undisturbed(
             cluster.remove_node(other, allow_graceful=False)
 
     try:
-        options = Options(address=cluster.address)
+        options = RayOptions(address=cluster.address)
         launch(study.folder, list(study.runs), options, workers=None, told=lose)
     finally:
         cluster.shutdown()
@@ -98,12 +86,14 @@ def test_runs_of_a_lost_node_go_on_elsewhere_as_if_undisturbed(
 
 
 @pytest.mark.slow
-def test_ctrl_c_stops_the_runs_of_ray_with_their_checkpoints(ray, tmp_path, make_study):
+def test_ctrl_c_stops_the_runs_of_ray_with_their_checkpoints(
+    ray, tmp_path, make_study, wait_until, logged_lines
+):
     study = make_study(tmp_path / "study", methods=["vae"], steps=5000)
     (name,) = study.runs
     code = (
         "import sys; from pathlib import Path; from autobeta.study.launchers.ray import *;"
-        "launch(Path(sys.argv[1]), [sys.argv[2]], Options(), workers=1, told=print)"
+        "launch(Path(sys.argv[1]), [sys.argv[2]], RayOptions(), workers=1, told=print)"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(study.folder), name],
@@ -125,7 +115,7 @@ def test_run_that_no_node_has_room_for_is_refused(ray, tmp_path, make_study, tol
     with pytest.raises(
         ValueError, match=r"`ray.cpus` and `ray.gpus` must fit a node; got 1 and 9"
     ):
-        launch(study.folder, list(study.runs), Options(gpus=9.0), workers=1, told=told)
+        launch(study.folder, list(study.runs), RayOptions(gpus=9.0), workers=1, told=told)
     assert told == []
 
 
@@ -140,7 +130,7 @@ def test_cluster_that_does_not_answer_is_refused_at_once():
     address = f"127.0.0.1:{free_port()}"
     begin = time.monotonic()
     with pytest.raises(ValueError, match=f"nothing answers at {address}"):
-        check(Options(address=address))
+        check(RayOptions(address=address))
     assert time.monotonic() - begin < 10
 
 
@@ -148,7 +138,7 @@ def test_cluster_that_does_not_answer_is_refused_at_once():
 def test_address_without_a_port_is_refused(address):
     pytest.importorskip("ray")
     with pytest.raises(ValueError, match=r"`ray.address` must be host:port, .*auto; got"):
-        check(Options(address=address))
+        check(RayOptions(address=address))
 
 
 def test_no_cluster_here_is_refused(monkeypatch, tmp_path, make_study, told):
@@ -161,13 +151,13 @@ def test_no_cluster_here_is_refused(monkeypatch, tmp_path, make_study, told):
     monkeypatch.setattr(ray, "init", init)
     study = make_study(tmp_path / "study", methods=["vae"])
     with pytest.raises(ValueError, match=r"must be a Ray cluster; got auto: Could not find"):
-        launch(study.folder, [], Options(address="auto"), workers=None, told=told)
+        launch(study.folder, [], RayOptions(address="auto"), workers=None, told=told)
 
 
 def test_missing_ray_is_said_before_the_folder_is_claimed(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(ImportError, match=r"pip install 'autobeta\[ray\]'"):
-        check(Options())
+        check(RayOptions())
     out = tmp_path / "study"
     command = ["study", "run", "--methods", "vae", "--data", "toy", "--launcher", "ray"]
     assert main([*command, "--out", str(out)]) == 1
@@ -182,7 +172,9 @@ def test_task_gives_the_status_of_its_worker(tmp_path, make_study):
 
 
 @pytest.mark.slow
-def test_cancelled_task_stops_its_run_with_a_checkpoint(tmp_path, make_study, monkeypatch):
+def test_cancelled_task_stops_its_run_with_a_checkpoint(
+    tmp_path, make_study, monkeypatch, logged_lines
+):
     study = make_study(tmp_path / "study", methods=["vae"], steps=5000)
     (name,) = study.runs
 

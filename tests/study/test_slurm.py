@@ -12,7 +12,7 @@ import pytest
 
 from autobeta.cli import main
 from autobeta.study.launchers import slurm
-from autobeta.study.launchers.slurm import Options, RunJob, _Jobs, check, launch
+from autobeta.study.launchers.slurm import RunJob, SlurmOptions, _Jobs, check, launch
 from autobeta.study.worker import STATUS
 
 on_slurm = pytest.mark.skipif(
@@ -28,22 +28,10 @@ def quick(monkeypatch):
     monkeypatch.setattr(slurm, "AGAIN", 0.5)
 
 
-def wait_until(condition, seconds=300):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.1)
-
-
-def logged_lines(study, name):
-    path = study.run(name) / "log.jsonl"
-    return len(path.read_text().splitlines()) if path.exists() else 0
-
-
 def test_missing_submitit_is_said_before_the_folder_is_claimed(monkeypatch, tmp_path, capsys):
     monkeypatch.setitem(sys.modules, "submitit", None)
     with pytest.raises(ImportError, match=r"pip install 'autobeta\[slurm\]'"):
-        check(Options())
+        check(SlurmOptions())
     out = tmp_path / "study"
     command = ["study", "run", "--methods", "vae", "--data", "toy", "--launcher", "slurm"]
     assert main([*command, "--out", str(out)]) == 1
@@ -55,8 +43,8 @@ def test_machine_without_sbatch_is_refused(monkeypatch):
     pytest.importorskip("submitit")
     monkeypatch.setenv("PATH", "")
     with pytest.raises(RuntimeError, match="needs the command sbatch, which is not here"):
-        check(Options())
-    check(Options(cluster="local"))
+        check(SlurmOptions())
+    check(SlurmOptions(cluster="local"))
 
 
 def test_slurm_that_does_not_answer_is_refused_before_the_folder_is_claimed(monkeypatch):
@@ -64,13 +52,13 @@ def test_slurm_that_does_not_answer_is_refused_before_the_folder_is_claimed(monk
     monkeypatch.setattr(slurm.shutil, "which", lambda name: "/usr/bin/sbatch")
     monkeypatch.setattr(slurm, "_queue", lambda: None)
     with pytest.raises(RuntimeError, match="needs a SLURM that answers; `squeue --me` fails here"):
-        check(Options())
-    check(Options(cluster="local"))
+        check(SlurmOptions())
+    check(SlurmOptions(cluster="local"))
 
 
 @pytest.mark.slow
 def test_job_that_is_told_of_its_end_has_its_checkpoint_before_it_is_queued_again(
-    tmp_path, make_study, undisturbed, assert_same_results
+    tmp_path, make_study, undisturbed, assert_same_results, wait_until, logged_lines
 ):
     pytest.importorskip("submitit")
     study = make_study(tmp_path / "study", methods=["vae"])
@@ -120,7 +108,7 @@ def test_local_jobs_carry_out_a_study_and_failed_ones_do_not_stop_it(tmp_path, m
     wild = {"betavae": {"train": {"lr": 1e6}}}
     study = make_study(tmp_path / "study", methods=["vae", "betavae"], method=wild, steps=40)
     good, bad = study.runs
-    launch(study.folder, list(study.runs), Options(cluster="local"), workers=2, told=told)
+    launch(study.folder, list(study.runs), SlurmOptions(cluster="local"), workers=2, told=told)
     assert told.states(good)[-1] == "done"
     assert told.states(bad)[-1] == "failed"
     assert "DivergedError" in told.reason(bad)
@@ -130,11 +118,18 @@ def test_local_jobs_carry_out_a_study_and_failed_ones_do_not_stop_it(tmp_path, m
 
 @pytest.mark.slow
 def test_local_job_whose_time_is_up_goes_on_from_its_checkpoint(
-    tmp_path, make_study, undisturbed, assert_same_results, told, monkeypatch
+    tmp_path,
+    make_study,
+    undisturbed,
+    assert_same_results,
+    told,
+    monkeypatch,
+    wait_until,
+    logged_lines,
 ):
     pytest.importorskip("submitit")
     study = make_study(tmp_path / "study", methods=["vae"])
-    jobs = _Jobs(study, Options(cluster="local"), 1, told)
+    jobs = _Jobs(study, SlurmOptions(cluster="local"), 1, told)
     jobs.submit(list(study.runs))
     name = next(iter(study.runs))
     wait_until(lambda: logged_lines(study, name) >= 2)
@@ -169,7 +164,7 @@ def jobs(tmp_path, make_study, told, monkeypatch):
     monkeypatch.setattr(slurm, "_queue", lambda: set())
     study = make_study(tmp_path / "study", methods=["vae"])
     monkeypatch.setattr(slurm, "_executor", lambda *given: None)
-    found = _Jobs(study, Options(), None, told)
+    found = _Jobs(study, SlurmOptions(), None, told)
     found._jobs = {name: fake_job(tmp_path) for name in study.runs}
     return found, study, next(iter(study.runs))
 
@@ -238,16 +233,16 @@ def test_what_slurm_refuses_is_said(jobs, monkeypatch):
 @on_slurm
 @pytest.mark.slow
 def test_job_whose_time_is_up_is_queued_again_and_ends_as_if_undisturbed(
-    tmp_path, make_study, undisturbed, assert_same_results, told
+    tmp_path, make_study, undisturbed, assert_same_results, told, wait_until, logged_lines
 ):
     study = make_study(tmp_path / "study")
     first, *_ = study.runs
-    options = Options(wait=False)
+    options = SlurmOptions(wait=False)
     launch(study.folder, list(study.runs), options, workers=2, told=told)
     job = json.loads((study.folder / "slurm" / "jobs.json").read_text())[first]
     wait_until(lambda: logged_lines(study, first) >= 3)
     subprocess.run(["scancel", "--signal=USR2", job], check=True)  # as SLURM before its end
-    launch(study.folder, list(study.runs), Options(), workers=2, told=told)
+    launch(study.folder, list(study.runs), SlurmOptions(), workers=2, told=told)
     assert study.log(first).read_text().count("training on") == 2
     assert_same_results(study, undisturbed())
 
@@ -255,20 +250,22 @@ def test_job_whose_time_is_up_is_queued_again_and_ends_as_if_undisturbed(
 @on_slurm
 @pytest.mark.slow
 def test_cancelled_job_has_its_checkpoint_and_goes_on_when_launched_again(
-    tmp_path, make_study, told
+    tmp_path, make_study, told, wait_until, logged_lines
 ):
     study = make_study(tmp_path / "study", methods=["vae"], steps=400)
     (name,) = study.runs
-    launch(study.folder, [name], Options(wait=False), workers=1, told=told)
+    launch(study.folder, [name], SlurmOptions(wait=False), workers=1, told=told)
     wait_until(lambda: logged_lines(study, name) >= 3)
-    launch(study.folder, [name], Options(wait=False), workers=1, told=told)  # not queued twice
+    launch(
+        study.folder, [name], SlurmOptions(wait=False), workers=1, told=told
+    )  # not queued twice
     (written,) = (study.folder / "slurm").glob("*_submitted.pkl")
     job = written.name.partition("_")[0]
     subprocess.run(["scancel", job], check=True)
     wait_until(lambda: study.attempt(name)["state"] == "stopped")
     wait_until(lambda: job not in slurm._queue())
     assert (study.run(name) / "checkpoint" / "state.json").exists()
-    launch(study.folder, [name], Options(), workers=1, told=told)
+    launch(study.folder, [name], SlurmOptions(), workers=1, told=told)
     assert told.states(name)[-1] == "done"
     assert study.is_done(name)
     assert "training on cpu, steps 1 to" in study.log(name).read_text()

@@ -81,8 +81,7 @@ def test_data_of_one_name_are_told_apart(tmp_path):
         picture = Image.fromarray(np.zeros((32, 32), np.uint8))
         picture.save(tmp_path / place / "photos" / "0.png")
     table = rows(planned(tmp_path, data=["a/photos", "b/photos", "toy"]))
-    names = [str(tmp_path / "a" / "photos"), str(tmp_path / "b" / "photos"), "toy"]
-    assert [row["data"] for row in table] == names
+    assert [row["data"] for row in table] == ["photos (1)", "photos (2)", "toy"]
 
 
 def test_sizes_of_one_data_set_are_told_apart(tmp_path):

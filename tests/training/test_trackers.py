@@ -143,12 +143,15 @@ def test_a_resumed_run_is_there_as_if_it_had_not_been_stopped(tmp_path, name):
     stopped(tmp_path, name)
     train(config(), tmp_path, evaluation=FEW, callbacks=[name])
     found = READERS[name](tmp_path)
-    has_the_log_once(found, tmp_path)
-    has_the_settings(found, tmp_path, every_number=float if name == "tensorboard" else str)
-    has_the_results(found, tmp_path, brackets=name != "mlflow")
+    assert found.curves
+    assert_log_is_there_once(found, tmp_path)
+    assert_settings_are_there(
+        found, tmp_path, every_number=float if name == "tensorboard" else str
+    )
+    assert_results_are_there(found, tmp_path, brackets=name != "mlflow")
 
 
-def has_the_log_once(found, run):
+def assert_log_is_there_once(found, run):
     rows = [(row.pop("step"), as_numbers(row)) for row in files.read_jsonl(run / files.LOG)]
     assert [step for step, _ in rows] == [1, 2, 3, 4, 5, 6]
     assert {"terms/kl", "weights/kl", "beta", "target", "kl_per_latent/2"} <= {*rows[0][1]}
@@ -158,7 +161,7 @@ def has_the_log_once(found, run):
     assert [step for step, _ in found.curves["images_per_second"]] == [1, 2, 3, 4, 5, 6]
 
 
-def has_the_settings(found, run, *, every_number):
+def assert_settings_are_there(found, run, *, every_number):
     expected = as_settings(files.read_config(run))
     assert {key: str(value) for key, value in found.settings.items()} == {
         key: value if isinstance(value, str) else str(every_number(value))
@@ -166,7 +169,7 @@ def has_the_settings(found, run, *, every_number):
     }
 
 
-def has_the_results(found, run, *, brackets):
+def assert_results_are_there(found, run, *, brackets):
     metrics = files.read_metrics(run / files.METRICS)
     scores = as_numbers({key: metrics[key] for key in ("evaluation", "metrics")})
     assert {"metrics/mig[bins=10]", "evaluation/train/elbo"} <= {*scores}

@@ -74,7 +74,7 @@ def main(args: Sequence[str]) -> None:
 
 def _run(args: Sequence[str]) -> None:
     launchers = registry.available("study/launchers")
-    options = [(name, registry.load("study/launchers", name).Options) for name in launchers]
+    options = [(name, registry.load("study/launchers", name).OPTIONS) for name in launchers]
     fields: list[tuple[str, Any, Any]] = [
         ("flags", Annotated[StudyFlags, tyro.conf.arg(name="")], dataclasses.field()),
         *((name, kind, kind()) for name, kind in options),

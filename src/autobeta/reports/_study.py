@@ -110,7 +110,7 @@ def load_study(folder: Path) -> StudyRecord:
     table = [{printable(key): value for key, value in row.items()} for row in rows(study)]
     members = _members(table)
     first = {key: study.runs[str(found[0]["run"])] for key, found in members.items()}
-    data = dict(zip(first, _data_names(list(first.values())), strict=True))
+    data = {key: printable(str(found[0]["data"])) for key, found in members.items()}
     labels = _labels(first, data)
     for key, sample in _samples(members).items():
         labels[key] += sample
@@ -225,22 +225,6 @@ def _likelihood(config: Mapping[str, Any]) -> str:
     if _is_known(method):
         own = registry.describe("methods", method).get("LIKELIHOOD")
     return str(own or identity(config)["model.likelihood"])
-
-
-def _data_names(configs: Sequence[Mapping[str, Any]]) -> list[str]:
-    """A name for the data of each configuration; two share it only if their data are the same."""
-    facts = [identity(config) for config in configs]
-    own = [{k[5:]: v for k, v in found.items() if k.startswith("data.")} for found in facts]
-    whole = [str(config["data"]["name"]) for config in configs]
-    names = [printable(Path(name).name) for name in whole]
-    paths = grouped(zip(names, whole, strict=True))
-    texts = []
-    for facts_of, name, path in zip(own, names, whole, strict=True):
-        peers = [o for o, n in zip(own, names, strict=True) if n == name]
-        places = list(dict.fromkeys(paths[name]))
-        number = f" ({places.index(path) + 1})" if len(places) > 1 else ""
-        texts.append(name + number + _told(facts_of, peers, left_out=("name",)))
-    return texts
 
 
 def _labels(configs: Mapping[str, Mapping[str, Any]], data: Mapping[str, str]) -> dict[str, str]:

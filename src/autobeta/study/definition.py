@@ -1,7 +1,7 @@
 """What a study asks for: a TOML file, or the same as a dictionary, with every name checked.
 
 methods = ["betavae", "dynamicvae"]     # and data = [...], seeds = "0-4" or [0, 1], logger,
-                                        # title, source
+# title, source
 [train]                                 # as in `autobeta train`; so [model], [options] (of the
 steps = 30_000                          # data) and [evaluation]
 [method.betavae]                        # only for this method; [[method.betavae]] more than

@@ -104,7 +104,10 @@ def _differing(settings: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 
 def _data_names(study: Study) -> dict[str, str]:
-    """Name of the data of each run, with what tells them from others of that name in the study."""
+    """Name of the data of each run, with what tells them from others of that name in the study.
+
+    Folders of one name are numbered: where they lie may be nobody's business.
+    """
     left_out = ("path", "source")  # where they lie is no difference
     facts = {
         run: {key: value for key, value in config["data"].items() if key not in left_out}
@@ -115,10 +118,13 @@ def _data_names(study: Study) -> dict[str, str]:
         peers.setdefault(Path(own["name"]).name, {})[repr(own)] = own
     names = {}
     for run, own in facts.items():
-        others = peers[Path(own["name"]).name].values()
+        name = Path(own["name"]).name
+        others = peers[name].values()
+        places = list(dict.fromkeys(other["name"] for other in others))
+        number = f" ({places.index(own['name']) + 1})" if len(places) > 1 else ""
         differ = [key for key, value in own.items() if any(o.get(key) != value for o in others)]
-        base = own["name"] if "name" in differ else Path(own["name"]).name
-        names[run] = base + "".join(f", {key}={own[key]}" for key in differ if key != "name")
+        told = "".join(f", {key}={own[key]}" for key in differ if key != "name")
+        names[run] = f"{name}{number}{told}"
     return names
 
 

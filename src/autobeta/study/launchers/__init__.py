@@ -1,6 +1,6 @@
 """Launchers: each carries out the runs of a study somewhere, and knows nothing of what they are.
 
-A module has `Options`, a dataclass of its own settings, and
+A module has `OPTIONS`, the dataclass of its own settings, and
 
     check(options) -> None
     launch(study, names, options, *, workers, told) -> None

@@ -20,13 +20,16 @@ _POLL = 0.2  # seconds between two looks at the workers
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Settings):
+class LocalOptions(Settings):
     """How runs are carried out on this machine."""
 
     retries: Index = 2
     """How often a run is begun again whose process was killed before it came a step further."""
     memory: Positive | None = None
     """GB that a run is taken to need; as much as those alike have needed if not given."""
+
+
+OPTIONS = LocalOptions
 
 
 @dataclass
@@ -42,7 +45,7 @@ class _Queue:
     """The runs that wait, those that are carried out, and when a busy one is tried again."""
 
     study: Study
-    options: Options
+    options: LocalOptions
     told: Told
     attempts: Attempts
     waiting: deque[str]
@@ -51,13 +54,13 @@ class _Queue:
     later: dict[str, float] = field(default_factory=dict)
 
 
-def check(options: Options) -> None:
+def check(options: LocalOptions) -> None:
     """Nothing is missing here."""
     del options
 
 
 def launch(
-    study: Path, names: Sequence[str], options: Options, *, workers: int | None, told: Told
+    study: Path, names: Sequence[str], options: LocalOptions, *, workers: int | None, told: Told
 ) -> None:
     """Carry out runs of a study here; see `autobeta.study.launchers`."""
     found = read_study(study)

@@ -32,7 +32,7 @@ _STORE = 80 * 2**20  # bytes of Ray's object store; ours are numbers
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Settings):
+class RayOptions(Settings):
     """How runs are carried out by Ray."""
 
     address: str | None = None
@@ -44,6 +44,9 @@ class Options(Settings):
     """GPUs that a run reserves, such as 0.25 for four runs on each."""
     retries: Index = 2
     """How often a run is begun again that was lost before it came a step further."""
+
+
+OPTIONS = RayOptions
 
 
 @dataclass
@@ -60,7 +63,7 @@ class _Tasks:
     later: dict[str, float] = field(default_factory=dict)
 
 
-def check(options: Options) -> None:
+def check(options: RayOptions) -> None:
     """Refuse to begin without Ray, or where its cluster does not answer.
 
     Raises:
@@ -97,7 +100,7 @@ def _reach(address: str) -> None:
 
 
 def launch(
-    study: Path, names: Sequence[str], options: Options, *, workers: int | None, told: Told
+    study: Path, names: Sequence[str], options: RayOptions, *, workers: int | None, told: Told
 ) -> None:
     """Carry out runs of a study by Ray; see `autobeta.study.launchers`.
 
@@ -120,7 +123,7 @@ def launch(
 
 
 @contextmanager
-def _connected(options: Options, workers: int | None) -> Iterator[None]:
+def _connected(options: RayOptions, workers: int | None) -> Iterator[None]:
     """Connected to the cluster; one that the caller is connected to is left as it is."""
     import ray
 
@@ -149,7 +152,7 @@ def _connected(options: Options, workers: int | None) -> Iterator[None]:
         ray.shutdown()
 
 
-def _task(options: Options) -> Any:  # noqa: ANN401 - a function of Ray
+def _task(options: RayOptions) -> Any:  # noqa: ANN401 - a function of Ray
     """The task as Ray takes it; refused where a cluster of this machine can never run it."""
     import ray
 

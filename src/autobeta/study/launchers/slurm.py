@@ -33,7 +33,7 @@ _GONE = 10.0  # seconds that a file of another node may take to be seen
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options(Settings):
+class SlurmOptions(Settings):
     """How runs are carried out by SLURM."""
 
     partition: str | None = None
@@ -60,6 +60,9 @@ class Options(Settings):
     """Whether to stay until all jobs have ended."""
     cluster: Literal["slurm", "local"] = "slurm"
     """local has submitit start the jobs on this machine, to try it without SLURM."""
+
+
+OPTIONS = SlurmOptions
 
 
 class RunJob:
@@ -97,7 +100,7 @@ class RunJob:
         return DelayedSubmission(RunJob(self._folder, self._name))
 
 
-def check(options: Options) -> None:
+def check(options: SlurmOptions) -> None:
     """Refuse to begin without submitit, or where there is no SLURM.
 
     Raises:
@@ -124,7 +127,7 @@ def check(options: Options) -> None:
 
 
 def launch(
-    study: Path, names: Sequence[str], options: Options, *, workers: int | None, told: Told
+    study: Path, names: Sequence[str], options: SlurmOptions, *, workers: int | None, told: Told
 ) -> None:
     """Carry out runs of a study by SLURM; see `autobeta.study.launchers`.
 
@@ -152,7 +155,9 @@ def launch(
 class _Jobs:
     """The jobs of a launch, by the names of their runs."""
 
-    def __init__(self, study: Study, options: Options, workers: int | None, told: Told) -> None:
+    def __init__(
+        self, study: Study, options: SlurmOptions, workers: int | None, told: Told
+    ) -> None:
         self._study = study
         self._on_cluster = options.cluster == "slurm"
         self._told = told
@@ -250,7 +255,7 @@ class _Jobs:
         return self._attempts.fail(name, f"its job was killed, or out of memory; see {path}")
 
 
-def _executor(study: Study, options: Options, workers: int | None) -> Any:  # noqa: ANN401
+def _executor(study: Study, options: SlurmOptions, workers: int | None) -> Any:  # noqa: ANN401
     import submitit
 
     executor = submitit.AutoExecutor(
