@@ -694,3 +694,16 @@ def test_a_study_without_workers_is_refused(tmp_path, capsys, number, more):
     assert cli.main([*args, *more, "--out", str(tmp_path / "s")]) == 1
     assert f"`workers` must be at least 1; got {number}" in capsys.readouterr().err
     assert not (tmp_path / "s").exists()
+
+
+def test_a_study_that_is_interrupted_says_how_to_go_on(tmp_path, capsys, monkeypatch):
+    def interrupted(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("autobeta.study.launchers.local.launch", interrupted)
+    args = ["study", "run", "--methods", "vae", "--data", "toy", "--out", str(tmp_path / "a b")]
+    assert cli.main(args) == 130
+    said = capsys.readouterr().err
+    assert (
+        f"Go on with\n  autobeta study run --methods vae --data toy --out '{tmp_path}/a b'" in said
+    )

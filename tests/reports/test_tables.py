@@ -5,6 +5,7 @@ from autobeta.reports.tables import (
     HELD_OUT,
     Spread,
     Table,
+    _spread,
     beside,
     run_rows,
     seed_rows,
@@ -89,10 +90,10 @@ def test_a_number_that_some_seeds_lack_says_over_how_many_it_is(make_run, losses
 
 
 def test_the_deviation_has_as_many_decimals_as_the_mean():
-    rows = [{"label": "a", "seeds": 2, "mse": Spread(0.00312, 0.0000352, 2)}]
+    rows = [{"label": "a", "seeds": 2, "mse": Spread(0.00312, 0.0000352, 2, (0.0028, 0.00344))}]
     (row,) = table(rows).cells
     assert row == ["a", "2", "0.00312\u00a0±\u00a00.00004 [0.00280, 0.00344]"]
-    rows = [{"label": "a", "seeds": 2, "beta": Spread(1.5e-7, 2e-8, 2)}]
+    rows = [{"label": "a", "seeds": 2, "beta": Spread(1.5e-7, 2e-8, 2, (-3e-8, 3.3e-7))}]
     assert table(rows).cells[0][2].startswith("1.5e-07\u00a0±\u00a02.0e-08 [-3.0e-08, ")
 
 
@@ -118,9 +119,11 @@ def test_a_run_that_is_not_finished_is_never_averaged_with_others(make_run):
 
 def test_the_interval_is_that_of_student():
     """Of 1, 2 and 3: mean 2, deviation 1, t of two degrees of freedom 4.303."""
-    low, high = Spread(2.0, 1.0, 3).interval
+    mean, std, n, (low, high) = _spread([1, 3, None, 2])
+    assert (mean, std, n) == pytest.approx((2, 1, 3))
     assert (low, high) == pytest.approx((2 - 4.30265 / 3**0.5, 2 + 4.30265 / 3**0.5), abs=1e-4)
-    assert Spread(2.0, None, 1).interval is None
+    assert _spread([2.0]) == Spread(2.0, None, 1, None)
+    assert _spread([None]) is None
 
 
 def test_a_huge_number_does_not_fill_the_page():

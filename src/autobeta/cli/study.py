@@ -84,7 +84,9 @@ def _run(args: Sequence[str]) -> None:
     parsed: Any = tyro.cli(command, prog="autobeta study run", args=args)
     flags: StudyFlags = parsed.flags
     registry.check_name("study/launchers", flags.launcher)
-    _carry_out(flags, getattr(parsed, flags.launcher))
+    again = f"Go on with\n  {pasted('autobeta', 'study', 'run', *args)}"
+    with stoppable(lambda: again):
+        _carry_out(flags, getattr(parsed, flags.launcher))
 
 
 def _carry_out(flags: StudyFlags, options: object) -> None:
@@ -112,8 +114,7 @@ def _carry_out(flags: StudyFlags, options: object) -> None:
     study = claim_study(flags.out, definition, planned, runs_folder=flags.runs, about=about)
     left = [name for name in study.runs if not study.is_done(name)]
     told = _Told(len(study.runs), len(study.runs) - len(left))
-    with stoppable(lambda: f"Go on with\n  {pasted('autobeta', 'study', 'run', *sys.argv[3:])}"):
-        launcher.launch(flags.out, left, options, workers=flags.workers, told=told)
+    launcher.launch(flags.out, left, options, workers=flags.workers, told=told)
     told.end(flags.out)
 
 
@@ -143,10 +144,10 @@ def _definition(flags: StudyFlags) -> tuple[Any, dict[str, Any], Path | None]:
     if flags.metrics:
         document["evaluation"] = {**document.get("evaluation", {}), "metrics": [*flags.metrics]}
     folder = path.parent if path is not None and not flags.data else Path()
-    about = {"preset": flags.preset} if flags.preset else {}
+    about: dict[str, Any] = {"preset": flags.preset} if flags.preset else {}
     changed = [key.rpartition(".")[2] for key in _given(flags) if key != "logger"]
     about |= {"changed": ", ".join(changed)} if flags.preset and changed else {}
-    about |= {"scale": flags.scale} if flags.scale != 1 else {}  # type: ignore[dict-item]
+    about |= {"scale": flags.scale} if flags.scale != 1 else {}
     with located(path, _given(flags)):
         return define(document, folder=folder), about, path
 

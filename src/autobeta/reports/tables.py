@@ -3,34 +3,28 @@
 import html
 import math
 import re
-import statistics
 from collections.abc import Sequence
 from typing import NamedTuple
-
-from scipy.special import stdtrit
 
 from autobeta import registry
 from autobeta.control import Tracking, tracking
 from autobeta.reports._load import RunRecord
 from autobeta.reports._read import grouped, printable
+from autobeta.study.statistics import summary
 
 HELD_OUT = ", held-out"
 
 
 class Spread(NamedTuple):
-    """Mean and sample standard deviation over `n` seeds; no deviation for a single seed."""
+    """Mean and sample standard deviation over `n` seeds, and the 95 % interval of the mean.
+
+    A single seed has neither deviation nor interval.
+    """
 
     mean: float
     std: float | None
     n: int
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """The 95 % t interval of the mean; None for a single seed."""
-        if self.std is None:
-            return None
-        reach = float(stdtrit(self.n - 1, 0.975)) * self.std / math.sqrt(self.n)
-        return self.mean - reach, self.mean + reach
+    interval: tuple[float, float] | None = None
 
 
 Value = str | int | float | Spread | None
@@ -204,11 +198,11 @@ def _numbers(run: RunRecord) -> dict[str, float | int | None]:
 
 
 def _spread(values: Sequence[float | int | None]) -> Spread | None:
-    found = [value for value in values if value is not None]
-    if not found:
+    found = summary(values)
+    if found.mean is None:
         return None
-    std = statistics.stdev(found) if len(found) > 1 else None
-    return Spread(statistics.fmean(found), std, len(found))
+    ends = None if found.low is None or found.high is None else (found.low, found.high)
+    return Spread(found.mean, found.std, found.n, ends)
 
 
 def _in_order(rows: Sequence[Row]) -> list[str]:
