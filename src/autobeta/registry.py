@@ -63,7 +63,7 @@ def check_name(folder: str, name: str) -> str:
     near = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
     kind = folder.rpartition("/")[2]
-    raise ValueError(f"`{kind}` has no {name!r}; it has {', '.join(names)}.{hint}")
+    raise ValueError(f"`{kind}` has no {name!r}; it has {', '.join(listed(folder))}.{hint}")
 
 
 def load(folder: str, name: str) -> ModuleType:

@@ -449,3 +449,14 @@ def test_bounds_of_beta_are_those_of_the_runs_controller(method):
 def test_a_run_of_an_earlier_version_has_the_lower_bound_of_its_method():
     assert bounds_of(config("dynamicvae").to_json()) == {"beta_min": 0.1, "beta_max": np.inf}
     assert bounds_of(config("vae").to_json()) == {"beta_min": -np.inf, "beta_max": np.inf}
+
+
+def test_a_likelihood_that_the_method_replaces_is_warned_of(tmp_path):
+    model = ModelConfig(architecture="mlp", likelihood="laplace")
+    settings = TrainConfig(steps=1, batch_size=8)
+    given = RunConfig(method="sigmavae", data="toy", model=model, train=settings)
+    few = EvaluationConfig(num_points=50, metrics=("gaussian_total_correlation",))
+    with pytest.warns(
+        UserWarning, match="`likelihood` laplace is not used: sigmavae brings its own"
+    ):
+        train(given, tmp_path, evaluation=few)

@@ -55,6 +55,7 @@ BY_DEFAULT = [("cpu-small", 0.02), ("dynamicvae-dsprites", 0.02), ("lvae-paper",
     ("name", "scale"),
     [pytest.param(*c, marks=[] if c in BY_DEFAULT else pytest.mark.slow) for c in EVERY],
 )
+@pytest.mark.filterwarnings("ignore:`likelihood` gaussian is not used. sigmavae brings its own")
 def test_every_method_of_a_preset_builds_and_takes_a_step(name, scale):
     # `build` has copies of the parts take a step; a schedule that the run cuts short would warn
     kinds = {}

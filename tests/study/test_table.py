@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import platform
 import shutil
 import sys
 
@@ -154,3 +155,24 @@ def test_log_that_is_no_file_is_not_waited_for(study):
     path.unlink()
     os.mkfifo(path)
     assert rows(study)[0]["mig[bins=20]"] is not None
+
+
+def test_scores_that_only_another_study_asked_for_are_left_out(study):
+    path = study.run(next(iter(study.runs))) / "metrics.json"
+    found = json.loads(path.read_text())
+    found["metrics"] |= {"sap": 0.5, "mig[bins=10]": 0.1}
+    path.write_text(json.dumps(found))
+    assert not {"sap", "mig[bins=10]"} & {*rows(study)[0]}
+    every = study._replace(evaluation=study.evaluation | {"metrics": None})
+    assert rows(every)[0]["sap"] == 0.5
+
+
+def test_run_whose_process_begins_is_running(tmp_path):
+    study = planned(tmp_path)
+    (name,) = study.runs
+    begun = {"state": "running", "host": platform.node(), "pid": os.getpid()}
+    study.write_attempt(name, **begun)
+    assert rows(study)[0]["state"] == "running"
+    for change in ({"pid": 2**22 + 1}, {"host": "elsewhere"}, {"pid": -1}, {"pid": "x"}):
+        study.write_attempt(name, **begun | change)
+        assert rows(study)[0]["state"] == "waiting"

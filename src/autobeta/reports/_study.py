@@ -196,7 +196,11 @@ def loss_names(table: Sequence[Row]) -> list[str]:
 def settings_note(record: StudyRecord, data: str) -> str:
     """What the runs on some data have in common, and what each group has of its own."""
     groups = record.by_data[data]
-    facts = [identity(record.study.runs[str(group.rows[0]["run"])]) for group in groups]
+    facts = [
+        identity(record.study.runs[str(group.rows[0]["run"])])
+        | {"model.likelihood": group.likelihood}
+        for group in groups
+    ]
     shown = [key for key in _SHOWN if any(key in own for own in facts)]
     common = [key for key in shown if len({as_text(own.get(key)) for own in facts}) == 1]
     said = ", ".join(_setting(key, facts[0]) for key in common)

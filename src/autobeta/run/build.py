@@ -16,7 +16,7 @@ from autobeta.methods import Facts, Recipe
 from autobeta.models import VAE
 from autobeta.objectives import AbstractAdversarialObjective
 from autobeta.run.objects import Objects, Shape, known_by
-from autobeta.settings import OBJECT, RunConfig
+from autobeta.settings import OBJECT, ModelConfig, RunConfig
 from autobeta.training import TrainState, make_state
 from autobeta.training.machine import check_compiler, quickest_precision
 from autobeta.training.ranks import ALONE, Ranks
@@ -75,6 +75,11 @@ def build(config: RunConfig, objects: Objects, ranks: Ranks = ALONE) -> BuiltRun
     )
     shape, num_train = dataset.image_shape, len(dataset.splits["train"])
     model, recipe = build_model(config, objects, shape, num_train)
+    named = config.model.likelihood
+    if recipe.likelihood is not None and named not in (ModelConfig().likelihood, OBJECT):
+        warnings.warn(
+            f"`likelihood` {named} is not used: {config.method} brings its own.", stacklevel=2
+        )
     if train.batch_size < (least := ranks.size * recipe.objective.min_batch):
         raise ValueError(
             f"`batch_size` must be at least {least} for {config.method}; got {train.batch_size}."

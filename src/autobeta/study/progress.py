@@ -1,8 +1,11 @@
 """How far the runs of a study have come, read from their folders."""
 
 import json
+import os
+import platform
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from autobeta.run import folder as files
 from autobeta.study.folder import Study
@@ -44,20 +47,32 @@ def progress_of(study: Study, name: str) -> RunProgress:
     last = _last_timing(study.run(name))
     step, speed = int(last.get("step", 0)), last.get("images_per_second")
     attempt = study.attempt(name)
-    state = _state(study, name, attempt.get("state"), step)
+    state = _state(study, name, attempt, step)
     left = (steps - step) * batch / speed if state == "running" and speed else None
     reason = str(attempt.get("reason") or "") if state == "failed" else ""
     return RunProgress(name, state, step, steps, speed, left, reason)
 
 
-def _state(study: Study, name: str, known: object, step: int) -> str:
+def _state(study: Study, name: str, attempt: Mapping[str, Any], step: int) -> str:
     if study.is_done(name):
         return "done"
-    if files.is_locked(study.run(name)):
+    if files.is_locked(study.run(name)) or _is_beginning(attempt):
         return "running"
-    if known == "failed":
+    if attempt.get("state") == "failed":
         return "failed"
     return "stopped" if step else "waiting"
+
+
+def _is_beginning(attempt: Mapping[str, Any]) -> bool:
+    """Whether a process of this machine has the run, but not its folder yet."""
+    pid, here = attempt.get("pid"), attempt.get("host") == platform.node()
+    if attempt.get("state") != "running" or not here or not isinstance(pid, int) or pid < 1:
+        return False
+    try:
+        os.kill(pid, 0)
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def last_step(run: Path) -> int:

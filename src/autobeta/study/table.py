@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from autobeta.control import tracking
+from autobeta.metrics import printed_name
 from autobeta.run import folder as files
 from autobeta.settings import bounds_of, identity
 from autobeta.study.folder import Study, other_settings
@@ -140,7 +141,8 @@ def _results(study: Study, state: RunProgress) -> Row:
     if differing := other_settings(run, study.runs[state.name]):
         named = ", ".join(f"{key} is {there!r}" for key, (there, _) in differing.items())
         return {"reason": f"its folder holds another run, whose {named}"}
-    for read in (_evaluation, _curves, _environment):
+    asked = study.evaluation.get("metrics")
+    for read in (lambda run: _evaluation(run, asked), _curves, _environment):
         try:
             row |= read(run)
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -151,13 +153,17 @@ def _results(study: Study, state: RunProgress) -> Row:
     return row
 
 
-def _evaluation(run: Path) -> Row:
+def _evaluation(run: Path, asked: Sequence[str] | None) -> Row:
+    """Losses, and the scores that the study asks for; one that shares the run may have others."""
+    wanted = None if asked is None else {*map(printed_name, asked)}
     found = files.read_metrics(run / files.METRICS)
     row: Row = {"evaluated_images": found.get("num_points"), "evaluated_step": found.get("step")}
     for split, losses in (found.get("evaluation") or {}).items():
         end = "" if split == "train" else f" {split}"
         row |= {f"{name}{end}": value for name, value in (losses or {}).items()}
     for name, value in (found.get("metrics") or {}).items():
+        if wanted is not None and name not in wanted:
+            continue
         parts = value if isinstance(value, dict) else {"": value}
         row |= {f"{name} {part}".strip(): number for part, number in parts.items()}
     return row
