@@ -88,6 +88,7 @@ def main():
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--scenes", type=Path)
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--methods", nargs="+", help="only these")
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     colour = scenes(options.scenes)
@@ -98,6 +99,7 @@ def main():
         (*found, data, options.steps)
         for data, found in pairs
         if (NAMES[data is None], found[0], name_of(found)) not in done
+        and found[0] in (options.methods or [found[0]])
     ]
     with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
         for found in pool.imap(work, tasks):

@@ -223,8 +223,10 @@ def upgraded(stored: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a file h
         former: dict[str, dict[str, Any]] = {
             "sigmavae": {"mean": "logistic"},
             "factorvae": {"discriminator_layers": 5},
+            "dynamicvae": {"controller": "log"},
+            "controlvae": {"controller": "positional"},
         }
-        new["method_config"] = {**new["method_config"], **former.get(new["method"], {})}
+        new["method_config"] = {**former.get(new["method"], {}), **new["method_config"]}
     return new
 
 

@@ -5,7 +5,6 @@ import math
 import os
 import re
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
@@ -427,10 +426,13 @@ def test_training_ends_with_how_well_kl_followed_its_set_point(tmp_path, capsys)
     assert "set point" not in capsys.readouterr().out
 
 
-def test_the_loop_of_a_controlled_run_is_told(run, tmp_path, capsys):
+FIXED = ("--method.controller", "log")
+
+
+def test_the_loop_of_a_controlled_run_is_told(tmp_path, capsys):
     """A log made up: KL follows -7 log beta with a lag of 50 steps, through 10 rises of 1 nat."""
     folder = tmp_path / "run"
-    shutil.copytree(run, folder)
+    assert call("train", "dynamicvae", *SMALL, *FIXED, "--out", folder) == 0
     level, rows = 0.0, []
     rest = {"kl_per_latent": [level], "state": {}}
     for step in range(1, 4001):
@@ -443,13 +445,35 @@ def test_the_loop_of_a_controlled_run_is_told(run, tmp_path, capsys):
     runs.write_jsonl(folder / runs.LOG, rows)
     assert call("control", folder) == 0
     out = capsys.readouterr().out
-    assert re.search(r"gain +│ (6\.[5-9]|7\.[0-5])\d? nats for each e-fold", out)
-    assert re.search(r"lag +│ (4\d|5\d) steps", out)
+    assert re.search(
+        r"gain +│ (6\.[5-9]|7\.[0-5])\d? \([67]\.\d+ to [67]\.\d+\) nats for each", out
+    )
+    assert re.search(r"lag +│ (4\d|5\d) \(\d+ to \d+\) steps", out)
     assert "gains that would suit it" in out
 
 
-def test_a_loop_that_cannot_be_told_says_why(run, tmp_path, capsys):
-    assert call("control", run) == 0
+@pytest.mark.parametrize("method", ["dynamicvae", "controlvae"])
+def test_the_loop_of_a_default_run_is_told_from_what_its_controller_found(
+    method, tmp_path, capsys
+):
+    folder = tmp_path / method
+    assert call("train", method, *SMALL, "--out", folder) == 0
+    assert call("control", folder) == 0
+    out = capsys.readouterr().out
+    assert "identified by the controller, last quarter; intervals of 95 %" in out
+    row = runs.read_log(folder)[-1]["state"]
+    gain = row["weighting.controller.plant_gain"]
+    found = re.search(r"gain +│ (\d+\.\d+) \((\d+\.\d+) to (\d+\.\d+)\) nats", out)
+    assert float(found[2]) < gain < float(found[3])
+    assert re.search(r"lag +│ \d+ \(\d+ to \d+\) steps", out)
+    assert re.search(r"gain margin +│ [2-9]\.\d", out)
+    assert "explained" not in out
+
+
+def test_a_loop_that_cannot_be_told_says_why(tmp_path, capsys):
+    folder = tmp_path / "run"
+    assert call("train", "dynamicvae", *SMALL, *FIXED, "--out", folder) == 0
+    assert call("control", folder) == 0
     assert "must have a set point that rises three times" in capsys.readouterr().out
     assert call("train", "vae", *SMALL, "--out", tmp_path / "vae") == 0
     assert call("control", tmp_path / "vae") == 1

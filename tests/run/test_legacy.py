@@ -22,9 +22,8 @@ def legacy(tmp_path):
     return tmp_path / "legacy"
 
 
-@pytest.mark.parametrize("method", METHODS)
-def test_a_run_stopped_by_an_earlier_version_resumes_as_if_it_had_not(legacy, method):
-    stopped, whole = legacy / f"{method}-unfinished", legacy / method
+def test_a_run_stopped_by_an_earlier_version_resumes_as_if_it_had_not(legacy):
+    stopped, whole = legacy / "lvae-unfinished", legacy / "lvae"
     config = RunConfig.from_json(files.read_config(stopped))
     few = EvaluationConfig(num_points=100, metrics=("mig",), num_pictures=4)
     train(config, stopped, evaluation=few)
@@ -41,6 +40,18 @@ def test_a_run_stopped_by_an_earlier_version_resumes_as_if_it_had_not(legacy, me
         for folder in (stopped, whole)
     )
     assert a == pytest.approx(b, rel=1e-3, abs=1e-6)
+
+
+def test_a_stopped_dynamicvae_goes_on_with_its_controller_and_the_set_point_of_today(legacy):
+    stopped = legacy / "dynamicvae-unfinished"
+    config = RunConfig.from_json(files.read_config(stopped))
+    assert config.method_config.controller == "log"
+    before = files.read_log(stopped)
+    train(config, stopped, evaluation=EvaluationConfig(num_points=100, metrics=("mig",)))
+    after = files.read_log(stopped)
+    assert after[:3] == before[:3]  # up to the checkpoint
+    assert [row["step"] for row in after] == [2, 4, 6, 8, 10, 12]
+    assert all(np.isfinite(row["beta"]) for row in after)
 
 
 @pytest.mark.parametrize("method", METHODS)

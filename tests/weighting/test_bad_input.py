@@ -18,13 +18,14 @@ from autobeta.weighting import (
     PositionalPI,
     ReconstructionConstraint,
     ScheduledWeights,
+    SelfTuningPI,
     check_terms,
     effective_weights,
     fixed_point,
     schedules,
 )
 
-CONTROLLERS = [IncrementalPI, PositionalPI, LogPI]
+CONTROLLERS = [IncrementalPI, PositionalPI, LogPI, SelfTuningPI]
 BAD = [math.nan, math.inf, -math.inf]
 PLAN = schedules.constant(5.0)
 WEIGHTINGS = {

@@ -1,3 +1,6 @@
+import itertools
+
+import pytest
 import torch
 
 from autobeta.weighting import ControlledKL, LogPI, schedules
@@ -13,7 +16,8 @@ def test_set_point_rests_while_beta_is_below_the_hold():
     )
     targets, betas = [], []
     for step in range(300):
-        kl = 1.0 if step < 200 else 30.0  # KL that can't follow, then far too much
+        short = 0.85 * weighting.controller.target.item() if step else 0.85
+        kl = short if step < 200 else 30.0  # KL that stays behind, then far too much
         betas.append(weighting.controller.beta.item())
         weighting(terms(kl), step)
         targets.append(weighting.controller.target.item())
@@ -24,6 +28,43 @@ def test_set_point_rests_while_beta_is_below_the_hold():
     assert targets[99] < 11.0  # the schedule is at its end, the set point behind
     assert targets[-1] == 11.0  # and has caught up
     assert max(rises) < 0.1 + 1e-6
+
+
+def test_set_point_rests_while_kl_is_below_four_fifths_of_it():
+    weighting = ControlledKL(
+        LogPI(), schedules.linear(1.0, 11.0, steps=100), hold=1e-6, catch_up=0.2
+    )
+    targets = []
+    for step in range(260):
+        kl = 0.0 if step < 50 else 12.0
+        weighting(terms(kl), step)
+        targets.append(weighting.controller.target.item())
+    assert set(targets[:50]) == {1.0}
+    assert targets[60] - targets[59] == pytest.approx(0.2, abs=1e-6)
+    assert targets[-1] == 11.0
+    eager = ControlledKL(LogPI(), schedules.linear(1.0, 11.0, steps=100))
+    for step in range(50):
+        eager(terms(0.0), step)
+    assert eager.controller.target.item() == pytest.approx(5.9)
+
+
+def test_after_a_hold_the_set_point_rises_at_its_limit_until_it_is_the_schedule_again():
+    schedule = schedules.hybrid(1.0, 4.0, increment=1.0, period=30, ramp=5)
+    weighting = ControlledKL(LogPI(beta_initial=1.0), schedule, hold=0.5, catch_up=0.05)
+    controller, held = weighting.controller, range(40, 70)
+    targets = []
+    for step in range(160):
+        controller.beta.fill_(0.4 if step in held else 0.6)
+        weighting(terms(schedule(step)), step)
+        targets.append(controller.target.item())
+    planned = [torch.tensor(schedule(step)).item() for step in range(160)]
+    assert targets[:40] == planned[:40]  # jumps of 0.2 nats, four times the limit
+    assert set(targets[40:70]) == {targets[39]}
+    rises = [b - a for a, b in itertools.pairwise(targets[69:])]
+    reached = next(i for i in range(70, 160) if targets[i] == planned[i])
+    assert 100 < reached < 135
+    assert max(rises[: reached - 70]) < 0.05 + 1e-6
+    assert targets[reached:] == planned[reached:]
 
 
 def test_without_a_hold_the_schedule_is_followed_to_the_letter():

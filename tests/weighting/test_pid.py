@@ -8,7 +8,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autobeta.weighting import ControlledKL, IncrementalPI, LogPI, PositionalPI, schedules
+from autobeta.weighting import (
+    ControlledKL,
+    IncrementalPI,
+    LogPI,
+    PositionalPI,
+    SelfTuningPI,
+    schedules,
+)
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 
@@ -79,10 +86,11 @@ def test_authors_antiwindup_locks_at_the_floor():
     assert beta.item() == pytest.approx(0.1)
 
 
-CONTROLLERS = [IncrementalPI, PositionalPI, LogPI]
+PLAIN = [IncrementalPI, PositionalPI, LogPI]  # whose gains do not change
+CONTROLLERS = [*PLAIN, SelfTuningPI]
 
 
-@pytest.mark.parametrize("make", CONTROLLERS)
+@pytest.mark.parametrize("make", PLAIN)
 @given(
     history=st.lists(st.floats(0, 100), max_size=30), kl=st.floats(0, 100), more=st.floats(0, 50)
 )

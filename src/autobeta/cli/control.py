@@ -31,11 +31,15 @@ def command(run: tyro.conf.Positional[Path]) -> None:
         print(report)
         return
     plant = report.plant
-    table = Table("", "value", title=f"from {plant.num_rises} rises of the set point")
+    rises = f"from {plant.num_rises} rises of the set point"
+    source = "identified by the controller, last quarter" if plant.explained is None else rises
+    table = Table("", "value", title=f"{source}; intervals of 95 %")
+    explained = {} if plant.explained is None else {"explained": f"{plant.explained:.0%} of what "
+                                                    "KL did after the rises"}  # fmt: skip
     for name, text in {
-        "gain": f"{plant.gain:.2f} nats for each e-fold of beta",
-        "lag": f"{plant.lag:.0f} steps",
-        "explained": f"{plant.explained:.0%} of what KL did after the rises",
+        "gain": f"{_interval(plant.gain, plant.gain_error, 2)} nats for each e-fold of beta",
+        "lag": f"{_interval(plant.lag, plant.lag_error, 0)} steps",
+        **explained,
         "gain margin": f"{report.margin:.1f} (unstable with a gain so many times larger)",
         "damping": f"{report.damping:.2f} (1: no swing)",
         "overshoot": f"{report.overshoot:.0%} of a rise",
@@ -43,3 +47,8 @@ def command(run: tyro.conf.Positional[Path]) -> None:
     }.items():
         table.add_row(name, text)
     Console().print(table)
+
+
+def _interval(value: float, error: float, digits: int) -> str:
+    low, high = max(0.0, value - 1.96 * error), value + 1.96 * error
+    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autobeta.control.loop import Loop, damping, gain_margin, overshoot, suggest_gains
-from autobeta.control.plant import Plant, identify
+from autobeta.control.plant import Plant, found_by_controller, gains_in_force, identify
 
 _SETTLING = 50.0  # steps, the least time constant that gains are proposed for
 _SLOPE = 4  # kp of IncrementalPI and PositionalPI over that of their linear form
@@ -31,13 +31,16 @@ def analyse(
 
     `log` is as for `identify`, the gains are the fields of `AbstractController.near_target()`. If
     they are not `logarithmic`, the plant's gain is that at the median beta of the last quarter of
-    the log. Where the log does not show the plant, as those of default runs, a sentence says why
-    and what to do instead of the report. What KL did is then still in `tracking`.
+    the log. A self-tuning controller's own plant and gains are read from the log. Where the log
+    does not show the plant, a sentence says why and what to do instead of the report. What KL did
+    is then still in `tracking`.
     """
+    own = gains_in_force(log)
+    kp, ki = (own["kp"], own["ki"]) if own else (kp, ki)
     if ki == 0:
         return "The controller has no integral gain, so that KL does not follow its set point."
     try:
-        plant = identify(log)
+        plant = found_by_controller(log) or identify(log)
     except ValueError as error:
         return str(error)
     late = [row["beta"] for row in log[-len(log) // 4 :]]

@@ -7,16 +7,17 @@
 Published (`IncrementalPI` in `weighting/controllers.py`): beta from 50 down to at least 0.1, C
 from 0.5 to 20 nats in rises of 0.15 nats, 1,000 of every 6,000 steps, over 780,000 steps.
 
-Short runs: by default `LogPI` moves log beta. The set point keeps the published shape, fitted to
-the run's length, is held while beta is below `beta_hold`, and then catches up at the mean slope of
-the schedule. Reasons and measurements: `docs/dynamicvae.md`.
+Short runs: by default `SelfTuningPI` moves log beta, with gains from the network's own answer. The
+set point has the published shape, fitted to the run's length. It is held while KL does not follow
+or beta is below `beta_hold`, and then catches up at twice the mean slope of the
+schedule. Reasons and measurements: `docs/dynamicvae.md`.
 
 Deviations:
     The default controller and schedule are those for short runs; `controller="incremental"`,
     `schedule="paper"` and `antiwindup="authors"` give the published ones (`PRESETS["paper"]`).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from autobeta.methods._base import Facts, Recipe, set_point
@@ -31,7 +32,7 @@ from autobeta.rules import (
     Weight,
     Window,
 )
-from autobeta.weighting import AbstractController, ControlledKL, IncrementalPI, LogPI
+from autobeta.weighting import AbstractController, ControlledKL, IncrementalPI, LogPI, SelfTuningPI
 
 SOURCE = (
     "Shao et al., DynamicVAE, 2020, https://arxiv.org/abs/2009.06795; "
@@ -46,6 +47,10 @@ CITATION = """@inproceedings{shao2022rethinking,
   year = {2022}
 }"""
 ADAPTS = "beta, controlled so that a mean KL follows a set point"
+
+_RISING_STEPS = 1000  # of the fitted schedule at least, which a network can learn in
+_RISING = 0.8  # of the run at most, for that
+_CATCH_UP = 2.0  # slopes of the schedule, after a hold
 
 _PI = {"controller": "incremental", "schedule": "paper", "antiwindup": "authors", "lr": 1e-4}
 # the authors take the whole squared error, ours is half of it: half of their beta and gains
@@ -63,8 +68,8 @@ PRESETS: dict[str, dict[str, object]] = {
 class Config(Settings):
     """Settings of DynamicVAE; gains, bounds and targets are the paper's for dSprites."""
 
-    controller: Literal["log", "incremental"] = "log"
-    """log: LogPI, for short runs; incremental: the published controller."""
+    controller: Literal["selftuning", "log", "incremental"] = "selftuning"
+    """selftuning: SelfTuningPI, no gains to set; log: LogPI; incremental: as published."""
     kp: Weight = 0.01
     """Proportional gain of the published controller."""
     ki: IntegralGain = -0.005
@@ -88,7 +93,8 @@ class Config(Settings):
     schedule: Literal["fitted", "paper", "constant"] = "fitted"
     """How the set point rises: fitted to the run's length, as published, or not at all."""
     rising: Share = 0.3
-    """Fraction of the run after which the fitted schedule reaches `target`."""
+    """Fraction of the run after which the fitted schedule reaches `target`; with the self-tuning
+    controller 1,000 steps where that is longer, but at most 0.8."""
     beta_hold: Weight = 0.25
     """The fitted schedule's set point is held while beta is below this; 0 for never."""
     increment: Rise = 0.15
@@ -102,6 +108,8 @@ class Config(Settings):
 def make_controller(config: Config) -> AbstractController:
     """The controller that the settings ask for."""
     bounds = {"beta_initial": config.beta_initial, "beta_min": config.beta_min}
+    if config.controller == "selftuning":
+        return SelfTuningPI(window=config.window, **bounds)
     if config.controller == "log":
         return LogPI(kp=config.log_kp, ki=config.log_ki, window=config.window, **bounds)
     gains = {"kp": config.kp, "ki": config.ki}
@@ -110,8 +118,12 @@ def make_controller(config: Config) -> AbstractController:
 
 def build(config: Config, facts: Facts) -> Recipe:
     """Objects of DynamicVAE."""
+    if config.controller == "selftuning":
+        least = min(_RISING, _RISING_STEPS / facts.num_steps)
+        config = replace(config, rising=max(config.rising, least))
     target = set_point(config, facts, ramp=config.ramp)
-    rise = (config.target - config.target_start) / (config.rising * facts.num_steps)
+    slope = (config.target - config.target_start) / (config.rising * facts.num_steps)
     hold = config.beta_hold if config.schedule == "fitted" else 0.0
-    weighting = ControlledKL(make_controller(config), target, hold=hold, catch_up=max(rise, 0.0))
+    catch_up = max(0.0, _CATCH_UP * slope)
+    weighting = ControlledKL(make_controller(config), target, hold=hold, catch_up=catch_up)
     return Recipe(objective=Elbo(), weighting=weighting)

@@ -13,6 +13,7 @@ from autobeta.weighting.controllers import IncrementalPI, LogPI, PositionalPI
 from autobeta.weighting.lagrangian import ReconstructionConstraint
 from autobeta.weighting.learned import LearnedWeights, fixed_point
 from autobeta.weighting.scheduled import ScheduledWeights
+from autobeta.weighting.selftuning import SelfTuningPI
 
 __all__ = [
     "AbstractController",
@@ -26,6 +27,7 @@ __all__ = [
     "PositionalPI",
     "ReconstructionConstraint",
     "ScheduledWeights",
+    "SelfTuningPI",
     "check_terms",
     "effective_weights",
     "fixed_point",

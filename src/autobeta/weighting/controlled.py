@@ -11,13 +11,16 @@ from autobeta.weighting._base import AbstractWeighting, check_terms, weighted_su
 from autobeta.weighting._controller import AbstractController
 from autobeta.weighting.schedules import Schedule, value_at
 
+_FOLLOWS = 0.8  # of the set point, below which KL does not follow it
+
 
 class ControlledKL(AbstractWeighting):
     """loss = reconstruction + beta * kl, with beta from a controller and a set-point schedule.
 
-    The set point, in nats, is held at steps where beta is below `hold`, and then follows the
-    schedule by at most `catch_up` nats per step: a slew-rate limit. A `hold` of 0 follows the
-    schedule to the letter.
+    The set point, in nats, is the schedule's, to the letter, but that it is held where the network
+    does not follow: at steps where beta is below `hold`, or KL below 0.8 of the set point. After
+    that it rises by at most `catch_up` nats per step, a slew-rate limit, until it has reached the
+    schedule again. A `hold` of 0 follows the schedule in any case.
 
     Example:
         >>> from autobeta.weighting import IncrementalPI, schedules
@@ -45,13 +48,16 @@ class ControlledKL(AbstractWeighting):
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step, weighed with the beta that this step's KL gives."""
         check_terms(terms, "reconstruction", "kl")
-        beta = self.controller.step(terms["kl"].detach().sum(), self._set_point(step))
+        kl = terms["kl"].detach().sum()
+        beta = self.controller.step(kl, self._set_point(step, kl))
         return weighted_sum(terms, {"kl": beta.to(terms["kl"].dtype)})
 
-    def _set_point(self, step: int) -> float | Tensor:
+    def _set_point(self, step: int, kl: Scalar) -> float | Tensor:
         scheduled = value_at(self._target, step)
         if step == 0 or not self._hold:
             return scheduled
         held = self.controller.target
-        risen = (held + self._catch_up).clamp(max=scheduled)
-        return torch.where(self.controller.beta >= self._hold, risen, held)
+        behind = held < value_at(self._target, step - 1)
+        limited = torch.where(behind, held + self._catch_up, math.inf).clamp(max=scheduled)
+        follows = (kl >= _FOLLOWS * held) & (self.controller.beta >= self._hold)
+        return torch.where(follows, limited, held)

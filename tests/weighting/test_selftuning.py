@@ -1,0 +1,135 @@
+"""SelfTuningPI on simulated networks: it finds gain and lag, keeps a margin, and is safe."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from autobeta.control import Loop, gain_margin
+from autobeta.weighting import ControlledKL, SelfTuningPI, schedules
+
+pytestmark = pytest.mark.usefixtures("unchecked")
+
+
+class Network:
+    """KL of a network: capacity that it learns, less a gain sqrt(KL) with lag and dead time."""
+
+    def __init__(self, scale, lag, *, dead=0, noise=0.3, learning=0.0, seed=0):
+        self.scale, self.follow, self.noise = scale, 1 - math.exp(-1 / lag), noise
+        self.rng, self.learning = np.random.default_rng(seed), learning
+        self.waiting, self.seen, self.level = [0.0] * dead, 0.0, 12.0
+
+    def kl(self):
+        return max(0.0, self.level + self.noise * self.rng.standard_normal())
+
+    def take(self, beta):
+        self.waiting.append(math.log(beta))
+        before, self.seen = self.seen, self.seen + self.follow * (self.waiting.pop(0) - self.seen)
+        slope = self.scale * math.sqrt(max(self.level, 0.1))
+        self.level = max(0.01, self.level - slope * (self.seen - before) + self.learning)
+
+
+def controlled(network, num_steps, *, target=12.0, **options):
+    controller = SelfTuningPI(beta_initial=1.0, beta_min=1e-3, **options).double()
+    kls, betas = [], []
+    for _ in range(num_steps):
+        kls.append(network.kl())
+        betas.append(float(controller.step(kls[-1], target)))
+        network.take(betas[-1])
+    return controller, np.array(kls), np.array(betas)
+
+
+@pytest.mark.parametrize("scale", [0.7, 1.0, 1.4])
+@pytest.mark.parametrize("lag", [4.0, 8.0])
+def test_gain_and_lag_are_found_and_the_loop_has_a_margin_of_three(scale, lag):
+    network = Network(scale, lag, dead=3)
+    controller, kls, _ = controlled(network, 3000)
+    true = scale * math.sqrt(12.0)
+    error = controller.plant_gain_error.item()
+    assert abs(controller.plant_gain.item() - true) < 2.5 * error
+    assert error < 0.35 * true
+    assert lag / 1.6 < controller.plant_lag.item() < 1.6 * (lag + 3)
+    kp, ki, window, logarithmic = controller.near_target()
+    assert logarithmic
+    assert gain_margin(Loop(gain=true, lag=lag + 3, kp=kp, ki=ki, window=window)) > 3
+    assert abs(kls[1000:].mean() - 12.0) < 0.05
+
+
+def test_gains_are_those_of_lambda_tuning():
+    controller, *_ = controlled(Network(1.0, 8.0), 500)
+    gain, lag = controller.plant_gain.item(), controller.plant_lag.item()
+    settling = 1.5 * (lag + 3)
+    assert controller.integral.item() == pytest.approx(1 / (gain * settling))
+    assert controller.proportional.item() == pytest.approx(lag / (gain * settling))
+
+
+def test_noise_of_the_batches_bounds_the_gains():
+    """Without the bound the noise would move log beta by noise / (b sqrt(2 T))."""
+    controller, _, betas = controlled(Network(1.0, 8.0, noise=8.0), 2000)
+    gain, noise = controller.plant_gain.item(), controller.noise.item()
+    assert noise == pytest.approx(8.0, rel=0.15)
+    assert controller.integral.item() == pytest.approx(2 * gain / (noise / 0.1) ** 2)
+    assert np.log(betas[500:]).std() < 0.3
+
+
+def test_a_kl_that_does_not_answer_leaves_the_prior_in_force():
+    controller = SelfTuningPI(beta_initial=1.0).double()
+    rng = np.random.default_rng(0)
+    for _ in range(2000):
+        controller.step(12.0 + 0.3 * rng.standard_normal(), 12.0)
+    root = math.sqrt(12.0)
+    assert 0.45 * root < controller.plant_gain.item() < 1.3 * root
+    assert controller.plant_gain_error.item() > 0.05 * root
+    small = SelfTuningPI()
+    for _ in range(100):
+        small.step(0.2, 0.5)  # too little KL to identify from
+    assert small.plant_gain.item() == pytest.approx(math.sqrt(0.5))
+    assert small.plant_gain_error.item() == pytest.approx(0.25 * math.sqrt(0.5))
+
+
+def test_the_dither_fades_when_the_plant_is_known():
+    controller, _, betas = controlled(Network(1.0, 8.0, noise=0.02), 3000)
+    own = math.log(betas[-1]) - controller.log_beta.item()
+    assert abs(own) < 0.01  # a fifth of what it begins with
+    assert controller.plant_gain_error < 0.2 * controller.plant_gain
+    unknown, _, betas = controlled(Network(1.0, 8.0, noise=3.0), 3000)
+    assert abs(math.log(betas[-1]) - unknown.log_beta.item()) > 1e-3
+    silent, _, betas = controlled(Network(1.0, 8.0, noise=3.0), 50, dither=0.0)
+    assert math.log(betas[-1]) == pytest.approx(silent.log_beta.item())
+
+
+def test_more_kl_never_lowers_beta_while_nothing_new_is_identified():
+    for more in (0.1, 1.0, 20.0):
+        a, b = SelfTuningPI(dither=0.0).double(), SelfTuningPI(dither=0.0).double()
+        for past in (0.1, 3.0, 14.0, 9.0):
+            a.step(past, 8.0), b.step(past, 8.0)
+        assert b.step(8.0 + more, 8.0) >= a.step(8.0, 8.0)
+
+
+def test_beta_falls_slowly_while_the_network_has_no_kl_to_give():
+    controller = SelfTuningPI()
+    betas = [controller.step(0.0, 0.5).item() for _ in range(200)]
+    falls = -np.diff(np.log(betas))
+    dither = 2 * 0.05
+    assert falls.max() < 0.01 + dither
+    assert math.log(50 / betas[-1]) == pytest.approx(0.01 * 200, abs=0.1)
+
+
+def test_a_rising_set_point_is_followed_as_closely_as_the_criterion_asks():
+    target = schedules.fitted_hybrid(0.5, 20.0, num_steps=5000, rises=130, rising=0.3)
+    weighting = ControlledKL(SelfTuningPI(), target, hold=0.25, catch_up=0.026)
+    network = Network(1.0, 6.0, dead=3, learning=2e-3)
+    network.level, network.seen = 0.3, math.log(50.0)
+    network.waiting = [math.log(50.0)] * 3
+    kls, targets = [], []
+    for step in range(5000):
+        kls.append(network.kl())
+        weighting({"reconstruction": torch.tensor(1.0), "kl": torch.tensor(kls[-1])}, step)
+        targets.append(weighting.controller.target.item())
+        network.take(weighting.controller.beta.item())
+    errors = np.array(kls) - np.array(targets)
+    means = errors.reshape(-1, 20).mean(axis=1)[25:]
+    assert (np.abs(means) < 0.5).mean() > 0.9
+    assert max(kls) < 22.0
+    assert abs(errors[-500:].mean()) < 0.25
