@@ -53,6 +53,17 @@ def test_a_ratio_of_gains_equal_to_the_lag_makes_the_loop_first_order():
     assert overshoot(loop) == 0
 
 
+def test_dead_time_takes_margin_and_is_what_a_pure_delay_says():
+    """A plant of gain 1 that only waits d + 1 steps: z^(d+1) (z - 1) + ki, edge at 2 sin(...)."""
+    for dead in (0, 1, 3, 10):
+        loop = Loop(gain=1.0, lag=0.0, kp=0.0, ki=0.01, dead=dead)
+        edge = 2 * math.sin(math.pi / (2 * (2 * dead + 1)))
+        assert gain_margin(loop) == pytest.approx(edge / 0.01, rel=1e-6)
+    waits = step_response(Loop(gain=1.0, lag=0.0, kp=0.0, ki=0.01, dead=5), 20)
+    assert (waits[:6] == 0).all()
+    assert waits[6] == pytest.approx(0.01)
+
+
 class Plant:
     """KL that follows the controlled variable with a gain and a lag."""
 

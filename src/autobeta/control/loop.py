@@ -12,17 +12,20 @@ The controller sees the error e of the mean of the last T values of y and does
 which is `LogPI` itself, and `IncrementalPI` and `PositionalPI` near e = 0, where their sigmoid has
 the slope -1/4. In the backward shift q the closed loop has the characteristic polynomial
 
-    (1 - q) (1 - (1 - a) q) + a b q (kp (1 - q) + ki) (1 + q + ... + q^(T-1)) / T
+    (1 - q) (1 - (1 - a) q) + a b q^(1+d) (kp (1 - q) + ki) (1 + q + ... + q^(T-1)) / T
+
+with d the dead time, steps.
 """
 
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import Annotated
 
 import numpy as np
 from jaxtyping import Complex, Float
 
-from autobeta.rules import Count, NonNegative, Positive, Settings, checked
+from autobeta.rules import Count, NonNegative, Positive, Range, Settings, checked
 
 _LARGEST = 1e9  # a margin above this is called infinite
 
@@ -33,7 +36,8 @@ class Loop(Settings):
 
     `gain` is b, nats of KL lost for each unit of the controlled variable; `lag` is in steps, 0 for
     none. `kp`, per nat, is that of LogPI, or a quarter of that of IncrementalPI and PositionalPI;
-    `ki`, per nat and step, is positive here. `window` is T, 1 for PositionalPI.
+    `ki`, per nat and step, is positive here. `window` is T, 1 for PositionalPI. `dead` is d, the
+    steps before the plant begins to answer.
 
     Example:
         >>> round(damping(Loop(gain=7.0, lag=50.0, kp=0.2, ki=0.004, window=5)), 2)
@@ -45,6 +49,7 @@ class Loop(Settings):
     kp: NonNegative
     ki: Positive
     window: Count = 1
+    dead: Annotated[int, Range(0)] = 0
 
     @property
     def follow(self) -> float:
@@ -127,6 +132,7 @@ def damping(loop: Loop) -> float:
 def step_response(loop: Loop, num_steps: int) -> Float[np.ndarray, " steps"]:
     """KL of a loop in equilibrium over the steps after its set point rose from 0 to 1."""
     y, u, last = 0.0, 0.0, 0.0
+    waiting = [0.0] * loop.dead
     recent, found = np.zeros(loop.window), np.empty(num_steps)
     for k in range(num_steps):
         found[k] = y
@@ -134,7 +140,8 @@ def step_response(loop: Loop, num_steps: int) -> Float[np.ndarray, " steps"]:
         error = 1.0 - recent.mean()
         u += loop.kp * (last - error) - loop.ki * error
         last = error
-        y += loop.follow * (-loop.gain * u - y)
+        waiting.append(u)
+        y += loop.follow * (-loop.gain * waiting.pop(0) - y)
     return found
 
 
@@ -156,7 +163,8 @@ def _characteristic(loop: Loop) -> Float[np.ndarray, " coefficients"]:
     """Coefficients of the characteristic polynomial, highest power of z first."""
     a = loop.follow
     plant = np.convolve([1.0, -1.0], [1.0, a - 1.0])
-    controller = a * loop.gain * np.array([0.0, loop.kp + loop.ki, -loop.kp])
+    answer = a * loop.gain * np.array([loop.kp + loop.ki, -loop.kp])
+    controller = np.concatenate([np.zeros(1 + loop.dead), answer])
     total = np.convolve(controller, np.full(loop.window, 1 / loop.window))  # longer, or as long
     total[: len(plant)] += plant
     return total
