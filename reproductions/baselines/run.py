@@ -1,0 +1,136 @@
+"""Trains the baselines and writes how they followed; README.md has the criterion.
+
+python reproductions/baselines/run.py --out results.jsonl --arrays FOLDER --arm NAME ...
+"""
+
+import argparse
+import itertools
+import json
+import statistics
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from autobeta import ModelConfig, RunConfig, TrainConfig, registry
+from autobeta.data import load_data
+from autobeta.run.build import build
+from autobeta.run.objects import Objects
+from autobeta.settings import DataOptions
+from autobeta.training import fit
+from autobeta.training.seeding import seed_everything
+
+ALL = ("dsprites", "scenes3d", "mnist", "toy")
+BOTH = ("bernoulli", "gaussian")
+# name: method, its settings, data, likelihoods
+ARMS = {
+    **{
+        f"annealedvae-{gamma}": ("annealedvae", {"gamma": float(gamma)}, ALL, BOTH)
+        for gamma in (10, 30, 100, 300, 1000)
+    },
+    "annealedvae": ("annealedvae", {}, ALL, BOTH),
+    "geco-paper": (
+        "geco",
+        {"target": 60.0, "decay": 0.99, "rate": 1e-4, "max_change": 0.001},
+        ALL,
+        BOTH,
+    ),
+    "geco": ("geco", {}, ALL, BOTH),
+}
+
+
+def images_of(name, folder):
+    """An array of images: drawn once, and kept in `folder`."""
+    kept = folder / f"{name}.npy"
+    if kept.exists():
+        return np.load(kept)
+    rng = np.random.default_rng(0)
+    if name in ("toy", "mnist"):
+        path = folder / "mnist" if name == "mnist" else None
+        dataset = load_data(name, DataOptions(image_size=32, path=path))
+        images = dataset.images(np.arange(len(dataset)))
+    else:
+        number = 20_000 if name.startswith("dsprites") else 5_000
+        dataset = load_data(name.removesuffix("64"))
+        images = dataset.images(np.sort(rng.choice(len(dataset), number, replace=False)))
+        if name == "dsprites":
+            images = images[:, ::2, ::2]
+        elif name == "scenes3d":
+            halves = images.reshape(len(images), 32, 2, 32, 2, -1).mean((2, 4))
+            images = halves.round().astype(np.uint8)
+    np.save(kept, images)
+    return images
+
+
+def followed(log, method, steps):
+    """What the criterion asks of a run's log."""
+    last = [row for row in log if row["step"] > 0.9 * steps]
+    mean = lambda rows, of: statistics.fmean(of(row) for row in rows)  # noqa: E731
+    kl = mean(last, lambda row: row["kl_average"])
+    reconstruction = mean(last, lambda row: row["terms"]["reconstruction"])
+    found = {"kl": kl, "reconstruction": reconstruction}
+    if method == "annealedvae":
+        rising = [row for row in log if row["target"] < log[-1]["target"]]
+        found["capacity"] = log[-1]["target"]
+        found["rising"] = mean(rising, lambda row: abs(row["tracking_error"]))
+        found["late"] = mean(last, lambda row: abs(row["tracking_error"]))
+        found["follows"] = abs(kl - found["capacity"]) <= 0.5 and found["rising"] <= 1
+        return found
+    found["target"] = target = log[-1]["state"].get("weighting.wanted", 60.0)
+    found["beta"] = log[-1]["beta"]
+    found["away"] = reconstruction / target - 1
+    found["follows"] = abs(found["away"]) <= 0.05 and kl >= 1
+    return found
+
+
+def work(arm, data, likelihood, steps, folder):
+    method, own, _, _ = ARMS[arm]
+    config = RunConfig(
+        method=method,
+        method_config=registry.load("methods", method).Config(**own),
+        model=ModelConfig(likelihood=likelihood),
+        train=TrainConfig(steps=steps, threads=1, log_every=10, device="cpu"),
+    )
+    found = {"arm": arm, "data": data, "likelihood": likelihood, "steps": steps}
+    begin = time.monotonic()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        seed_everything(0)
+        state = build(config, Objects(data=images_of(data, folder))).state
+        try:
+            log = fit(state, config.train)
+        except Exception as error:
+            return found | {"error": f"{type(error).__name__}: {error}"}
+    numbers = followed(log, method, steps)
+    seconds = round(time.monotonic() - begin)
+    rounded = {key: v if isinstance(v, bool) else round(v, 4) for key, v in numbers.items()}
+    return found | rounded | {"seconds": seconds}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--arrays", type=Path, required=True, help="where images are kept")
+    parser.add_argument("--arm", nargs="+", choices=ARMS, default=["annealedvae", "geco"])
+    parser.add_argument("--data", nargs="+", default=None)
+    parser.add_argument("--likelihood", nargs="+", default=None)
+    parser.add_argument("--steps", nargs="+", type=int, default=[1000, 5000])
+    options = parser.parse_args()
+    lines = options.out.read_text().splitlines() if options.out.exists() else []
+    keys = ("arm", "data", "likelihood", "steps")
+    done = {tuple(json.loads(line)[key] for key in keys) for line in lines}
+    for arm, steps in itertools.product(options.arm, options.steps):
+        _, _, data, likelihoods = ARMS[arm]
+        pairs = itertools.product(options.data or data, options.likelihood or likelihoods)
+        for one, likelihood in pairs:
+            if (arm, one, likelihood, steps) in done:
+                continue
+            found = work(arm, one, likelihood, steps, options.arrays)
+            with options.out.open("a") as file:
+                file.write(json.dumps(found) + "\n")
+            print(found, flush=True)
+
+
+if __name__ == "__main__":
+    main()
