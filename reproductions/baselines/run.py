@@ -4,6 +4,7 @@ python reproductions/baselines/run.py --out results.jsonl --arrays FOLDER --arm 
 """
 
 import argparse
+import gzip
 import itertools
 import json
 import statistics
@@ -12,6 +13,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from torch import nn
 
 from autobeta import ModelConfig, RunConfig, TrainConfig, registry
 from autobeta.data import load_data
@@ -46,9 +48,12 @@ def images_of(name, folder):
     if kept.exists():
         return np.load(kept)
     rng = np.random.default_rng(0)
-    if name in ("toy", "mnist"):
-        path = folder / "mnist" if name == "mnist" else None
-        dataset = load_data(name, DataOptions(image_size=32, path=path))
+    if name == "mnist":
+        with gzip.open(folder / "t10k-images-idx3-ubyte.gz") as file:
+            digits = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28, 1)
+        images = np.pad(digits, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    elif name == "toy":
+        dataset = load_data(name, DataOptions(image_size=32))
         images = dataset.images(np.arange(len(dataset)))
     else:
         number = 20_000 if name.startswith("dsprites") else 5_000
@@ -61,6 +66,34 @@ def images_of(name, folder):
             images = halves.round().astype(np.uint8)
     np.save(kept, images)
     return images
+
+
+def small(image_shape, num_latents):
+    """Two hidden layers of 256 units on either side."""
+    height, width, channels = image_shape
+    pixels = height * width * channels
+    encoder = nn.Sequential(
+        nn.Flatten(),
+        *(nn.Linear(pixels, 256), nn.ReLU()),
+        *(nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 2 * num_latents)),
+    )
+    decoder = nn.Sequential(
+        *(nn.Linear(num_latents, 256), nn.ReLU()),
+        *(nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, pixels)),
+        nn.Unflatten(1, (channels, height, width)),
+    )
+    return Halves(encoder), decoder
+
+
+class Halves(nn.Module):
+    """Mean and log-variance: the halves of a layer's outputs."""
+
+    def __init__(self, layers):
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, x):
+        return self.layers(x).chunk(2, dim=1)
 
 
 def followed(log, method, steps):
@@ -84,7 +117,7 @@ def followed(log, method, steps):
     return found
 
 
-def work(arm, data, likelihood, steps, folder):
+def work(arm, data, likelihood, steps, network, folder):
     method, own, _, _ = ARMS[arm]
     config = RunConfig(
         method=method,
@@ -93,11 +126,13 @@ def work(arm, data, likelihood, steps, folder):
         train=TrainConfig(steps=steps, threads=1, log_every=10, device="cpu"),
     )
     found = {"arm": arm, "data": data, "likelihood": likelihood, "steps": steps}
+    found["network"] = network
     begin = time.monotonic()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         seed_everything(0)
-        state = build(config, Objects(data=images_of(data, folder))).state
+        given = Objects(data=images_of(data, folder), network=small if network == "small" else None)
+        state = build(config, given).state
         try:
             log = fit(state, config.train)
         except Exception as error:
@@ -116,17 +151,18 @@ def main():
     parser.add_argument("--data", nargs="+", default=None)
     parser.add_argument("--likelihood", nargs="+", default=None)
     parser.add_argument("--steps", nargs="+", type=int, default=[1000, 5000])
+    parser.add_argument("--network", default="small", choices=["small", "conv64"])
     options = parser.parse_args()
     lines = options.out.read_text().splitlines() if options.out.exists() else []
-    keys = ("arm", "data", "likelihood", "steps")
+    keys = ("arm", "data", "likelihood", "steps", "network")
     done = {tuple(json.loads(line)[key] for key in keys) for line in lines}
     for arm, steps in itertools.product(options.arm, options.steps):
         _, _, data, likelihoods = ARMS[arm]
         pairs = itertools.product(options.data or data, options.likelihood or likelihoods)
         for one, likelihood in pairs:
-            if (arm, one, likelihood, steps) in done:
+            if (arm, one, likelihood, steps, options.network) in done:
                 continue
-            found = work(arm, one, likelihood, steps, options.arrays)
+            found = work(arm, one, likelihood, steps, options.network, options.arrays)
             with options.out.open("a") as file:
                 file.write(json.dumps(found) + "\n")
             print(found, flush=True)
