@@ -51,21 +51,27 @@ def images_of(name, folder):
     if name == "mnist":
         with gzip.open(folder / "t10k-images-idx3-ubyte.gz") as file:
             digits = np.frombuffer(file.read(), np.uint8, offset=16).reshape(-1, 28, 28, 1)
-        images = np.pad(digits, ((0, 0), (2, 2), (2, 2), (0, 0)))
+        images = means(np.pad(digits, ((0, 0), (2, 2), (2, 2), (0, 0))), 2)
     elif name == "toy":
         dataset = load_data(name, DataOptions(image_size=32))
-        images = dataset.images(np.arange(len(dataset)))
+        images = means(dataset.images(np.arange(len(dataset))), 2)
     else:
         number = 20_000 if name.startswith("dsprites") else 5_000
         dataset = load_data(name.removesuffix("64"))
         images = dataset.images(np.sort(rng.choice(len(dataset), number, replace=False)))
         if name == "dsprites":
-            images = images[:, ::2, ::2]
+            images = images[:, ::4, ::4]
         elif name == "scenes3d":
-            halves = images.reshape(len(images), 32, 2, 32, 2, -1).mean((2, 4))
-            images = halves.round().astype(np.uint8)
+            images = means(images, 4)
     np.save(kept, images)
     return images
+
+
+def means(images, side):
+    """Means of squares of pixels."""
+    number, height, width, channels = images.shape
+    squares = images.reshape(number, height // side, side, width // side, side, channels)
+    return squares.mean((2, 4)).round().astype(np.uint8)
 
 
 def small(image_shape, num_latents):
@@ -110,7 +116,7 @@ def followed(log, method, steps):
         found["late"] = mean(last, lambda row: abs(row["tracking_error"]))
         found["follows"] = abs(kl - found["capacity"]) <= 0.5 and found["rising"] <= 1
         return found
-    found["target"] = target = log[-1]["state"].get("weighting.wanted", 60.0)
+    found["target"] = target = log[-1]["state"].get("weighting.reconstruction_target", 60.0)
     found["beta"] = log[-1]["beta"]
     found["away"] = reconstruction / target - 1
     found["follows"] = abs(found["away"]) <= 0.05 and kl >= 1
