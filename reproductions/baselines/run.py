@@ -137,7 +137,9 @@ def work(arm, data, likelihood, steps, network, folder):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         seed_everything(0)
-        given = Objects(data=images_of(data, folder), network=small if network == "small" else None)
+        given = Objects(
+            data=images_of(data, folder), network=small if network == "small" else None
+        )
         state = build(config, given).state
         try:
             log = fit(state, config.train)

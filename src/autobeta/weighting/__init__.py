@@ -10,7 +10,7 @@ from autobeta.weighting._controller import AbstractController, Gains
 from autobeta.weighting.capacity import CapacityKL
 from autobeta.weighting.controlled import ControlledKL
 from autobeta.weighting.controllers import IncrementalPI, LogPI, PositionalPI
-from autobeta.weighting.lagrangian import ReconstructionConstraint
+from autobeta.weighting.lagrangian import ReconstructionConstraint, RelativeConstraint
 from autobeta.weighting.learned import LearnedWeights, fixed_point
 from autobeta.weighting.scheduled import ScheduledWeights
 
@@ -25,6 +25,7 @@ __all__ = [
     "LogPI",
     "PositionalPI",
     "ReconstructionConstraint",
+    "RelativeConstraint",
     "ScheduledWeights",
     "check_terms",
     "effective_weights",
