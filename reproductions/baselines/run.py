@@ -128,6 +128,7 @@ def work(arm, data, likelihood, steps, network, folder):
     config = RunConfig(
         method=method,
         method_config=registry.load("methods", method).Config(**own),
+        data_options=DataOptions(image_size=None),
         model=ModelConfig(likelihood=likelihood),
         train=TrainConfig(steps=steps, threads=1, log_every=10, device="cpu"),
     )
@@ -137,9 +138,8 @@ def work(arm, data, likelihood, steps, network, folder):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         seed_everything(0)
-        given = Objects(
-            data=images_of(data, folder), network=small if network == "small" else None
-        )
+        own = small if network == "small" else None
+        given = Objects(data=images_of(data, folder), network=own)
         state = build(config, given).state
         try:
             log = fit(state, config.train)

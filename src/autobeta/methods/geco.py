@@ -84,8 +84,8 @@ def _fitted(config: Config, facts: Facts) -> RelativeConstraint:
 def _published(config: Config, facts: Facts) -> ReconstructionConstraint:
     if config.target is None:
         raise ValueError(
-            "`target` must be given with a `rate`, which is per nat; got None. Give --method.target,"
-            " or leave --method.rate out: then both are fitted to data and run."
+            "`target` must be given with a `rate`, which is per nat; got None. Give "
+            "--method.target, or leave --method.rate out: then both are fitted to data and run."
         )
     decay = 0.99 if config.decay is None else config.decay
     largest = config.max_change or 0.001

@@ -88,9 +88,10 @@ class RelativeConstraint(AbstractWeighting):
 
     Before step `warmup` lambda is 1, and the target, if None, is m_t; from then on it is fixed.
     The violation is counted as a part of the loss, in units of the kl, so `rate` depends neither
-    on the likelihood's unit nor on the zero of its nats. In the linear Gaussian model with a active
-    latents the reconstruction falls by a / (2 lambda) nats for each e-fold of lambda, so the loop's
-    gain is rate a / (2 k) per step whatever lambda is. A batch that is not finite moves nothing.
+    on the likelihood's unit nor on the zero of its nats. In the linear Gaussian model with a
+    active latents the reconstruction falls by a / (2 lambda) nats for each e-fold of lambda, so
+    the loop's gain is rate a / (2 k) per step whatever lambda is. A batch that is not finite moves
+    nothing.
 
     `target` is in nats per image, `decay` in [0, 1), `rate` per step. beta, which is 1 / lambda,
     stays within `beta_min` and `beta_max`.
