@@ -29,7 +29,11 @@ BOTH = ("bernoulli", "gaussian")
 ARMS = {
     **{
         f"annealedvae-{gamma}": ("annealedvae", {"gamma": float(gamma)}, ALL, BOTH)
-        for gamma in (10, 30, 100, 300, 1000)
+        for gamma in (1, 3, 10, 30, 100, 300, 1000)
+    },
+    **{
+        f"annealedvae-slope{s}": ("annealedvae", {"gamma": 1000.0, "width": 1000.0 / s}, ALL, BOTH)
+        for s in (1, 3, 10, 30)
     },
     "annealedvae": ("annealedvae", {}, ALL, BOTH),
     "geco-paper": (
@@ -38,6 +42,13 @@ ARMS = {
         ALL,
         BOTH,
     ),
+    **{f"geco-{beta}": ("geco", {"beta_initial": beta}, ALL, BOTH) for beta in (1.0, 0.1, 0.01)},
+    **{
+        f"geco-{beta}-half": ("geco", {"beta_initial": beta, "warmup": 0.5}, ALL, BOTH)
+        for beta in (0.1, 0.01)
+    },
+    "vae": ("betavae", {"beta": 1.0}, ALL, BOTH),
+    "low": ("betavae", {"beta": 0.1}, ALL, BOTH),
     "geco": ("geco", {}, ALL, BOTH),
 }
 
@@ -115,6 +126,8 @@ def followed(log, method, steps):
         found["rising"] = mean(rising, lambda row: abs(row["tracking_error"]))
         found["late"] = mean(last, lambda row: abs(row["tracking_error"]))
         found["follows"] = abs(kl - found["capacity"]) <= 0.5 and found["rising"] <= 1
+        return found
+    if method != "geco":
         return found
     found["target"] = target = log[-1]["state"].get("weighting.reconstruction_target", 60.0)
     found["beta"] = log[-1]["beta"]

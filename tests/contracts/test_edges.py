@@ -34,12 +34,7 @@ METHODS = registry.listed("methods")
 LIKELIHOODS = registry.listed("models/likelihoods")
 FEW = EvaluationConfig(num_points=50, metrics=("gaussian_total_correlation",), num_pictures=2)
 AS_THEY_ARE = DataOptions(image_size=None)
-SMALLEST = {
-    "betatcvae": 2,
-    "dipvae": 2,
-    "factorvae": 4,
-    "infovae": 2,
-}  # they count images together
+SMALLEST = {"betatcvae": 2, "dipvae": 2, "factorvae": 4, "infovae": 2}  # images count together
 # what a short run is warned of is tested where it is said
 pytestmark = pytest.mark.filterwarnings(
     "ignore:.* in a run of", "ignore:.*is a density with its constants", "ignore:.*brings its own"
@@ -134,7 +129,7 @@ def no_reconstruction(facts):
 def test_a_loss_without_the_reconstruction_has_no_beta_and_is_reported(tmp_path, capsys):
     settings = TrainConfig(steps=8, batch_size=4, log_every=1, device="cpu")
     config = RunConfig(train=settings, data_options=AS_THEY_ARE)
-    given = {"data": images(8, 8, 1), "recipe": no_reconstruction, "network": network}
+    given = {"data": images(16, 16, 1), "recipe": no_reconstruction, "network": network}
     train(config, tmp_path / "run", evaluation=FEW, **given)
     log = files.read_log(tmp_path / "run")
     assert [row["beta"] for row in log] == [None] * 8

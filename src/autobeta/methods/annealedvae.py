@@ -43,6 +43,8 @@ PRESETS: dict[str, dict[str, object]] = {
 class Config(Settings):
     """Settings of AnnealedVAE."""
 
+    width: Weight = 0.0
+    """Nats from the capacity within which the pull is in proportion to the distance."""
     gamma: Weight = 1000.0
     """Weight of the distance of the KL from the capacity."""
     capacity: PositiveWeight = 25.0
@@ -62,4 +64,6 @@ def build(config: Config, facts: Facts) -> Recipe:
     capacity = schedules.linear(0.0, config.capacity, steps=steps)
     if config.schedule == "paper":
         warn_unfinished(capacity, config.capacity, facts)
-    return Recipe(objective=Elbo(), weighting=CapacityKL(config.gamma, capacity))
+    return Recipe(
+        objective=Elbo(), weighting=CapacityKL(config.gamma, capacity, width=config.width)
+    )

@@ -5,7 +5,7 @@
 lambda grows while the moving average of the reconstruction is above the target, and falls below it
 (`weighting/lagrangian.py`). beta is 1 / lambda.
 
-By default the target is measured: lambda is 1 for a first part of the run, and what the network
+By default the target is measured: beta is low in a first part of the run, and what the network
 reconstructs by then is held while the rest of the run spends its learning on fewer nats of KL. So
 the target can be reached, with any data, likelihood and length of run. How quick lambda moves is
 fitted to the run's length, in units of the loss. A `rate` gives the published form.
@@ -53,7 +53,9 @@ class Config(Settings):
     target: Annotated[float, Range(-1e9, 1e9)] | None = None
     """Reconstruction to hold, nats per image; what the network has after `warmup` if not given."""
     warmup: BelowOne = 0.3
-    """Fraction of the run with lambda 1, after which the target is measured."""
+    """Fraction of the run with `beta_initial`, after which the target is measured."""
+    beta_initial: PositiveWeight = 0.1
+    """beta of the warm-up; the published form starts at 1."""
     rate: PositiveWeight | None = None
     """Change of log lambda per nat and step, as published; fitted to the run if not given."""
     decay: BelowOne | None = None
@@ -76,9 +78,9 @@ def _fitted(config: Config, facts: Facts) -> RelativeConstraint:
     largest = config.max_change or 20 / max(steps, 200)
     # a time constant of a tenth of the run or less, and slower than the network's own
     rate = min(200 / steps, 0.05)
-    return RelativeConstraint(
-        config.target, warmup=measured, decay=decay, rate=rate, max_change=largest
-    )
+    pace = {"decay": decay, "rate": rate, "max_change": largest}
+    start = config.beta_initial if measured else 1.0
+    return RelativeConstraint(config.target, warmup=measured, beta_initial=start, **pace)
 
 
 def _published(config: Config, facts: Facts) -> ReconstructionConstraint:

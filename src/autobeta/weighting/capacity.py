@@ -10,10 +10,12 @@ from autobeta.weighting.schedules import Schedule, value_at
 
 
 class CapacityKL(AbstractWeighting):
-    """loss = reconstruction + gamma * |kl - C(step)|.
+    """loss = reconstruction + gamma * |kl - C(step)|, or rounded near the capacity.
 
     The KL of the batch's mean is compared, not that of each image. Its effective weight is gamma
-    above the capacity, a schedule in nats, and -gamma below it.
+    above the capacity, a schedule in nats, and -gamma below it. With a `width` w in nats the
+    distance d counts d^2 / (2 w) up to w, and |d| - w / 2 beyond: the weight is gamma d / w within
+    w of the capacity, so that it can balance what the reconstruction would pay for a nat.
 
     Source:
         Burgess et al., Understanding disentangling in beta-VAE, 2018, eq. 8,
@@ -30,9 +32,11 @@ class CapacityKL(AbstractWeighting):
     target: Tensor
 
     @checked
-    def __init__(self, gamma: NonNegative, capacity: Schedule) -> None:
+    def __init__(
+        self, gamma: NonNegative, capacity: Schedule, *, width: NonNegative = 0.0
+    ) -> None:
         super().__init__()
-        self._gamma, self._capacity = gamma, capacity
+        self._gamma, self._capacity, self._width = gamma, capacity, width
         self.register_buffer("target", torch.zeros(()))
 
     def forward(self, terms: Terms, step: int) -> Scalar:
@@ -42,4 +46,7 @@ class CapacityKL(AbstractWeighting):
         if self.training:
             self.target.fill_(capacity)
         distance = (terms["kl"].sum() - capacity).abs()
+        if self._width:
+            near = distance.clamp(max=self._width)
+            distance = distance - near + near.square() / (2 * self._width)
         return terms["reconstruction"].sum() + self._gamma * distance

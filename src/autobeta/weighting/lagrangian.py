@@ -86,7 +86,8 @@ class RelativeConstraint(AbstractWeighting):
         log lambda_t = log lambda_(t-1) + rate lambda_(t-1) (m_t - target) / max(k_t, 1),
                        the increment bounded by max_change
 
-    Before step `warmup` lambda is 1, and the target, if None, is m_t; from then on it is fixed.
+    Before step `warmup` beta is `beta_initial`, and the target, if None, is m_t; from then on it
+    is fixed.
     The violation is counted as a part of the loss, in units of the kl, so `rate` depends neither
     on the likelihood's unit nor on the zero of its nats. In the linear Gaussian model with a
     active latents the reconstruction falls by a / (2 lambda) nats for each e-fold of lambda, so
@@ -123,6 +124,7 @@ class RelativeConstraint(AbstractWeighting):
         target: Finite | None = None,
         *,
         warmup: Index = 0,
+        beta_initial: Positive = 1.0,
         decay: BelowOne = 0.99,
         rate: Positive = 0.01,
         max_change: Positive = 0.001,
@@ -133,8 +135,9 @@ class RelativeConstraint(AbstractWeighting):
         self._target, self._warmup = target, warmup
         self._decay, self._rate, self._max_change = decay, rate, max_change
         self._bounds = _log_bounds(beta_min, beta_max)
-        for name in ("log_lambda", "mean_reconstruction", "mean_kl"):
-            self.register_buffer(name, torch.zeros(()))
+        self.register_buffer("log_lambda", torch.tensor(-math.log(beta_initial)))
+        self.register_buffer("mean_reconstruction", torch.zeros(()))
+        self.register_buffer("mean_kl", torch.zeros(()))
         self.register_buffer("reconstruction_target", torch.tensor(float(target or 0.0)))
         self.register_buffer("num_seen", torch.zeros((), dtype=torch.int64))
 
