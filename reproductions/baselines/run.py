@@ -32,9 +32,12 @@ ARMS = {
         for gamma in (1, 3, 10, 30, 100, 300, 1000)
     },
     **{
-        f"annealedvae-slope{s}": ("annealedvae", {"gamma": 1000.0, "width": 1000.0 / s}, ALL, BOTH)
+        f"annealedvae-slope{s}": ("annealedvae", {"stiffness": float(s)}, ALL, BOTH)
         for s in (1, 3, 10, 30)
     },
+    "annealedvae-long1": ("annealedvae", {"stiffness": 1.0, "rising": 0.9}, ALL, BOTH),
+    "annealedvae-long3": ("annealedvae", {"stiffness": 3.0, "rising": 0.9}, ALL, BOTH),
+    "annealedvae-long1000": ("annealedvae", {"gamma": 1000.0, "rising": 0.9}, ALL, BOTH),
     "annealedvae": ("annealedvae", {}, ALL, BOTH),
     "geco-paper": (
         "geco",

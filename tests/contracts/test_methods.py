@@ -26,6 +26,7 @@ from autobeta.objectives import AbstractAdversarialObjective
 from autobeta.settings import ModelConfig, RunConfig, TrainConfig
 from autobeta.weighting import (
     AbstractWeighting,
+    CapacityKL,
     ReconstructionConstraint,
     effective_weights,
 )
@@ -224,6 +225,17 @@ def test_multiplier_that_hardly_moves_is_warned_of_and_the_advice_works():
 def test_a_rate_in_nats_needs_a_target():
     with pytest.raises(ValueError, match=r"`target` must be given with a `rate`.*got None"):
         make("geco", rate=1e-4)
+
+
+def test_a_stored_run_of_annealedvae_keeps_the_published_pull():
+    stored = RunConfig(method="annealedvae").to_json()
+    known = {"gamma": 1000.0, "capacity": 25.0, "schedule": "fitted", "rising": 0.33}
+    stored["method_config"] = {**known, "period": 100_000}
+    config = RunConfig.from_json({**stored, "format": 3}).method_config
+    weighting = registry.load("methods", "annealedvae").build(config, facts_of()).weighting
+    assert isinstance(weighting, CapacityKL)
+    terms = {"reconstruction": torch.tensor(0.0), "kl": torch.tensor(26.0)}
+    assert weighting(terms, 330).item() == 1000.0
 
 
 def test_a_stored_run_of_geco_keeps_the_published_multiplier():

@@ -11,6 +11,7 @@ from autobeta.weighting import (
     CapacityKL,
     ReconstructionConstraint,
     RelativeConstraint,
+    SquaredCapacityKL,
     effective_weights,
     schedules,
 )
@@ -31,6 +32,18 @@ def test_capacity_pulls_the_kl_from_both_sides():
         assert float(weighting.target) == 10.0
         assert float(loss.detach()) == pytest.approx(200.0)
         assert float(effective_weights(loss, found)["kl"]) == weight
+
+
+def test_the_squared_pull_grows_with_the_distance_from_the_capacity():
+    weighting = SquaredCapacityKL(3.0, schedules.linear(0.0, 20.0, steps=100))
+    for kl, weight in ((8.0, -6.0), (10.0, 0.0), (10.5, 1.5)):
+        found = terms(kl=kl)
+        loss = weighting(found, step=50)
+        assert float(weighting.target) == 10.0
+        assert float(loss.detach()) == pytest.approx(100.0 + 1.5 * (kl - 10.0) ** 2)
+        assert float(effective_weights(loss, found)["kl"]) == weight
+    with pytest.raises(ValueError, match="`stiffness` must be positive and finite; got 0"):
+        SquaredCapacityKL(0.0, schedules.constant(5.0))
 
 
 def test_a_negative_gamma_is_refused():

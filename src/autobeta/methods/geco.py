@@ -52,9 +52,9 @@ class Config(Settings):
 
     target: Annotated[float, Range(-1e9, 1e9)] | None = None
     """Reconstruction to hold, nats per image; what the network has after `warmup` if not given."""
-    warmup: BelowOne = 0.3
+    warmup: BelowOne = 0.5
     """Fraction of the run with `beta_initial`, after which the target is measured."""
-    beta_initial: PositiveWeight = 0.1
+    beta_initial: PositiveWeight = 0.01
     """beta of the warm-up; the published form starts at 1."""
     rate: PositiveWeight | None = None
     """Change of log lambda per nat and step, as published; fitted to the run if not given."""

@@ -7,7 +7,7 @@ from autobeta.weighting._base import (
     weighted_sum,
 )
 from autobeta.weighting._controller import AbstractController, Gains
-from autobeta.weighting.capacity import CapacityKL
+from autobeta.weighting.capacity import CapacityKL, SquaredCapacityKL
 from autobeta.weighting.controlled import ControlledKL
 from autobeta.weighting.controllers import IncrementalPI, LogPI, PositionalPI
 from autobeta.weighting.lagrangian import ReconstructionConstraint, RelativeConstraint
@@ -27,6 +27,7 @@ __all__ = [
     "ReconstructionConstraint",
     "RelativeConstraint",
     "ScheduledWeights",
+    "SquaredCapacityKL",
     "check_terms",
     "effective_weights",
     "fixed_point",

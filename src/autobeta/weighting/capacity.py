@@ -3,19 +3,17 @@
 import torch
 from torch import Tensor
 
-from autobeta.rules import NonNegative, checked
+from autobeta.rules import NonNegative, Positive, checked
 from autobeta.types import Scalar, Terms
 from autobeta.weighting._base import AbstractWeighting, check_terms
 from autobeta.weighting.schedules import Schedule, value_at
 
 
 class CapacityKL(AbstractWeighting):
-    """loss = reconstruction + gamma * |kl - C(step)|, or rounded near the capacity.
+    """loss = reconstruction + gamma * |kl - C(step)|.
 
     The KL of the batch's mean is compared, not that of each image. Its effective weight is gamma
-    above the capacity, a schedule in nats, and -gamma below it. With a `width` w in nats the
-    distance d counts d^2 / (2 w) up to w, and |d| - w / 2 beyond: the weight is gamma d / w within
-    w of the capacity, so that it can balance what the reconstruction would pay for a nat.
+    above the capacity, a schedule in nats, and -gamma below it.
 
     Source:
         Burgess et al., Understanding disentangling in beta-VAE, 2018, eq. 8,
@@ -32,11 +30,9 @@ class CapacityKL(AbstractWeighting):
     target: Tensor
 
     @checked
-    def __init__(
-        self, gamma: NonNegative, capacity: Schedule, *, width: NonNegative = 0.0
-    ) -> None:
+    def __init__(self, gamma: NonNegative, capacity: Schedule) -> None:
         super().__init__()
-        self._gamma, self._capacity, self._width = gamma, capacity, width
+        self._gamma, self._capacity = gamma, capacity
         self.register_buffer("target", torch.zeros(()))
 
     def forward(self, terms: Terms, step: int) -> Scalar:
@@ -46,7 +42,45 @@ class CapacityKL(AbstractWeighting):
         if self.training:
             self.target.fill_(capacity)
         distance = (terms["kl"].sum() - capacity).abs()
-        if self._width:
-            near = distance.clamp(max=self._width)
-            distance = distance - near + near.square() / (2 * self._width)
         return terms["reconstruction"].sum() + self._gamma * distance
+
+
+class SquaredCapacityKL(AbstractWeighting):
+    """loss = reconstruction + stiffness / 2 * (kl - C(step))^2.
+
+    The effective weight of the KL is its distance from the capacity times `stiffness`, per nat. So
+    training settles where that balances what the reconstruction would pay for one more nat, dR/dK:
+    dR/dK / stiffness nats above the capacity.
+
+    Source:
+        Burgess et al., Understanding disentangling in beta-VAE, 2018, eq. 8,
+        https://arxiv.org/abs/1804.03599
+
+    Deviations:
+        The paper has the distance itself, times gamma. Its gradient has one size however near the
+        KL is, and next to it that of the reconstruction is lost in Adam, which divides by both.
+
+    Example:
+        >>> from autobeta.weighting import schedules
+        >>> weighting = SquaredCapacityKL(10.0, schedules.constant(5.0))
+        >>> terms = {"reconstruction": torch.tensor(100.0), "kl": torch.tensor(3.0)}
+        >>> float(weighting(terms, step=0))
+        120.0
+    """
+
+    target: Tensor
+
+    @checked
+    def __init__(self, stiffness: Positive, capacity: Schedule) -> None:
+        super().__init__()
+        self._stiffness, self._capacity = stiffness, capacity
+        self.register_buffer("target", torch.zeros(()))
+
+    def forward(self, terms: Terms, step: int) -> Scalar:
+        """Loss of this step."""
+        check_terms(terms, "reconstruction", "kl")
+        capacity = value_at(self._capacity, step)
+        if self.training:
+            self.target.fill_(capacity)
+        distance = terms["kl"].sum() - capacity
+        return terms["reconstruction"].sum() + 0.5 * self._stiffness * distance.square()
