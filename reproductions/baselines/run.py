@@ -167,6 +167,19 @@ def work(arm, data, likelihood, steps, network, folder):
     return found | rounded | {"seconds": seconds}
 
 
+def table(path, arms):
+    """Markdown of the runs of some arms."""
+    runs = [json.loads(line) for line in path.read_text().splitlines()]
+    names = ("kl", "reconstruction", "rising", "target", "away", "beta")
+    head = ("arm", "data", "likelihood", "steps", "network", *names, "follows")
+    print(f"| {' | '.join(head)} |\n|{'---|' * len(head)}")
+    for arm, run in itertools.product(arms, runs):
+        if run["arm"] == arm:
+            cells = [run.get(key, "") for key in head]
+            shown = [f"{cell:.3g}" if isinstance(cell, float) else str(cell) for cell in cells]
+            print(f"| {' | '.join(shown)} |")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, required=True)
@@ -176,7 +189,10 @@ def main():
     parser.add_argument("--likelihood", nargs="+", default=None)
     parser.add_argument("--steps", nargs="+", type=int, default=[1000, 5000])
     parser.add_argument("--network", default="small", choices=["small", "conv64"])
+    parser.add_argument("--table", action="store_true", help="print what is there, train nothing")
     options = parser.parse_args()
+    if options.table:
+        return table(options.out, options.arm)
     lines = options.out.read_text().splitlines() if options.out.exists() else []
     keys = ("arm", "data", "likelihood", "steps", "network")
     done = {tuple(json.loads(line)[key] for key in keys) for line in lines}
@@ -190,6 +206,7 @@ def main():
             with options.out.open("a") as file:
                 file.write(json.dumps(found) + "\n")
             print(found, flush=True)
+    return None
 
 
 if __name__ == "__main__":

@@ -46,7 +46,7 @@ PRESETS: dict[str, dict[str, object]] = {
 class Config(Settings):
     """Settings of AnnealedVAE."""
 
-    stiffness: PositiveWeight = 1.0
+    stiffness: PositiveWeight = 3.0
     """Weight of the KL per nat of its distance from the capacity."""
     gamma: Weight | None = None
     """Weight of the distance itself, as published, in place of `stiffness`; 1000 in the paper."""
