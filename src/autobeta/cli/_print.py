@@ -43,8 +43,8 @@ def print_tracking(log: list[dict[str, Any]], config: Mapping[str, Any]) -> None
 
     geco = config["method"] == "geco"
     if geco and (held := constraint(log, config["method_config"].get("target"))) is not None:
-        found, target = held.reconstruction, held.target
-        print(f"R was {found:.4g} in the last tenth of the run; its target is {target:.4g}.")
+        reached, target = held.reconstruction, held.target
+        print(f"R was {reached:.4g} in the last tenth of the run; its target is {target:.4g}.")
         if held.advice:
             print(f"warning: {held.advice}", file=sys.stderr)
     bounds = bounds_of(config)
