@@ -428,6 +428,13 @@ def test_training_ends_with_how_well_kl_followed_its_set_point(tmp_path, capsys)
     assert "set point" not in capsys.readouterr().out
 
 
+def test_training_of_geco_ends_with_how_near_it_is_to_its_target(tmp_path, capsys):
+    assert call("train", "geco", *SMALL, "--out", tmp_path / "run", "--method.target", "1") == 0
+    said = capsys.readouterr()
+    assert re.search(r"R was \S+ in the last tenth of the run; its target is 1\.", said.out)
+    assert "above its target of 1: beta" in said.err
+
+
 def test_the_loop_of_a_controlled_run_is_told(run, tmp_path, capsys):
     """A log made up: KL follows -7 log beta with a lag of 50 steps, through 10 rises of 1 nat."""
     folder = tmp_path / "run"
