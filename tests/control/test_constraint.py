@@ -38,6 +38,7 @@ def test_without_a_target_there_is_nothing_to_say():
         (log(80.0, betas=(1.0, 0.1)), "80 .* above its target of 60: beta fell all the while"),
         (log(80.0, betas=(1.0, 2.0)), "above .* beta has not fallen yet. Train longer"),
         (log(40.0, kl=0.1), "40 .* below its target of 60: the code carries 0.1 nats"),
+        (log(60.5, kl=0.2), "at its target of 60 with 0.2 nats of KL"),
         (log(40.0, betas=(1.0, 2.0)), "below .* beta has not risen far enough yet"),
     ],
 )

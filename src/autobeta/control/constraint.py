@@ -17,7 +17,8 @@ class Constraint(NamedTuple):
     reconstruction: float
     """Its mean, nats per image."""
     advice: str
-    """What to try where it is off by more than 5 % of the target and a nat; else empty."""
+    """What to try where it is off by more than 5 % of the target and a nat, or is there without a
+    code; else empty."""
 
 
 def constraint(log: Sequence[Mapping[str, Any]], target: float | None = None) -> Constraint | None:
@@ -40,17 +41,19 @@ def constraint(log: Sequence[Mapping[str, Any]], target: float | None = None) ->
         return None
     lines = [row for row in log if row["step"] > _LAST * log[-1]["step"]]
     found = statistics.fmean(row["terms"]["reconstruction"] for row in lines)
+    kl = statistics.fmean(row["terms"]["kl"] for row in lines)
     if abs(found - target) <= max(_NEAR * abs(target), _LEAST):
-        return Constraint(target, found, "")
+        empty = (
+            f"R is at its target of {target:.4g} with {kl:.2g} nats of KL: that asks for next to "
+            "no code. Lower the target; if it was measured, train longer."
+        )
+        return Constraint(target, found, empty if kl < _LEAST else "")
     where = "above" if found > target else "below"
     said = f"R was {found:.4g} in the last tenth of the run, {where} its target of {target:.4g}: "
-    return Constraint(target, found, said + _reason(log, lines, found > target))
+    return Constraint(target, found, said + _reason(log, kl, found > target))
 
 
-def _reason(
-    log: Sequence[Mapping[str, Any]], lines: Sequence[Mapping[str, Any]], above: bool
-) -> str:
-    kl = statistics.fmean(row["terms"]["kl"] for row in lines)
+def _reason(log: Sequence[Mapping[str, Any]], kl: float, above: bool) -> str:
     half = log[len(log) // 2]["beta"]
     falling = None not in (half, log[-1]["beta"]) and log[-1]["beta"] < half
     if above and falling:
@@ -60,9 +63,9 @@ def _reason(
         )
     if above:
         return "beta has not fallen yet. Train longer, or raise the target."
-    if kl < 1:
+    if kl < _LEAST:
         return (
-            f"the code carries {kl:.2g} nats, and a constant image would do. Lower the target, or "
-            "--method.beta-initial."
+            f"the code carries {kl:.2g} nats, and a constant image would do. Lower the target; if "
+            "it was measured, train longer."
         )
     return "beta has not risen far enough yet. Train longer, or lower the target."
