@@ -24,7 +24,12 @@ from autobeta.models import (
 from autobeta.models.networks import burgess
 from autobeta.objectives import AbstractAdversarialObjective
 from autobeta.settings import ModelConfig, RunConfig, TrainConfig
-from autobeta.weighting import AbstractWeighting, effective_weights
+from autobeta.weighting import (
+    AbstractWeighting,
+    CapacityKL,
+    ReconstructionConstraint,
+    effective_weights,
+)
 
 METHODS = registry.available("methods")
 SHAPE = (32, 32, 1)
@@ -210,9 +215,36 @@ def test_run_too_short_for_its_schedule_is_warned_of_and_the_advice_works(method
 def test_multiplier_that_hardly_moves_is_warned_of_and_the_advice_works():
     module = registry.load("methods", "geco")
     with pytest.warns(UserWarning, match=r"factor of 1\.11 in a run of 100 steps") as found:
-        module.build(module.Config(), facts_of(num_steps=100))
+        module.build(module.Config(target=60.0, rate=1e-4), facts_of(num_steps=100))
     advised = float(re.search(r"max-change: (\S+) allows", str(found[0].message))[1])
-    module.build(module.Config(max_change=advised), facts_of(num_steps=100))
+    config = module.Config(target=60.0, rate=1e-4, max_change=advised)
+    module.build(config, facts_of(num_steps=100))
+    module.build(module.Config(), facts_of(num_steps=100))  # fitted: warns of nothing
+
+
+def test_a_rate_in_nats_needs_a_target():
+    with pytest.raises(ValueError, match=r"`target` must be given with a `rate`.*got None"):
+        make("geco", rate=1e-4)
+
+
+def test_a_stored_run_of_annealedvae_keeps_the_published_pull():
+    stored = RunConfig(method="annealedvae").to_json()
+    known = {"gamma": 1000.0, "capacity": 25.0, "schedule": "fitted", "rising": 0.33}
+    stored["method_config"] = {**known, "period": 100_000}
+    config = RunConfig.from_json({**stored, "format": 3}).method_config
+    weighting = registry.load("methods", "annealedvae").build(config, facts_of()).weighting
+    assert isinstance(weighting, CapacityKL)
+    terms = {"reconstruction": torch.tensor(0.0), "kl": torch.tensor(26.0)}
+    assert weighting(terms, 330).item() == 1000.0
+
+
+def test_a_stored_run_of_geco_keeps_the_published_multiplier():
+    stored = RunConfig(method="geco").to_json()
+    stored["method_config"] = {"target": 60.0, "decay": 0.99, "rate": 1e-4, "max_change": 0.001}
+    config = RunConfig.from_json({**stored, "format": 3}).method_config
+    weighting = registry.load("methods", "geco").build(config, facts_of(num_steps=5000)).weighting
+    assert isinstance(weighting, ReconstructionConstraint)
+    assert weighting.target == 60.0
 
 
 @pytest.mark.parametrize("method", ["lvae", "mdlvae"])

@@ -38,9 +38,15 @@ def print_scores(found: Mapping[str, Any], ends: Mapping[str, Any]) -> None:
 
 
 def print_tracking(log: list[dict[str, Any]], config: Mapping[str, Any]) -> None:
-    """How well KL followed its set point, and what to try if it did not."""
-    from autobeta.control import advice, tracking
+    """How well KL followed its set point, or R its target, and what to try if it did not."""
+    from autobeta.control import advice, constraint, tracking
 
+    geco = config["method"] == "geco"
+    if geco and (held := constraint(log, config["method_config"].get("target"))) is not None:
+        reached, target = held.reconstruction, held.target
+        print(f"R was {reached:.4g} in the last tenth of the run; its target is {target:.4g}.")
+        if held.advice:
+            print(f"warning: {held.advice}", file=sys.stderr)
     bounds = bounds_of(config)
     if (found := tracking(log, **bounds)) is None:
         return

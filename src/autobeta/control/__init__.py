@@ -1,5 +1,6 @@
 """What a controlled run does and will do: the loop's linear analysis, numbers from run logs."""
 
+from autobeta.control.constraint import Constraint, constraint
 from autobeta.control.conventions import Convention, convert_beta
 from autobeta.control.loop import (
     Loop,
@@ -17,6 +18,7 @@ from autobeta.control.suggestion import PilotLog, Point, Suggestion, read_pilot,
 from autobeta.control.tracking import Tracking, advice, tracking
 
 __all__ = [
+    "Constraint",
     "Convention",
     "Loop",
     "LoopReport",
@@ -27,6 +29,7 @@ __all__ = [
     "Tracking",
     "advice",
     "analyse",
+    "constraint",
     "convert_beta",
     "damping",
     "gain_margin",

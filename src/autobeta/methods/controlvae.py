@@ -79,8 +79,8 @@ def make_controller(config: Config) -> AbstractController:
     if config.controller == "selftuning":
         if lowest == 0:
             raise ValueError(
-                "`beta_min` must be positive for `controller` selftuning, which moves log beta; got "
-                "0. Raise it, or take --method.controller positional."
+                "`beta_min` must be positive for `controller` selftuning, which moves log beta; "
+                "got 0. Raise it, or take --method.controller positional."
             )
         highest = max(1000.0, 2 * lowest)
         return SelfTuningPI(beta_initial=lowest, beta_min=lowest, beta_max=highest, window=1)

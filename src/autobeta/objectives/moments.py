@@ -42,6 +42,7 @@ class CovariancePenalty(AbstractObjective):
         Kumar et al., DIP-VAE, 2018, eq. 6 and 7, https://arxiv.org/abs/1711.00848
     """
 
+    min_batch = 2  # one image has no covariance
     couples_images = True
 
     @checked

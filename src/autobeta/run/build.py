@@ -81,8 +81,11 @@ def build(config: RunConfig, objects: Objects, ranks: Ranks = ALONE) -> BuiltRun
             f"`likelihood` {named} is not used: {config.method} brings its own.", stacklevel=2
         )
     if train.batch_size < (least := ranks.size * recipe.objective.min_batch):
+        compares = ", which compares the images of a batch with each other"
+        why = compares if recipe.objective.min_batch > 1 else ""
         raise ValueError(
-            f"`batch_size` must be at least {least} for {config.method}; got {train.batch_size}."
+            f"`batch_size` must be at least {least} for {config.method}{why}; got "
+            f"{train.batch_size}. Raise it; 64 is usual."
         )
     if ranks.size > 1 and ranks.first:
         _warn_coupled(model, recipe, train.batch_size // ranks.size)
@@ -261,10 +264,14 @@ def find_device(name: str) -> torch.device:
     if torch.backends.mps.is_available():
         found.append("mps")
     if name == "auto":
-        return torch.device(found[1] if len(found) > 1 else "cpu")
+        return torch.device(_quickest(found))
     if name not in found:
         raise ValueError(
             f"`device` must be auto or one that torch {torch.__version__} finds here, "
-            f"{', '.join(found)}; got {name!r}."
+            f"{', '.join(found)}; got {name!r}. Take auto, which is {_quickest(found)} here."
         )
     return torch.device(name)
+
+
+def _quickest(found: list[str]) -> str:
+    return found[1] if len(found) > 1 else "cpu"

@@ -7,10 +7,10 @@ from autobeta.weighting._base import (
     weighted_sum,
 )
 from autobeta.weighting._controller import AbstractController, Gains
-from autobeta.weighting.capacity import CapacityKL
+from autobeta.weighting.capacity import CapacityKL, SquaredCapacityKL
 from autobeta.weighting.controlled import ControlledKL
 from autobeta.weighting.controllers import IncrementalPI, LogPI, PositionalPI
-from autobeta.weighting.lagrangian import ReconstructionConstraint
+from autobeta.weighting.lagrangian import ReconstructionConstraint, RelativeConstraint
 from autobeta.weighting.learned import LearnedWeights, fixed_point
 from autobeta.weighting.scheduled import ScheduledWeights
 from autobeta.weighting.selftuning import SelfTuningPI
@@ -26,8 +26,10 @@ __all__ = [
     "LogPI",
     "PositionalPI",
     "ReconstructionConstraint",
+    "RelativeConstraint",
     "ScheduledWeights",
     "SelfTuningPI",
+    "SquaredCapacityKL",
     "check_terms",
     "effective_weights",
     "fixed_point",

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from autobeta.rules import NonNegative, checked
+from autobeta.rules import NonNegative, Positive, checked
 from autobeta.types import Scalar, Terms
 from autobeta.weighting._base import AbstractWeighting, check_terms
 from autobeta.weighting.schedules import Schedule, value_at
@@ -43,3 +43,44 @@ class CapacityKL(AbstractWeighting):
             self.target.fill_(capacity)
         distance = (terms["kl"].sum() - capacity).abs()
         return terms["reconstruction"].sum() + self._gamma * distance
+
+
+class SquaredCapacityKL(AbstractWeighting):
+    """loss = reconstruction + stiffness / 2 * (kl - C(step))^2.
+
+    The effective weight of the KL is its distance from the capacity times `stiffness`, per nat. So
+    training settles where that balances what the reconstruction would pay for one more nat, dR/dK:
+    dR/dK / stiffness nats above the capacity.
+
+    Source:
+        Burgess et al., Understanding disentangling in beta-VAE, 2018, eq. 8,
+        https://arxiv.org/abs/1804.03599
+
+    Deviations:
+        The paper has the distance itself, times gamma. Its gradient has one size however near the
+        KL is, and next to it that of the reconstruction is lost in Adam, which divides by both.
+
+    Example:
+        >>> from autobeta.weighting import schedules
+        >>> weighting = SquaredCapacityKL(10.0, schedules.constant(5.0))
+        >>> terms = {"reconstruction": torch.tensor(100.0), "kl": torch.tensor(3.0)}
+        >>> float(weighting(terms, step=0))
+        120.0
+    """
+
+    target: Tensor
+
+    @checked
+    def __init__(self, stiffness: Positive, capacity: Schedule) -> None:
+        super().__init__()
+        self._stiffness, self._capacity = stiffness, capacity
+        self.register_buffer("target", torch.zeros(()))
+
+    def forward(self, terms: Terms, step: int) -> Scalar:
+        """Loss of this step."""
+        check_terms(terms, "reconstruction", "kl")
+        capacity = value_at(self._capacity, step)
+        if self.training:
+            self.target.fill_(capacity)
+        distance = terms["kl"].sum() - capacity
+        return terms["reconstruction"].sum() + 0.5 * self._stiffness * distance.square()
