@@ -1,4 +1,4 @@
-"""Trains the arms of L-VAE's weights on small images, one line of pilots.jsonl each; see README.md.
+"""Trains arms of L-VAE on small images, one line of pilots.jsonl each; see README.md.
 
 python reproductions/lvae/pilots.py --out reproductions/lvae/pilots.jsonl --mnist FOLDER_OF_IDX
 """
@@ -24,6 +24,7 @@ ADAM = {"weight_optimizer": "adam", "weight_lr": 5e-4, "beta_initial": None, "wa
 ARMS = {
     "records": {},  # natural gradient from beta 1, rises earned
     "never": {"wait": "never"},  # natural gradient alone
+    "records-warmup": {"warmup": 500},
     "adam": ADAM,  # the former default
     "records-from-4": {"beta_initial": 4.0},
     "adam_short": {**ADAM, "weight_optimizer": "adam_short"},
@@ -78,7 +79,7 @@ def work(arm, data, likelihood, seed, steps, images, factors):
         method="lvae",
         method_config=registry.load("methods", "lvae").Config(**ARMS[arm]),
         model=ModelConfig(architecture="burgess", likelihood=likelihood),
-        train=TrainConfig(steps=steps, batch_size=32, seed=seed, threads=1, log_every=5),
+        train=TrainConfig(steps=steps, batch_size=32, seed=seed, threads=1, log_every=10),
     )
     config = replace(config, train=replace(config.train, precision="bfloat16"))
     seed_everything(seed)

@@ -69,7 +69,7 @@ class Config(Settings):
     """Unit of the reconstruction inside its weighted term: nats per image, or per pixel."""
     start: Literal["ones", "fixed_point"] = "ones"
     """Weights after the warm-up: those of `beta_initial`, or where its mean terms put them."""
-    warmup: StepsOrNone = 500
+    warmup: StepsOrNone = 0
     """Steps with beta at `beta_initial` before the weights are learned; 0 for none."""
     kl_floor: Weight = 1.0
     """Lower bound of the KL's variance, nats, against posterior collapse."""

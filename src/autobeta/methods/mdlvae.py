@@ -49,7 +49,7 @@ class Config(Settings):
     """Unit of the reconstruction inside its weighted term: nats per image, or per pixel."""
     start: Literal["ones", "fixed_point"] = "ones"
     """Weights after the warm-up: those of `beta_initial`, or where its mean terms put them."""
-    warmup: StepsOrNone = 500
+    warmup: StepsOrNone = 0
     """Steps with beta at `beta_initial` before the weights are learned; 0 for none."""
     kl_floor: Weight = 0.5
     """Lower bound of each latent's variance, nats; without it dead latents stay dead."""
