@@ -13,6 +13,7 @@ import torch
 
 from autobeta import ModelConfig, RunConfig, TrainConfig, registry
 from autobeta.data import load_data
+from autobeta.errors import DivergedError
 from autobeta.metrics import mig
 from autobeta.run.build import build
 from autobeta.run.objects import Objects
@@ -20,7 +21,7 @@ from autobeta.settings import DataOptions
 from autobeta.training import fit
 from autobeta.training.seeding import seed_everything
 
-ADAM = {"weight_optimizer": "adam", "weight_lr": 5e-4, "beta_initial": None, "warmup": 0}
+ADAM = {"weight_optimizer": "adam", "weight_lr": 5e-4, "beta_initial": 0.0, "warmup": 0}
 ARMS = {
     "records": {},  # natural gradient from beta 1, rises earned
     "never": {"wait": "never"},  # natural gradient alone
@@ -87,7 +88,7 @@ def work(arm, data, likelihood, seed, steps, images, factors):
     found = {"data": data, "likelihood": likelihood, "arm": arm, "seed": seed, "steps": steps}
     try:
         log = fit(state, config.train)
-    except Exception as error:
+    except DivergedError as error:
         return found | {"error": f"{type(error).__name__}: {error}"}
     found |= summary(log, config.train.log_every)
     if factors is not None:

@@ -226,7 +226,7 @@ def upgraded(stored: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a file h
         }
         new["method_config"] = {**new["method_config"], **former.get(new["method"], {})}
     if found < 4 and new["method"] in ("lvae", "mdlvae"):  # Adam moved the weights, from ones
-        learned = {"weight_optimizer": "adam", "beta_initial": None, "start": "ones", "warmup": 0}
+        learned = {"weight_optimizer": "adam", "beta_initial": 0.0, "start": "ones", "warmup": 0}
         new["method_config"] = {**learned, **new["method_config"]}
     return new
 

@@ -23,7 +23,6 @@ from autobeta.methods._base import Facts, Recipe
 from autobeta.objectives import Elbo
 from autobeta.rules import (
     LearningRate,
-    PositiveWeight,
     Settings,
     StepsOrNone,
     Weight,
@@ -56,8 +55,8 @@ class Config(Settings):
     weight_lr: LearningRate = 1e-3
     """Rate of the variances (natural gradient: 1 over the steps averaged), or learning rate of
     their logarithms."""
-    beta_initial: PositiveWeight | None = 1.0
-    """beta in the warm-up, and where "ones" starts; None for both weights 1, for Adam alone."""
+    beta_initial: Weight = 1.0
+    """beta in the warm-up, and where "ones" starts; 0 for both weights 1, of an optimiser's."""
     wait: Literal["records", "never"] = "records"
     """When beta may rise: in steps at which the reconstruction's average is at its lowest, or
     always; of natural gradient."""
@@ -91,7 +90,7 @@ def make_recipe(config: Any, facts: Facts, *, kl_per_latent: bool) -> Recipe:  #
         floors={"kl": config.kl_floor},
         warmup=config.warmup,
         start=config.start,
-        beta_initial=config.beta_initial,
+        beta_initial=config.beta_initial or None,
     )
     return Recipe(
         objective=objective,
@@ -102,9 +101,10 @@ def make_recipe(config: Any, facts: Facts, *, kl_per_latent: bool) -> Recipe:  #
 
 
 def _natural(config: Any, num_weights: int, unit: float) -> NaturalWeights:  # noqa: ANN401
-    if config.beta_initial is None:
+    if not config.beta_initial:
         raise ValueError(
-            "`beta_initial` must be a number for `weight_optimizer` natural; got None. Take 1."
+            "`beta_initial` must be positive for `weight_optimizer` natural; got 0. Take 1; adam, "
+            "adam_short and rmsprop can start with both weights 1."
         )
     return NaturalWeights(
         num_weights=num_weights,
@@ -114,7 +114,7 @@ def _natural(config: Any, num_weights: int, unit: float) -> NaturalWeights:  # n
         rate=config.weight_lr,
         warmup=config.warmup,
         start=config.start,
-        beta_initial=config.beta_initial,
+        beta_initial=max(config.beta_initial, 1e-9),
         wait=config.wait,
         window=config.window,
     )

@@ -13,7 +13,7 @@ from typing import Literal
 
 from autobeta.methods._base import Facts, Recipe
 from autobeta.methods.lvae import make_recipe
-from autobeta.rules import LearningRate, PositiveWeight, Settings, StepsOrNone, Weight, Window
+from autobeta.rules import LearningRate, Settings, StepsOrNone, Weight, Window
 
 SOURCE = (
     "Mogultay Ozcan, On Disentangled Representation Learning, PhD thesis, METU, 2024, "
@@ -37,8 +37,8 @@ class Config(Settings):
     """What moves the variances, as for L-VAE."""
     weight_lr: LearningRate = 1e-3
     """Rate of the variances, or learning rate of their logarithms."""
-    beta_initial: PositiveWeight | None = 1.0
-    """beta of each latent in the warm-up, and where "ones" starts; None for all weights 1."""
+    beta_initial: Weight = 1.0
+    """beta of each latent in the warm-up, and where "ones" starts; 0 for all weights 1."""
     wait: Literal["records", "never"] = "records"
     """When a beta may rise, as for L-VAE."""
     window: Window = 100

@@ -8,7 +8,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from autobeta.rules import PositiveWeight, Range, checked
+from autobeta.rules import Range, checked
 from autobeta.types import Scalar, Terms
 from autobeta.weighting._base import AbstractWeighting, check_terms, weighted_sum
 
@@ -93,7 +93,7 @@ class LearnedWeights(AbstractWeighting):
         floors: Mapping[str, float] | None = None,
         warmup: int = 0,
         start: Literal["ones", "fixed_point"] = "ones",
-        beta_initial: PositiveWeight | None = None,
+        beta_initial: float | None = None,
     ) -> None:
         super().__init__()
         self.regulariser, self.warmup, self.start = regulariser, warmup, start
@@ -160,6 +160,15 @@ def _check(weighting: LearnedWeights, sizes: Mapping[str, int]) -> None:
         raise ValueError(
             f"`warmup` must be at least 2 steps for `start` fixed_point, which is measured in it; "
             f"got {weighting.warmup}. Take `start` ones, or a warm-up."
+        )
+    if weighting.beta_initial is not None and not {"reconstruction", "kl"} <= sizes.keys():
+        raise ValueError(
+            f"`beta_initial` needs weights of reconstruction and kl; got {', '.join(sizes)}. "
+            "Leave it out."
+        )
+    if weighting.beta_initial is not None and weighting.beta_initial not in Range(0, above=True):
+        raise ValueError(
+            f"`beta_initial` must be {Range(0, above=True)}; got {weighting.beta_initial}."
         )
     rules = {"units": Range(0, above=True), "floors": Range(0)}
     for option, rule in rules.items():
