@@ -79,6 +79,7 @@ def work(arm, data, likelihood, seed, steps, images, factors):
     config = RunConfig(
         method="lvae",
         method_config=registry.load("methods", "lvae").Config(**ARMS[arm]),
+        data_options=DataOptions(image_size=32),
         model=ModelConfig(architecture="burgess", likelihood=likelihood),
         train=TrainConfig(steps=steps, batch_size=32, seed=seed, threads=1, log_every=10),
     )

@@ -1,0 +1,114 @@
+"""When the balance attracts: branches with other betas from one run; see README.md.
+
+python reproductions/lvae/attraction.py RUNS    # writes attraction.json and attraction.png
+
+A run at beta 1 is left at several times; from each, copies are trained on at other betas for a
+short while, with the network's optimiser as it is. R and K are means over a branch's last half.
+With weights that are much slower than a branch, beta goes up where R / K is above beta and down
+where it is below.
+"""
+
+import argparse
+import json
+import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from pilots import dsprites
+
+from autobeta import DataOptions, ModelConfig, RunConfig, TrainConfig, registry
+from autobeta.run import folder as files
+from autobeta.run.build import build
+from autobeta.run.objects import Objects
+from autobeta.training import fit
+from autobeta.training.seeding import seed_everything
+
+HERE = Path(__file__).parent
+TIMES = (500, 1000, 2000, 4000, 8000)
+BETAS = (0.5, 1.0, 2.0, 4.0, 8.0)
+LENGTH = 400
+
+
+def state_of(beta, likelihood, images):
+    config = RunConfig(
+        method="betavae",
+        method_config=registry.load("methods", "betavae").Config(beta=beta),
+        data_options=DataOptions(image_size=32),
+        model=ModelConfig(architecture="burgess", likelihood=likelihood),
+        train=TrainConfig(batch_size=32, threads=1, log_every=10, precision="bfloat16"),
+    )
+    seed_everything(0)
+    return config.train, build(config, Objects(data=images)).state
+
+
+def branches(likelihood, folder, images):
+    """R and K of each time and beta."""
+    train, trunk = state_of(1.0, likelihood, images)
+    for time in TIMES:
+        fit(trunk, replace(train, steps=time), folder=folder / "trunk")
+        for beta in BETAS:
+            branch = folder / f"{time}-{beta:g}"
+            shutil.copytree(folder / "trunk", branch, dirs_exist_ok=True)
+            _, state = state_of(beta, likelihood, images)
+            log = fit(state, replace(train, steps=time + LENGTH), folder=branch)
+            last = [row["terms"] for row in log if row["step"] > time + LENGTH // 2]
+            r, k = (
+                float(np.mean([row[name] for row in last])) for name in ("reconstruction", "kl")
+            )
+            print(likelihood, time, beta, round(r, 2), round(k, 2), flush=True)
+            yield {"likelihood": likelihood, "step": time, "beta": beta, "r": r, "k": k}
+
+
+def crossing(betas, ratios):
+    """Where R / K meets beta: beta and whether it attracts, by lines between logarithms."""
+    gap = np.log(ratios) - np.log(betas)
+    for i in range(len(gap) - 1):
+        if gap[i] * gap[i + 1] < 0:
+            share = gap[i] / (gap[i] - gap[i + 1])
+            log = (1 - share) * math.log(betas[i]) + share * math.log(betas[i + 1])
+            yield math.exp(log), gap[i] > 0
+
+
+def draw(found, name):
+    times = sorted({row["step"] for row in found})
+    colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(times)))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), constrained_layout=True)
+    for time, colour in zip(times, colours, strict=True):
+        rows = sorted((r for r in found if r["step"] == time), key=lambda row: row["beta"])
+        beta, r, k = (np.array([row[key] for row in rows]) for key in ("beta", "r", "k"))
+        left.loglog(beta, r / np.maximum(k, 1), "o-", color=colour, label=f"step {time:,}")
+        for at, attracts in crossing(beta, r / np.maximum(k, 1)):
+            left.loglog(at, at, "o", ms=11, mec=colour, mfc=colour if attracts else "none")
+        right.loglog(k, r, "o-", color=colour)
+    ends = np.array([BETAS[0] / 1.5, BETAS[-1] * 1.5])
+    left.loglog(ends, ends, "k--", lw=1, label="R / K = beta")
+    left.set(xlabel="beta of the branch", ylabel="R / K after it")
+    left.legend(fontsize=8)
+    k = np.array(right.get_xlim())
+    for product in np.geomspace(100, 1000, 5):
+        right.loglog(k, product / k, color="0.8", lw=0.8, zorder=0)
+    right.set(xlabel="K, nats", ylabel="R, nats (grey: R K is constant)")
+    figure.savefig(HERE / f"{name}.png", dpi=110)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("runs", type=Path, help="folder for checkpoints")
+    parser.add_argument("--likelihood", default="bernoulli")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    name = (
+        "attraction" if options.likelihood == "bernoulli" else f"attraction-{options.likelihood}"
+    )
+    images, _ = dsprites()
+    found = list(branches(options.likelihood, options.runs / options.likelihood, images))
+    files.write_atomic(HERE / f"{name}.json", lambda file: file.write(json.dumps(found).encode()))
+    draw(found, name)
+
+
+if __name__ == "__main__":
+    main()
