@@ -28,9 +28,9 @@ from autobeta.training import fit
 from autobeta.training.seeding import seed_everything
 
 HERE = Path(__file__).parent
-TIMES = (500, 1000, 2000, 4000, 8000)
+TIMES = (500, 2000, 6000)
 BETAS = (0.5, 1.0, 2.0, 4.0, 8.0)
-LENGTH = 400
+LENGTH = 250
 
 
 def state_of(beta, likelihood, images):
