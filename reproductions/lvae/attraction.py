@@ -21,7 +21,6 @@ import torch
 from pilots import dsprites
 
 from autobeta import DataOptions, ModelConfig, RunConfig, TrainConfig, registry
-from autobeta.run import folder as files
 from autobeta.run.build import build
 from autobeta.run.objects import Objects
 from autobeta.training import fit
@@ -59,8 +58,9 @@ def branches(likelihood, folder, images):
             r, k = (
                 float(np.mean([row[name] for row in last])) for name in ("reconstruction", "kl")
             )
-            print(likelihood, time, beta, round(r, 2), round(k, 2), flush=True)
-            yield {"likelihood": likelihood, "step": time, "beta": beta, "r": r, "k": k}
+            row = {"step": time, "beta": beta, "r": round(r, 2), "k": round(k, 2)}
+            print(row, flush=True)
+            yield row
 
 
 def crossing(betas, ratios):
@@ -106,7 +106,8 @@ def main():
     )
     images, _ = dsprites()
     found = list(branches(options.likelihood, options.runs / options.likelihood, images))
-    files.write_atomic(HERE / f"{name}.json", lambda file: file.write(json.dumps(found).encode()))
+    text = json.dumps(found, indent=1) + "\n"
+    (HERE / f"{name}.json").write_text(text, "utf-8")
     draw(found, name)
 
 
