@@ -28,6 +28,8 @@ ARMS = {
     "records-warmup": {"warmup": 500},
     "adam": ADAM,  # the former default
     "records-from-4": {"beta_initial": 4.0},
+    "records-fast": {"weight_lr": 3e-3},
+    "mdlvae": {},
     "adam_short": {**ADAM, "weight_optimizer": "adam_short"},
     "rmsprop": {**ADAM, "weight_optimizer": "rmsprop"},
     "adam-measured": {**ADAM, "warmup": 500, "start": "fixed_point"},
@@ -76,9 +78,10 @@ def summary(log, every):
 
 
 def work(arm, data, likelihood, seed, steps, images, factors):
+    method = "mdlvae" if arm == "mdlvae" else "lvae"
     config = RunConfig(
-        method="lvae",
-        method_config=registry.load("methods", "lvae").Config(**ARMS[arm]),
+        method=method,
+        method_config=registry.load("methods", method).Config(**ARMS[arm]),
         data_options=DataOptions(image_size=32),
         model=ModelConfig(architecture="burgess", likelihood=likelihood),
         train=TrainConfig(steps=steps, batch_size=32, seed=seed, threads=1, log_every=10),
