@@ -1,6 +1,5 @@
 """Variances that follow the two terms by natural gradient, without an optimiser (L-VAE)."""
 
-import math
 from typing import Literal
 
 import torch
@@ -23,6 +22,7 @@ from autobeta.weighting.learned import LOWEST, Regulariser, check_sizes, fixed_p
 
 Wait = Literal["records", "never"]
 Size = Float[Tensor, " size"]
+_NONE = torch.finfo(torch.float32).max  # no level yet: finite, as a checkpoint must be
 
 
 class NaturalWeights(AbstractWeighting):
@@ -98,7 +98,7 @@ class NaturalWeights(AbstractWeighting):
         self.register_buffer("mean_reconstruction", torch.zeros(()))
         self.register_buffer("mean_kl", torch.zeros(num_weights))
         self.register_buffer("level", torch.zeros(()))
-        self.register_buffer("lowest", torch.tensor(math.inf))
+        self.register_buffer("lowest", torch.tensor(_NONE))
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step, with the variances that its terms have moved."""
@@ -113,7 +113,7 @@ class NaturalWeights(AbstractWeighting):
     def _update(self, terms: Terms, step: int) -> None:
         r = terms["reconstruction"].detach().to(self.level.dtype).reshape(())
         k = terms["kl"].detach().to(self.level.dtype).reshape(-1)
-        level = torch.where(self.lowest.isinf(), r, self.level + (r - self.level) / self.window)
+        level = torch.where(self.lowest == _NONE, r, self.level + (r - self.level) / self.window)
         new = {"level": level, "lowest": torch.minimum(level, self.lowest)}
         if step < self.warmup:
             new |= self._measured(r, k, step)
