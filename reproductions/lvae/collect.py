@@ -1,7 +1,7 @@
 """Run folders to results.jsonl, a line each: `python collect.py RUN_OR_STUDY ...`.
 
-Means are over the last quarter of a run; the curve has means over 500 steps every 1,000. Lines of runs
-that are not given are kept.
+Means are over the last quarter of a run; the curve has means over 500 steps every 1,000. Lines of
+runs that are not given are kept.
 """
 
 import argparse
