@@ -2,13 +2,15 @@
 
     loss = R / (2 s_0) + K / (2 s_1) + r(s_0) + r(s_1),   r(s) = 0.5 log s  or  log(1 + s)
 
-with R = reconstruction and K = kl, each divided by its unit, and s_i learned
-(`weighting/learned.py`); beta = s_0 / s_1 tends to the ratio of the fixed points.
+with R = reconstruction and K = kl, each divided by its unit, and s_i moved by natural gradient
+(`weighting/natural.py`) or learned by an optimiser (`weighting/learned.py`): beta = s_0 / s_1
+tends to the ratio of the fixed points; `docs/lvae.md` has what each choice does.
 
 Deviations:
     The published loss, start and optimiser are not known to us. What stands here follows from the
     paper's abstract (two learned weights adapted from uncertainty weighting, one regulariser);
-    the defaults were chosen by an experiment: `reproductions/foundation/`.
+    the defaults were chosen by experiments: form and unit in `reproductions/foundation/`, what
+    moves the weights and when beta may rise in `reproductions/lvae/`.
     The reconstruction carries no additive constant, since the weights would see it: of a Bernoulli
     the images' own entropy is taken off.
 """

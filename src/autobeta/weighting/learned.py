@@ -73,8 +73,8 @@ class LearnedWeights(AbstractWeighting):
 
     Deviations:
         The paper's exact form is not known to us; forms, units, floors, warm-up and start are
-        options. Their defaults in `methods/lvae.py` were chosen by the experiment in
-        `reproductions/foundation/`.
+        options. Their defaults in `methods/lvae.py` were chosen by the experiments in
+        `reproductions/foundation/` and `reproductions/lvae/`.
 
     Example:
         >>> weighting = LearnedWeights({"reconstruction": 1, "kl": 1})
