@@ -185,7 +185,7 @@ def test_weighting_has_an_optimizer_of_its_own(make_run, name, betas):
 
 
 def test_no_moment_of_a_weight_is_kept_in_the_warmup(make_run):
-    config, state = make_run("lvae", steps=4, own={"weight_optimizer": "adam", "warmup": 3})
+    config, state = make_run("lvae", steps=6, own={"weight_optimizer": "adam", "warmup": 3})
     for steps, expected in ((3, 0), (4, 2)):
         fit(state, replace(config.train, steps=steps))
         weights = list(state.weighting.parameters())
