@@ -214,3 +214,14 @@ def test_settings_need_no_torch():
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("method", ["lvae", "mdlvae"])
+def test_weights_of_a_stored_run_are_moved_as_they_were(method):
+    now = RunConfig(method=method).to_json()
+    assert RunConfig.from_json(now).method_config.weight_optimizer == "natural"
+    own = {"regulariser": "log", "unit": "nats", "start": "ones", "warmup": 0, "weight_lr": 5e-4}
+    for form in (2, 3):
+        found = RunConfig.from_json({**now, "format": form, "method_config": own}).method_config
+        assert (found.weight_optimizer, found.beta_initial) == ("adam", 0.0)
+        assert (found.warmup, found.weight_lr) == (0, 5e-4)

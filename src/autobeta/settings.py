@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 from autobeta import registry
 from autobeta.rules import Count, Positive, Range, Seed, Settings, check_settings, from_stored
 
-FORMAT = 3
+FORMAT = 4
 OBJECT = "object"
 """In place of a name: the user gave an object; `config.json` has its import path."""
 
@@ -201,7 +201,7 @@ def upgraded(stored: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a file h
     """
     stored = stored if isinstance(stored, Mapping) else {}
     found = stored.get("format")
-    if found not in (1, 2, FORMAT):
+    if found not in range(1, FORMAT + 1):
         raise ValueError(f"a configuration must have format {FORMAT}; got {found!r}.")
     kinds = {"method": str, "method_config": dict, "data": dict, "model": dict, "train": dict}
     for key, kind in kinds.items():
@@ -216,13 +216,20 @@ def upgraded(stored: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a file h
         method = dict(stored["method_config"])
         likelihood = method.pop("likelihood", "bernoulli")
         new |= {"method_config": method, "model": {"likelihood": likelihood, **stored["model"]}}
-    if found < FORMAT:  # every mean went through the logistic function
+    if found < 3:  # every mean went through the logistic function
         name = new["model"].get("likelihood")
         if name in ("gaussian", "learnedsigma", "optimalsigma"):
             new["model"] = {**new["model"], "likelihood": f"{name}_logistic"}
         former: dict[str, dict[str, Any]] = {
             "sigmavae": {"mean": "logistic"},
             "factorvae": {"discriminator_layers": 5},
+        }
+        new["method_config"] = {**former.get(new["method"], {}), **new["method_config"]}
+    if found < 4:  # Adam moved the weights of L-VAE, from ones; controllers had gains to set
+        adam = {"weight_optimizer": "adam", "beta_initial": 0.0, "start": "ones", "warmup": 0}
+        former = {
+            "lvae": adam,
+            "mdlvae": adam,
             "dynamicvae": {"controller": "log"},
             "controlvae": {"controller": "positional"},
         }

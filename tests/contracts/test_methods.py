@@ -27,6 +27,7 @@ from autobeta.settings import ModelConfig, RunConfig, TrainConfig
 from autobeta.weighting import (
     AbstractWeighting,
     CapacityKL,
+    LearnedWeights,
     ReconstructionConstraint,
     effective_weights,
 )
@@ -170,6 +171,17 @@ def test_setting_that_is_no_choice_is_refused(method, name):
     object.__setattr__(config, name, "other")  # the type checker of the tests comes first
     with pytest.raises(ValueError, match=rf"`{name}` must be one of .*; got 'other'"):
         config.__post_init__()
+
+
+@pytest.mark.parametrize("method", ["lvae", "mdlvae"])
+def test_learned_weights_have_what_their_optimizer_needs(method):
+    for name in ("adam", "adam_short", "rmsprop"):
+        recipe, _ = make(method, weight_optimizer=name, beta_initial=0.0, weight_lr=0.01)
+        assert isinstance(recipe.weighting, LearnedWeights)
+        assert recipe.weighting_lr == 0.01
+    message = "`beta_initial` must be positive for `weight_optimizer` natural; got 0. Take 1"
+    with pytest.raises(ValueError, match=message):
+        make(method, beta_initial=0.0)
 
 
 @pytest.mark.parametrize("method", ["lvae", "mdlvae"])

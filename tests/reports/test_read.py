@@ -108,7 +108,7 @@ def test_the_end_that_a_killed_process_leaves_is_no_damage(make_run):
     [
         (b"", "Expecting value"),
         (b"[]", r"must be JSON; got: \[\], not an object"),
-        (b'{"format": 99}', "must have format 3; got 99"),
+        (b'{"format": 99}', "must have format 4; got 99"),
         (b'{"format": 1, "method": "vae"}', "must have 'method_config', a dict; got None"),
     ],
 )

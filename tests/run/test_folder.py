@@ -83,7 +83,7 @@ def test_folder_without_a_run_is_named(tmp_path):
 
 def test_other_format_is_refused(tmp_path):
     runs.write_json(tmp_path / "config.json", {"format": 99})
-    with pytest.raises(ValueError, match="must have format 3; got 99"):
+    with pytest.raises(ValueError, match="must have format 4; got 99"):
         runs.read_config(tmp_path)
 
 

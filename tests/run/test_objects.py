@@ -321,10 +321,14 @@ def test_a_data_set_that_gives_other_images_than_it_says_is_refused(tmp_path, ch
             {"recipe": constant(1.0, weighting_lr=-1.0)},
             r"`weighting_lr` must be in \[0, 1\]; got -1",
         ),
+        (
+            {"recipe": constant(1.0, weighting_betas=(0.9, 1.0))},
+            r"`weighting_betas` must be in \[0, 1\); got \(0.9, 1.0\)",
+        ),
         ({"network": network((64, 64, 1), 4)}, r"must have the 3 latents of .*; got 4"),
         ({"callbacks": ["cvs"]}, r"`callbacks` has no 'cvs'.*Did you mean 'csv'"),
     ],
-    ids=["rate", "latents", "callback"],
+    ids=["rate", "betas", "latents", "callback"],
 )
 def test_wrong_objects_are_refused_before_the_folder_is_claimed(tmp_path, given, message):
     with pytest.raises((ValueError, TypeError), match=message):

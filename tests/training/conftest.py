@@ -1,6 +1,6 @@
 import pytest
 
-from autobeta import DataOptions, ModelConfig, RunConfig, TrainConfig
+from autobeta import DataOptions, ModelConfig, RunConfig, TrainConfig, registry
 from autobeta.run.build import build
 from autobeta.run.objects import Objects
 from autobeta.training.seeding import seed_everything
@@ -10,10 +10,11 @@ from autobeta.training.seeding import seed_everything
 def make_run():
     """A small run on toy images: configuration and a fresh training state."""
 
-    def make(method="vae", steps=6, **train):
+    def make(method="vae", steps=6, own=None, **train):
         settings = {"batch_size": 8, "log_every": 2, "checkpoint_every": 2, "device": "cpu"}
         config = RunConfig(
             method=method,
+            method_config=registry.load("methods", method).Config(**own or {}),
             data="toy",
             data_options=DataOptions(image_size=32),
             model=ModelConfig(architecture="burgess"),

@@ -1,5 +1,6 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -169,8 +170,26 @@ def test_signal_handlers_are_put_back(make_run):
 
 
 def test_weighting_has_its_own_learning_rate(make_run):
-    _, state = make_run("lvae", lr=1e-3)
+    own = {"weight_optimizer": "adam", "weight_lr": 5e-4}
+    _, state = make_run("lvae", own=own, lr=1e-3)
     assert [group["lr"] for group in state.optimizer.param_groups] == [1e-3, 5e-4]
+
+
+@pytest.mark.parametrize(
+    ("name", "betas"),
+    [("adam", (0.9, 0.999)), ("adam_short", (0.9, 0.9)), ("rmsprop", (0.0, 0.9))],
+)
+def test_weighting_has_an_optimizer_of_its_own(make_run, name, betas):
+    _, state = make_run("lvae", own={"weight_optimizer": name})
+    assert [group["betas"] for group in state.optimizer.param_groups] == [(0.9, 0.999), betas]
+
+
+def test_no_moment_of_a_weight_is_kept_in_the_warmup(make_run):
+    config, state = make_run("lvae", steps=6, own={"weight_optimizer": "adam", "warmup": 3})
+    for steps, expected in ((3, 0), (4, 2)):
+        fit(state, replace(config.train, steps=steps))
+        weights = list(state.weighting.parameters())
+        assert len([w for w in weights if w in state.optimizer.state]) == expected
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from autobeta.weighting import (
     IncrementalPI,
     LearnedWeights,
     LogPI,
+    NaturalWeights,
     PositionalPI,
     ReconstructionConstraint,
     ScheduledWeights,
@@ -35,6 +36,7 @@ WEIGHTINGS = {
     "capacity": lambda: CapacityKL(10.0, PLAN),
     "constraint": lambda: ReconstructionConstraint(50.0),
     "learned": lambda: LearnedWeights({"reconstruction": 1, "kl": 1}, warmup=100),
+    "natural": lambda: NaturalWeights(),
     "scheduled": lambda: ScheduledWeights({"kl": 4.0}),
 }
 
@@ -168,6 +170,7 @@ def test_a_schedule_that_is_not_finite_is_refused(name, bad):
     made = {
         "controlled": lambda: ControlledKL(LogPI(), plan),
         "capacity": lambda: CapacityKL(10.0, plan),
+        "natural": lambda: NaturalWeights(),
         "scheduled": lambda: ScheduledWeights({"kl": plan}),
         "paced": lambda: PacedKL(LogPI(), plan, rate=0.1),
     }

@@ -119,6 +119,7 @@ def test_term_without_a_weight_counts_once():
         ({"start": "fixed_point", "warmup": 1}, "`warmup` must be at least 2 steps"),
         ({"units": {"kl": 0.0}}, r"`units\['kl'\]` must be positive and finite; got 0"),
         ({"floors": {"kl": -1.0}}, r"`floors\['kl'\]` must be at least 0; got -1"),
+        ({"beta_initial": 0.0}, "`beta_initial` must be positive and finite; got 0"),
     ],
 )
 def test_bad_setting_is_refused(options, message):
@@ -131,3 +132,43 @@ def test_start_at_ones_gives_beta_one_in_nats():
     found = terms(2794.0, 0.46)
     weights = effective_weights(weighting(found, 0), found)
     assert math.isclose(weights["kl"].item(), weights["reconstruction"].item())
+
+
+@pytest.mark.parametrize("unit", [1.0, 4096.0])
+def test_beta_starts_where_it_is_asked_to(unit):
+    units, floors = {"reconstruction": unit}, {"kl": 1.0}
+    weighting = LearnedWeights(
+        SIZES, units=units, floors=floors, regulariser="log", warmup=2, beta_initial=8.0
+    )
+    found = terms(100.0, 10.0)
+    for step in (0, 2):
+        weights = effective_weights(weighting(found, step), found)
+        assert (weights["kl"] / weights["reconstruction"]).item() == pytest.approx(8.0)
+
+
+def test_beta_needs_both_weights():
+    with pytest.raises(ValueError, match="`beta_initial` needs weights of reconstruction and kl"):
+        LearnedWeights({"kl": 1}, beta_initial=8.0)
+
+
+def test_adam_remembers_the_first_gradient_and_a_shorter_memory_does_not():
+    """The size of an update 500 steps after a start 60 times away, over the learning rate."""
+    moved = {}
+    for name, betas in (
+        ("adam", (0.9, 0.999)),
+        ("adam_short", (0.9, 0.9)),
+        ("rmsprop", (0.0, 0.9)),
+    ):
+        weighting = LearnedWeights(SIZES)
+        optimizer = torch.optim.Adam(weighting.parameters(), lr=1e-3, betas=betas)
+        for step in range(500):
+            found = terms(2800.0 if step < 5 else 60.0, 20.0)
+            optimizer.zero_grad()
+            weighting(found, step).backward()
+            eta = weighting.log_variance["reconstruction"]
+            before = eta.item()
+            optimizer.step()
+        moved[name] = (eta.item() - before) / 1e-3
+    assert moved["adam"] < 0.3
+    assert moved["adam_short"] == pytest.approx(1, abs=0.05)
+    assert moved["rmsprop"] == pytest.approx(1, abs=0.05)

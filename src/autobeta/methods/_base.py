@@ -39,6 +39,8 @@ class Recipe:
     weighting: AbstractWeighting
     weighting_lr: float | None = None
     """Learning rate of the weighting's own parameters; None takes the network's."""
+    weighting_betas: tuple[float, float] | None = None
+    """Adam's betas for them; None takes the network's, 0.9 and 0.999."""
     likelihood: AbstractLikelihood | None = None
     """p(x|z) where the method brings its own; None takes the run's."""
 

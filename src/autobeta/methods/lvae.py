@@ -2,13 +2,15 @@
 
     loss = R / (2 s_0) + K / (2 s_1) + r(s_0) + r(s_1),   r(s) = 0.5 log s  or  log(1 + s)
 
-with R = reconstruction and K = kl, each divided by its unit, and s_i learned
-(`weighting/learned.py`); beta = s_0 / s_1 tends to the ratio of the fixed points.
+with R = reconstruction and K = kl, each divided by its unit, and s_i moved by natural gradient
+(`weighting/natural.py`) or learned by an optimiser (`weighting/learned.py`): beta = s_0 / s_1
+tends to the ratio of the fixed points; `docs/lvae.md` has what each choice does.
 
 Deviations:
     The published loss, start and optimiser are not known to us. What stands here follows from the
     paper's abstract (two learned weights adapted from uncertainty weighting, one regulariser);
-    the defaults were chosen by an experiment: `reproductions/foundation/`.
+    the defaults were chosen by experiments: form and unit in `reproductions/foundation/`, what
+    moves the weights and when beta may rise in `reproductions/lvae/`.
     The reconstruction carries no additive constant, since the weights would see it: of a Bernoulli
     the images' own entropy is taken off.
 """
@@ -21,8 +23,14 @@ from typing import Any, Literal
 
 from autobeta.methods._base import Facts, Recipe
 from autobeta.objectives import Elbo
-from autobeta.rules import LearningRate, Settings, StepsOrNone, Weight
-from autobeta.weighting import LearnedWeights
+from autobeta.rules import (
+    LearningRate,
+    Settings,
+    StepsOrNone,
+    Weight,
+    Window,
+)
+from autobeta.weighting import LearnedWeights, NaturalWeights
 
 SOURCE = (
     "Mogultay Ozcan et al., L-VAE, Machine Vision and Applications 2025, "
@@ -36,24 +44,36 @@ CITATION = """@article{mogultay2025lvae,
 }"""
 ADAPTS = "the weights of reconstruction and KL, learned"
 PRESETS: dict[str, dict[str, object]] = {}
+ADAM_BETAS = {"adam": (0.9, 0.999), "adam_short": (0.9, 0.9), "rmsprop": (0.0, 0.9)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Config(Settings):
     """Settings of L-VAE."""
 
+    weight_optimizer: Literal["natural", "adam", "adam_short", "rmsprop"] = "natural"
+    """What moves the variances: natural gradient, in which they are moving averages of the terms;
+    Adam with betas (0.9, 0.999), or (0.9, 0.9); RMSprop, Adam with betas (0, 0.9)."""
+    weight_lr: LearningRate = 1e-3
+    """Rate of the variances (natural gradient: 1 over the steps averaged), or learning rate of
+    their logarithms."""
+    beta_initial: Weight = 1.0
+    """beta in the warm-up, and where "ones" starts; 0 for both weights 1, of an optimiser's."""
+    wait: Literal["records", "never"] = "records"
+    """When beta may rise: in steps at which the reconstruction's average is at its lowest, or
+    always; of natural gradient."""
+    window: Window = 100
+    """Steps in that average."""
     regulariser: Literal["log", "log1p"] = "log"
     """r(s): 0.5 log s, or log(1 + s)."""
     unit: Literal["nats", "pixel"] = "nats"
     """Unit of the reconstruction inside its weighted term: nats per image, or per pixel."""
     start: Literal["ones", "fixed_point"] = "ones"
-    """Weights after the warm-up: both 1, or where its mean terms put them."""
+    """Weights after the warm-up: those of `beta_initial`, or where its mean terms put them."""
     warmup: StepsOrNone = 0
-    """Steps with both weights 1 before they are learned; 0 for none."""
+    """Steps with beta at `beta_initial` before the weights are learned; 0 for none."""
     kl_floor: Weight = 1.0
     """Lower bound of the KL's variance, nats, against posterior collapse."""
-    weight_lr: LearningRate = 5e-4
-    """Adam's learning rate of the log-variances."""
 
 
 def make_recipe(config: Any, facts: Facts, *, kl_per_latent: bool) -> Recipe:  # noqa: ANN401
@@ -61,16 +81,45 @@ def make_recipe(config: Any, facts: Facts, *, kl_per_latent: bool) -> Recipe:  #
     for caution in _cautions(config.warmup, facts):
         warnings.warn(caution, stacklevel=3)
     unit = float(math.prod(facts.image_shape)) if config.unit == "pixel" else 1.0
+    num_weights = facts.num_latents if kl_per_latent else 1
+    objective = Elbo(kl_per_latent=kl_per_latent, relative=True)
+    if config.weight_optimizer == "natural":
+        return Recipe(objective=objective, weighting=_natural(config, num_weights, unit))
     weighting = LearnedWeights(
-        {"reconstruction": 1, "kl": facts.num_latents if kl_per_latent else 1},
+        {"reconstruction": 1, "kl": num_weights},
         regulariser=config.regulariser,
         units={"reconstruction": unit},
         floors={"kl": config.kl_floor},
         warmup=config.warmup,
         start=config.start,
+        beta_initial=config.beta_initial or None,
     )
-    objective = Elbo(kl_per_latent=kl_per_latent, relative=True)
-    return Recipe(objective=objective, weighting=weighting, weighting_lr=config.weight_lr)
+    return Recipe(
+        objective=objective,
+        weighting=weighting,
+        weighting_lr=config.weight_lr,
+        weighting_betas=ADAM_BETAS[config.weight_optimizer],
+    )
+
+
+def _natural(config: Any, num_weights: int, unit: float) -> NaturalWeights:  # noqa: ANN401
+    if not config.beta_initial:
+        raise ValueError(
+            "`beta_initial` must be positive for `weight_optimizer` natural; got 0. Take 1; adam, "
+            "adam_short and rmsprop can start with both weights 1."
+        )
+    return NaturalWeights(
+        num_weights=num_weights,
+        regulariser=config.regulariser,
+        unit=unit,
+        floor=config.kl_floor,
+        rate=config.weight_lr,
+        warmup=config.warmup,
+        start=config.start,
+        beta_initial=max(config.beta_initial, 1e-9),
+        wait=config.wait,
+        window=config.window,
+    )
 
 
 def _cautions(warmup: int, facts: Facts) -> Iterator[str]:

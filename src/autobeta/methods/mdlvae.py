@@ -13,7 +13,7 @@ from typing import Literal
 
 from autobeta.methods._base import Facts, Recipe
 from autobeta.methods.lvae import make_recipe
-from autobeta.rules import LearningRate, Settings, StepsOrNone, Weight
+from autobeta.rules import LearningRate, Settings, StepsOrNone, Weight, Window
 
 SOURCE = (
     "Mogultay Ozcan, On Disentangled Representation Learning, PhD thesis, METU, 2024, "
@@ -33,18 +33,26 @@ PRESETS: dict[str, dict[str, object]] = {}
 class Config(Settings):
     """Settings of mdL-VAE."""
 
+    weight_optimizer: Literal["natural", "adam", "adam_short", "rmsprop"] = "natural"
+    """What moves the variances, as for L-VAE."""
+    weight_lr: LearningRate = 1e-3
+    """Rate of the variances, or learning rate of their logarithms."""
+    beta_initial: Weight = 1.0
+    """beta of each latent in the warm-up, and where "ones" starts; 0 for all weights 1."""
+    wait: Literal["records", "never"] = "records"
+    """When a beta may rise, as for L-VAE."""
+    window: Window = 100
+    """Steps in the reconstruction's average for it."""
     regulariser: Literal["log", "log1p"] = "log"
     """r(s): 0.5 log s, or log(1 + s)."""
     unit: Literal["nats", "pixel"] = "nats"
     """Unit of the reconstruction inside its weighted term: nats per image, or per pixel."""
     start: Literal["ones", "fixed_point"] = "ones"
-    """Weights after the warm-up: all 1, or where its mean terms put them."""
+    """Weights after the warm-up: those of `beta_initial`, or where its mean terms put them."""
     warmup: StepsOrNone = 0
-    """Steps with all weights 1 before they are learned; 0 for none."""
+    """Steps with beta at `beta_initial` before the weights are learned; 0 for none."""
     kl_floor: Weight = 0.5
     """Lower bound of each latent's variance, nats; without it dead latents stay dead."""
-    weight_lr: LearningRate = 5e-4
-    """Adam's learning rate of the log-variances."""
 
 
 def build(config: Config, facts: Facts) -> Recipe:

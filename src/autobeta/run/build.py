@@ -91,6 +91,11 @@ def build(config: RunConfig, objects: Objects, ranks: Ranks = ALONE) -> BuiltRun
         _warn_coupled(model, recipe, train.batch_size // ranks.size)
     if not 0 <= (rate := recipe.weighting_lr or 0.0) <= 1:
         raise ValueError(f"`weighting_lr` must be in [0, 1]; got {rate}. 5e-4 is usual.")
+    if not all(0 <= beta < 1 for beta in recipe.weighting_betas or ()):
+        raise ValueError(
+            f"`weighting_betas` must be in [0, 1); got {recipe.weighting_betas}. 0.9 and 0.999 "
+            "are usual."
+        )
     state = make_state(
         model,
         recipe.objective,
@@ -99,6 +104,7 @@ def build(config: RunConfig, objects: Objects, ranks: Ranks = ALONE) -> BuiltRun
         train,
         device=device,
         weighting_lr=recipe.weighting_lr,
+        weighting_betas=recipe.weighting_betas,
         ranks=ranks,
     )
     _try(state, dataset, config)

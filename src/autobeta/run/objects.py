@@ -41,7 +41,12 @@ def known_by(objects: Objects, model: VAE, recipe: Recipe) -> dict[str, dict[str
     made: dict[str, list[object]] = {
         "network": [_content(part, values=False) for part in (model.encoder, model.decoder)],
         "likelihood": [_content(model.likelihood)],
-        "recipe": [_content(part) for part in vars(recipe).values()],
+        # a field that an earlier version had not, where it is left out, keeps the fingerprint
+        "recipe": [
+            _content(part)
+            for name, part in vars(recipe).items()
+            if name != "weighting_betas" or part is not None
+        ],
     }
     found = {}
     for name, content in made.items():

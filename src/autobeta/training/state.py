@@ -1,6 +1,7 @@
 """TrainState: everything that a step of training reads and writes."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,8 @@ from autobeta.settings import TrainConfig
 from autobeta.training.ranks import ALONE, Ranks
 from autobeta.training.seeding import random_states, restore_random_states
 from autobeta.weighting import AbstractWeighting
+
+ADAM_BETAS = (0.9, 0.999)
 
 
 @dataclass
@@ -126,12 +129,14 @@ def make_state(
     *,
     device: torch.device | str = "cpu",
     weighting_lr: float | None = None,
+    weighting_betas: tuple[float, float] | None = None,
     ranks: Ranks = ALONE,
 ) -> TrainState:
     """Move the modules to the device and give them an optimiser.
 
     The objective's own parameters, but an adversary's, are trained like the network's. The
-    weighting's have a group of their own, with `weighting_lr` where it is not None.
+    weighting's have a group of their own, with `weighting_lr` and `weighting_betas` where these
+    are not None.
 
     Source:
         Adam with betas (0.9, 0.999), as every method here publishes.
@@ -146,11 +151,12 @@ def make_state(
     else:
         groups.append((objective, config.lr))
     seen: set[nn.Parameter] = set()  # an objective may hold the network's likelihood
-    listed = []
+    listed: list[dict[str, Any]] = []
     for part, lr in groups:
         own = [p for p in part.parameters() if p not in seen]
         seen.update(own)
-        listed += [{"params": own, "lr": lr}] if own else []
+        betas = weighting_betas if part is weighting else None
+        listed += [{"params": own, "lr": lr, "betas": betas or ADAM_BETAS}] if own else []
     optimizer = torch.optim.Adam(listed, lr=config.lr, fused=True)
     kl_sum = torch.zeros((), device=device)
     return TrainState(

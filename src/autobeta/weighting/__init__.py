@@ -12,6 +12,7 @@ from autobeta.weighting.controlled import ControlledKL
 from autobeta.weighting.controllers import IncrementalPI, LogPI, PositionalPI
 from autobeta.weighting.lagrangian import ReconstructionConstraint, RelativeConstraint
 from autobeta.weighting.learned import LearnedWeights, fixed_point
+from autobeta.weighting.natural import NaturalWeights
 from autobeta.weighting.scheduled import ScheduledWeights
 from autobeta.weighting.selftuning import SelfTuningPI
 
@@ -24,6 +25,7 @@ __all__ = [
     "IncrementalPI",
     "LearnedWeights",
     "LogPI",
+    "NaturalWeights",
     "PositionalPI",
     "ReconstructionConstraint",
     "RelativeConstraint",

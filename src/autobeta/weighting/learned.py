@@ -13,7 +13,8 @@ from autobeta.types import Scalar, Terms
 from autobeta.weighting._base import AbstractWeighting, check_terms, weighted_sum
 
 Regulariser = Literal["log", "log1p"]
-_LOWEST = math.log(1e-6)  # of a learned log-variance, so that no weight can overflow
+LOWEST = 1e-6
+"""Least variance, so that no weight can overflow."""
 
 
 @checked
@@ -35,6 +36,16 @@ def fixed_point(loss: Tensor, regulariser: Regulariser) -> Tensor:
     return (loss + torch.sqrt(loss.square() + 8 * loss)) / 4
 
 
+def check_sizes(terms: Terms, sizes: Mapping[str, int]) -> None:
+    """Refuse a term that has another number of values than it has weights."""
+    for name, size in sizes.items():
+        if terms[name].numel() != size:
+            raise ValueError(
+                f"`terms[{name!r}]` must have {size} values, one for each weight; got shape "
+                f"{tuple(terms[name].shape)}. Give `sizes` as the objective counts."
+            )
+
+
 class LearnedWeights(AbstractWeighting):
     """Each term weighed by a learned variance s, with a regulariser against s -> infinity.
 
@@ -52,7 +63,8 @@ class LearnedWeights(AbstractWeighting):
     `units` are in nats per image: 1 for nats (the default), the number of pixels for nats per
     pixel; `floors`, 0 by default, are in these units. During `warmup` steps every term counts once
     and no weight is learned; then weights `start` at "ones" (eta = 0), or at their "fixed_point"
-    for the mean terms of the warm-up's second half.
+    for the mean terms of the warm-up's second half. With a `beta_initial` the KL counts that much
+    in the warm-up, and "ones" starts the reconstruction's eta where beta has that value.
 
     Source:
         Mogultay Ozcan et al., L-VAE, 2025, https://arxiv.org/abs/2507.02619: two learned weights
@@ -61,8 +73,8 @@ class LearnedWeights(AbstractWeighting):
 
     Deviations:
         The paper's exact form is not known to us; forms, units, floors, warm-up and start are
-        options. Their defaults in `methods/lvae.py` were chosen by the experiment in
-        `reproductions/foundation/`.
+        options. Their defaults in `methods/lvae.py` were chosen by the experiments in
+        `reproductions/foundation/` and `reproductions/lvae/`.
 
     Example:
         >>> weighting = LearnedWeights({"reconstruction": 1, "kl": 1})
@@ -81,28 +93,27 @@ class LearnedWeights(AbstractWeighting):
         floors: Mapping[str, float] | None = None,
         warmup: int = 0,
         start: Literal["ones", "fixed_point"] = "ones",
+        beta_initial: float | None = None,
     ) -> None:
         super().__init__()
         self.regulariser, self.warmup, self.start = regulariser, warmup, start
         self.units, self.floors = dict(units or {}), dict(floors or {})
+        self.beta_initial = beta_initial
         _check(self, sizes)
         parameters = {name: nn.Parameter(torch.zeros(size)) for name, size in sizes.items()}
         self.log_variance = nn.ParameterDict(parameters)
         for name, size in sizes.items():
             self.register_buffer(f"mean_{name}", torch.zeros(size))
+        if beta_initial is not None:
+            self._start_at(beta_initial)
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step; before `warmup` the plain sum of the terms."""
         check_terms(terms, *self.log_variance)
-        for name, eta in self.log_variance.items():
-            if terms[name].numel() != eta.numel():
-                raise ValueError(
-                    f"`terms[{name!r}]` must have {eta.numel()} values, one for each weight; got "
-                    f"shape {tuple(terms[name].shape)}. Give `sizes` as the objective counts."
-                )
+        check_sizes(terms, {name: eta.numel() for name, eta in self.log_variance.items()})
         if step < self.warmup:
             self._measure(terms, step)
-            return weighted_sum(terms, {})
+            return weighted_sum(terms, {"kl": self.beta_initial} if self.beta_initial else {})
         if self.training and step == self.warmup and self.start == "fixed_point":
             self._start_at_fixed_point()
         total = torch.zeros((), device=next(iter(terms.values())).device)
@@ -119,7 +130,7 @@ class LearnedWeights(AbstractWeighting):
 
     def variance(self, name: str) -> Float[Tensor, " size"]:
         """The learned variance s of a term, in its units."""
-        eta = self.log_variance[name].clamp(min=_LOWEST)
+        eta = self.log_variance[name].clamp(min=math.log(LOWEST))
         return self.floors.get(name, 0.0) + eta.exp()
 
     @torch.no_grad()
@@ -130,6 +141,11 @@ class LearnedWeights(AbstractWeighting):
         for name in self.log_variance:
             mean, cost = self.get_buffer(f"mean_{name}"), terms[name].detach().reshape(-1)
             self._write({f"mean_{name}": mean + (cost - mean) / (step - first + 1)})
+
+    @torch.no_grad()
+    def _start_at(self, beta: float) -> None:
+        ratio = beta * self.variance("kl") / self.units.get("reconstruction", 1.0)
+        self.log_variance["reconstruction"].fill_(ratio[0].log().clamp(min=math.log(LOWEST)))
 
     @torch.no_grad()
     def _start_at_fixed_point(self) -> None:
@@ -144,6 +160,15 @@ def _check(weighting: LearnedWeights, sizes: Mapping[str, int]) -> None:
         raise ValueError(
             f"`warmup` must be at least 2 steps for `start` fixed_point, which is measured in it; "
             f"got {weighting.warmup}. Take `start` ones, or a warm-up."
+        )
+    if weighting.beta_initial is not None and not {"reconstruction", "kl"} <= sizes.keys():
+        raise ValueError(
+            f"`beta_initial` needs weights of reconstruction and kl; got {', '.join(sizes)}. "
+            "Leave it out."
+        )
+    if weighting.beta_initial is not None and weighting.beta_initial not in Range(0, above=True):
+        raise ValueError(
+            f"`beta_initial` must be {Range(0, above=True)}; got {weighting.beta_initial}."
         )
     rules = {"units": Range(0, above=True), "floors": Range(0)}
     for option, rule in rules.items():
