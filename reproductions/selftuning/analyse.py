@@ -1,0 +1,89 @@
+"""The criterion of README.md for every run that is finished: results.csv and results.md.
+
+python reproductions/selftuning/analyse.py STUDY [STUDY ...]
+"""
+
+import argparse
+import csv
+import math
+from pathlib import Path
+
+import numpy as np
+
+from autobeta.control import Loop, gain_margin, tracking
+from autobeta.run import folder as files
+
+HERE = Path(__file__).parent
+SETTINGS = ("method", "data", "architecture", "batch_size", "lr", "steps")
+NUMBERS = ("near", "overshoot", "end", "margin", "beta_over_floor", "gain", "lag", "noise")
+DEAD = 3  # steps, as control.report has it
+
+
+def found(folder):
+    """Settings and numbers of a finished run; None if it is not."""
+    config, log = files.read_config(folder), files.read_log(folder)
+    if not log or log[-1]["step"] < config["train"]["steps"]:
+        return None
+    low = config["method_config"]["beta_min"]
+    late = [row for row in log if row["step"] > 0.9 * log[-1]["step"]]
+    state = {
+        name: float(np.median([row["state"][f"weighting.controller.{name}"] for row in late]))
+        for name in ("plant_gain", "plant_lag", "proportional", "integral", "noise")
+    }
+    track = tracking(log, beta_min=low)
+    window = config["method_config"].get("window", 1)
+    loop = Loop(
+        gain=state["plant_gain"],
+        lag=state["plant_lag"] - DEAD,
+        kp=state["proportional"],
+        ki=state["integral"],
+        window=window,
+        dead=DEAD,
+    )
+    own = config["train"] | config["model"] | {"method": config["method"]}
+    name = config["data"]["name"] or config["data"]["path"]
+    run = {"data": Path(name).name.lower()} | {key: own[key] for key in SETTINGS if key in own}
+    run |= {"near": track.near, "overshoot": track.overshoot}
+    run["end"] = float(np.mean([row["kl_average"] - row["target"] for row in late]))
+    run["margin"] = min(gain_margin(loop), 99.0)
+    run["beta_over_floor"] = log[-1]["beta"] / low
+    run |= {"gain": state["plant_gain"], "lag": state["plant_lag"], "noise": state["noise"]}
+    passed = {
+        "near": run["near"] >= 0.9,
+        "overshoot": run["overshoot"] < 0.1,
+        "end": abs(run["end"]) < 0.25,
+        "margin": run["margin"] >= 3,
+        "floor": run["beta_over_floor"] > 1.5,
+    }
+    failed = " ".join(name for name, holds in passed.items() if not holds)
+    first = next((row["step"] for row in log if row["kl_average"] >= 1), math.inf)
+    return run | {"first_nat": first, "fails": failed}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("studies", nargs="+", type=Path)
+    parser.add_argument("--out", type=Path, default=HERE)
+    options = parser.parse_args()
+    folders = [path for study in options.studies for path in sorted(study.glob("runs/*"))]
+    runs = [run for folder in folders if (folder / files.LOG).exists() and (run := found(folder))]
+    runs.sort(key=lambda run: [str(run[key]).rjust(9) for key in SETTINGS])
+    columns = [*SETTINGS, *NUMBERS, "first_nat", "fails"]
+    with (options.out / "results.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        writer.writerows({key: shown(run[key]) for key in columns} for run in runs)
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join(shown(run[key]) for key in columns) + " |" for run in runs]
+    good = sum(not run["fails"] for run in runs)
+    lines = [f"{good} of {len(runs)} runs meet the criterion.", "", *lines]
+    (options.out / "results.md").write_text("\n".join(lines) + "\n")
+    print(lines[0])
+
+
+def shown(value):
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    main()
