@@ -85,7 +85,7 @@ def test_a_kl_that_does_not_answer_leaves_the_prior_in_force():
     for _ in range(100):
         small.step(0.2, 0.5)  # too little KL to identify from
     assert small.plant_gain.item() == pytest.approx(math.sqrt(0.5))
-    assert small.plant_gain_error.item() == pytest.approx(0.25 * math.sqrt(0.5))
+    assert small.plant_gain_error.item() == pytest.approx(0.3 * math.sqrt(0.5))
 
 
 def test_the_dither_fades_when_the_plant_is_known():

@@ -11,14 +11,15 @@ from autobeta.weighting._controller import AbstractController, Gains
 
 LAGS = (4.0, 8.0, 16.0)  # steps, of the plants that are compared
 _LIKELY_LAG = 8.0  # steps, of the prior: about the memory of Adam's gradient
-_DOUBT = 0.25  # standard deviation of the prior of the gain's coefficient, whose mean is 1
+_DOUBT = 0.3  # standard deviation of the prior of the gain's coefficient, whose mean is 1
 _LEAST = 0.5  # the least coefficient that is believed
 _DRIFT = 24.0  # steps, of the two high-pass filters that take the network's learning out
 _MEMORY = 1000.0  # steps, of the identification
-_CORRELATED = 4.0  # so many batches count as one, since their KLs' deviations are alike
+_CORRELATED = 2.0  # so many batches count as one, since their KLs' deviations are alike
 _MEASURABLE = 1.0  # nats of KL, from which the plant is identified
 _SMALL = 0.5  # nats of KL, below which the gain is taken not to fall
 _NOISE = 0.1  # e-folds, the most that the noise of the batches may move log beta
+_TREND = 5.0  # time constants of the loop, in which the trend of log beta is learned
 _FALL = 0.01  # e-folds, the most that the integral lowers log beta in a step
 _SIGNS = "+++++---++-+++-+-+----+--+-++--"  # a maximum-length sequence of 31
 _CLOCK = 8  # steps of each
@@ -28,10 +29,13 @@ class SelfTuningPI(AbstractController):
     """PI control of log beta with gains that follow from the plant, identified as it runs.
 
         m_t    = mean of the last `window` KLs
-        u_t    = u_(t-1) - (C_t - C_(t-1)) / b + kp (m_t - m_(t-1)) - ki (C_t - m_t)
+        u_t    = u_(t-1) - (C_t - C_(t-1)) / b + kp (m_t - m_(t-1)) - ki (C_t - m_t) + v_t
+        v_t    = v_(t-1) - ki (C_t - m_t) / (5 T)
         beta_t = exp(u_t + dither_t), u bounded by log beta_min and log beta_max
 
-    with C the set point; the integral lowers u by at most 0.01 in a step.
+    with C the set point. v is the trend of u, so that KL does not stay behind a set point that
+    rises steadily or a network that learns steadily. The integral lowers u by at most 0.01 in a
+    step; where it would by more, and where u is at a bound, no trend is learned.
 
     The plant is KL = drift - a sqrt(m) F(log beta) + noise: b = a sqrt(m) nats for each e-fold of
     beta, through a first-order lag F. The square root is what a linear VAE has whose latents'
@@ -40,7 +44,7 @@ class SelfTuningPI(AbstractController):
     beta, high-pass filtered so that the network's learning falls out, are regressed on the answer
     to the dither, which nothing else is correlated with, over some 1,000 steps in which KL was at
     least 1 nat; once for each of a bank of lags, averaged by their evidence with a prior (a is 1
-    with a standard deviation of 0.25, the lag 8 steps within a factor of 2), so that a poor
+    with a standard deviation of 0.3, the lag 8 steps within a factor of 2), so that a poor
     identification leaves the prior in force. The gains follow by lambda tuning,
 
         T  = 1.5 (lag + (window + 1) / 2),  or so long that noise moves log beta by less than 0.1
@@ -51,7 +55,7 @@ class SelfTuningPI(AbstractController):
 
     Logged are `plant_gain` and `plant_gain_error` (b, nats for each e-fold of beta), `plant_lag`
     and `plant_lag_error` (steps), `noise` (standard deviation of a batch's KL, nats),
-    `proportional` and `integral` (the gains in force, per nat; the second per step).
+    `proportional` and `integral` (the gains in force, per nat; the second per step), `trend` (v).
 
     Source:
         Ours; measurements in `docs/dynamicvae.md`. Half a nat for each e-fold is the reverse
@@ -66,6 +70,7 @@ class SelfTuningPI(AbstractController):
     log_beta: Tensor
     recent: Tensor
     num_seen: Tensor
+    trend: Tensor
     last_mean: Tensor
     last_kl: Tensor
     answers: Tensor
@@ -101,7 +106,15 @@ class SelfTuningPI(AbstractController):
         self.register_buffer("log_beta", torch.tensor(math.log(beta_initial)))
         self.register_buffer("recent", torch.zeros(window))
         self.register_buffer("num_seen", torch.zeros((), dtype=torch.int64))
-        for name in ("last_mean", "last_kl", "noise", "spread", "proportional", "integral"):
+        for name in (
+            "trend",
+            "last_mean",
+            "last_kl",
+            "noise",
+            "spread",
+            "proportional",
+            "integral",
+        ):
             self.register_buffer(name, torch.zeros(()))
         start = torch.tensor([[math.log(beta_initial)], [0.0]])
         self.register_buffer("answers", start.repeat(1, len(LAGS)))
@@ -126,13 +139,19 @@ class SelfTuningPI(AbstractController):
         rise = (target - self.target).masked_fill(first, 0.0) / plant["plant_gain"]
         change = gains["proportional"] * (mean - self.last_mean).masked_fill(first, 0.0)
         integral = (gains["integral"] * (mean - target)).clamp(min=-_FALL)
+        # of an error that the limit cuts, no trend is learned
+        slow = integral.clamp(max=_FALL).masked_fill(integral <= -_FALL, 0.0)
+        trend = self.trend + slow * gains["integral"] * plant["plant_gain"] / _TREND
         low, high = math.log(self.beta_min), math.log(self.beta_max)
-        log_beta = (self.log_beta - rise + change + integral).clamp(low, high)
+        moved = self.log_beta - rise + change + integral + trend
+        log_beta = moved.clamp(low, high)
+        trend = trend.masked_fill(moved != log_beta, 0.0)
         doubt = plant["plant_gain_error"] / plant["plant_gain"]
         sign = self.signs[self.num_seen // _CLOCK % len(_SIGNS)]
         dither = self.dither * sign * (5 * doubt - 0.75).clamp(0, 1)
         beta = (log_beta + dither).clamp(low, high).exp()
-        new = {"log_beta": log_beta, "beta": beta, "recent": recent, "last_mean": mean}
+        new = {"log_beta": log_beta, "beta": beta, "trend": trend}
+        new |= {"recent": recent, "last_mean": mean}
         return {**new, **plant, **gains, "last_kl": kl, "num_seen": self.num_seen + 1}
 
     def _identify(self, kl: Scalar, mean: Scalar, first: Tensor) -> dict[str, Tensor]:
