@@ -57,7 +57,10 @@ def found(folder):
     }
     failed = " ".join(name for name, holds in passed.items() if not holds)
     first = next((row["step"] for row in log if row["kl_average"] >= 1), math.inf)
-    return run | {"first_nat": first, "fails": failed}
+    fourth = next(
+        (r["step"] for r in log if sum(k >= 1 for k in r["kl_per_latent"]) > 3), math.inf
+    )
+    return run | {"first_nat": first, "fourth_latent": fourth, "fails": failed}
 
 
 def main():
@@ -68,7 +71,7 @@ def main():
     folders = [path for study in options.studies for path in sorted(study.glob("runs/*"))]
     runs = [run for folder in folders if (folder / files.LOG).exists() and (run := found(folder))]
     runs.sort(key=lambda run: [str(run[key]).rjust(9) for key in SETTINGS])
-    columns = [*SETTINGS, *NUMBERS, "first_nat", "fails"]
+    columns = [*SETTINGS, *NUMBERS, "first_nat", "fourth_latent", "fails"]
     with (options.out / "results.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
