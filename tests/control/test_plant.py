@@ -85,20 +85,22 @@ def run_of(method, num_steps=6000, every=10, **settings):
 
 
 @pytest.mark.parametrize(
-    ("method", "advised"),
+    ("method", "controller", "advised"),
     [
-        ("dynamicvae", {"increment": 1.5, "beta_hold": 0.0}),
-        pytest.param("controlvae", {"increment": 1.5}, marks=pytest.mark.slow),
+        ("dynamicvae", "log", {"increment": 1.5, "beta_hold": 0.0}),
+        pytest.param("controlvae", "positional", {"increment": 1.5}, marks=pytest.mark.slow),
     ],
 )
-def test_default_run_gets_a_sentence_and_its_advice_works(method, advised):
-    log, gains = run_of(method, every=50)
+def test_run_with_gains_of_its_own_gets_a_sentence_and_its_advice_works(
+    method, controller, advised
+):
+    log, gains = run_of(method, every=50, controller=controller)
     said = analyse(log, **gains._asdict())
     assert "is held for 8 lines after each rise" in said
     assert f"--method.increment {advised['increment']} --log-every 10" in said
     assert ("--method.beta-hold 0" in said) or method != "dynamicvae"
     assert tracking(log).near >= 0  # which needs no plant
-    log, gains = run_of(method, every=10, **advised)
+    log, gains = run_of(method, every=10, controller=controller, **advised)
     found = analyse(log, **gains._asdict())
     assert not isinstance(found, str)
     assert found.plant.num_rises >= 3
@@ -115,3 +117,27 @@ def test_a_network_that_answers_the_wrong_way_is_refused():
     turned = [{**row, "beta": 1 / row["beta"]} for row in log]
     with pytest.raises(ValueError, match="must show KL fall as beta grows; got a gain of -"):
         identify(turned)
+
+
+def test_what_a_controller_found_is_read_from_the_last_quarter_of_its_log():
+    def row(step, gain):
+        names = {"plant_gain": gain, "plant_gain_error": 0.5, "plant_lag": 8.0}
+        names |= {"plant_lag_error": 2.0, "proportional": 0.1, "integral": 0.0125}
+        state = {f"weighting.controller.{name}": value for name, value in names.items()}
+        return {"step": step, "beta": 1.0, "state": state}
+
+    log = [row(step, 1.0 if step < 75 else 5.0) for step in range(100)]
+    found = analyse(log, kp=0.0, ki=0.0, window=5, logarithmic=True)
+    assert found.plant[:4] == (5.0, 8.0, 0.5, 2.0)
+    assert (found.plant.explained, found.plant.num_rises) == (None, 0)
+    assert 3 < found.margin < 5  # lambda tuning for b = 5, with three of the eight steps dead
+    bare = [{"step": step, "beta": 1.0} for step in range(100)]
+    with_none = analyse(bare, kp=0.0, ki=0.0, window=5, logarithmic=True)
+    assert "has no integral gain" in with_none
+
+
+def test_errors_of_gain_and_lag_cover_what_was_simulated():
+    found = [identify(simulated(3.0, 15.0, seed=seed)) for seed in range(3)]
+    assert all(abs(plant.gain - 3.0) < 4 * plant.gain_error for plant in found)
+    assert all(0 < plant.gain_error < 1 for plant in found)
+    assert all(plant.lag_error < 15 for plant in found)

@@ -52,11 +52,11 @@ def test_a_step_goes_towards_the_fixed_point_and_not_past_it(regulariser, cost, 
 
 
 def test_the_balance_is_that_of_the_fixed_points_in_any_unit():
-    for regulariser, unit in (("log", 1.0), ("log", 4096.0), ("log1p", 1.0), ("log1p", 4096.0)):
+    for regulariser, unit in (("log", 4096.0), ("log1p", 1.0)):
         weighting = NaturalWeights(
             regulariser=regulariser, unit=unit, rate=0.1, wait="never", floor=1.0
         )
-        beta = followed(weighting, (36.6, 27.0, 3000))[-1].item()
+        beta = followed(weighting, (36.6, 27.0, 1000))[-1].item()
         costs = torch.tensor([36.6 / unit, 27.0])
         reconstruction, kl = fixed_point(costs, regulariser)
         assert beta == pytest.approx((unit * reconstruction / kl).item(), rel=1e-2)
