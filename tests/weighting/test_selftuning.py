@@ -135,3 +135,26 @@ def test_a_rising_set_point_is_followed_as_closely_as_the_criterion_asks():
     assert (np.abs(means) < 0.5).mean() > 0.9
     assert max(kls) < 22.0
     assert abs(errors[-500:].mean()) < 0.25
+
+
+def test_a_trend_that_was_learned_wrongly_never_outweighs_the_error():
+    """KL stays above its set point whatever beta is, then far below it: beta has to come down."""
+    controller = SelfTuningPI(beta_initial=1.0)
+    for _ in range(80):
+        controller.step(1.5, 0.8)
+    assert controller.trend > 0
+    high = controller.beta.item()
+    for _ in range(1500):
+        controller.step(1.5, 8.0)
+    assert controller.beta.item() < 0.01 * high
+    assert controller.trend <= 0
+
+
+def test_no_trend_is_left_of_a_long_time_at_a_bound():
+    controller = SelfTuningPI(beta_initial=1.0, beta_min=0.5, dither=0.0)
+    for _ in range(1000):
+        controller.step(5.0, 12.0)
+    assert controller.beta.item() == pytest.approx(0.5)
+    assert controller.trend == 0
+    after = [controller.step(20.0, 12.0).item() for _ in range(5)]
+    assert after[-1] > 0.5  # it leaves the bound at once

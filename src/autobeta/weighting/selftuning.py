@@ -35,7 +35,8 @@ class SelfTuningPI(AbstractController):
 
     with C the set point. v is the trend of u, so that KL does not stay behind a set point that
     rises steadily or a network that learns steadily. The integral lowers u by at most 0.01 in a
-    step; where it would by more, and where u is at a bound, no trend is learned.
+    step, and v by half of that; while it would by more, v falls no further, and where u is at a
+    bound, v is 0.
 
     The plant is KL = drift - a sqrt(m) F(log beta) + noise: b = a sqrt(m) nats for each e-fold of
     beta, through a first-order lag F. The square root is what a linear VAE has whose latents'
@@ -139,9 +140,11 @@ class SelfTuningPI(AbstractController):
         rise = (target - self.target).masked_fill(first, 0.0) / plant["plant_gain"]
         change = gains["proportional"] * (mean - self.last_mean).masked_fill(first, 0.0)
         integral = (gains["integral"] * (mean - target)).clamp(min=-_FALL)
-        # of an error that the limit cuts, no trend is learned
-        slow = integral.clamp(max=_FALL).masked_fill(integral <= -_FALL, 0.0)
+        # of an error that the limit cuts, no further fall is learned
+        waits = (integral <= -_FALL) & (self.trend <= 0)
+        slow = integral.clamp(max=_FALL).masked_fill(waits, 0.0)
         trend = self.trend + slow * gains["integral"] * plant["plant_gain"] / _TREND
+        trend = trend.clamp(-_FALL / 2, _FALL / 2)  # so that the integral can always turn it
         low, high = math.log(self.beta_min), math.log(self.beta_max)
         moved = self.log_beta - rise + change + integral + trend
         log_beta = moved.clamp(low, high)
