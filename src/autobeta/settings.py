@@ -231,7 +231,7 @@ def upgraded(stored: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a file h
             "lvae": adam,
             "mdlvae": adam,
             "dynamicvae": {"controller": "log"},
-            "controlvae": {"controller": "positional"},
+            "controlvae": {"controller": "positional", "rising": 0.9},
         }
         new["method_config"] = {**former.get(new["method"], {}), **new["method_config"]}
     return new

@@ -95,3 +95,16 @@ def test_a_capacity_has_no_bounds():
     found = tracking(log(20 + NOISE, 20.0, beta))
     assert found.at_bound == 0
     assert advice(found, beta_min=-np.inf) == []
+
+
+def test_a_set_point_that_rises_between_two_lines_is_no_lag():
+    """KL is on its set point at every step, and the log has means over 50."""
+    lines = [
+        {"step": step, "kl_average": 0.02 * (step - 24.5), "target": 0.02 * step, "beta": 1.0}
+        for step in range(50, 1001, 50)
+    ]
+    found = tracking(lines)
+    assert found.near == 1.0
+    assert found.error < 0.02
+    late = [{**line, "kl_average": line["kl_average"] - 1} for line in lines]
+    assert tracking(late).error == pytest.approx(1.0, abs=0.02)

@@ -21,8 +21,8 @@ _SWINGS = -0.4  # autocorrelation at half a period from which a run is said to s
 class Tracking(NamedTuple):
     """KL against its set point, after the first tenth of a run.
 
-    Each value is of the log's means over the steps between two lines, so that swings shorter than
-    that are not seen; log more often to see them.
+    Each value is of the log's means over the steps between two lines, of KL and set point alike, so
+    that swings shorter than that are not seen; log more often to see them.
     """
 
     near: float
@@ -70,7 +70,7 @@ def tracking(
         return None
     names = ("step", "kl_average", "target", "beta")
     step, kl, target, beta = (np.array([row[name] for row in rows], float) for name in names)
-    error = kl - target
+    error = kl - _means(log, target)
     at_max = beta >= 0.999 * beta_max
     ripple = error - _moving_average(error)
     period = _period(ripple)
@@ -125,6 +125,16 @@ def advice(found: Tracking, *, beta_min: float = -np.inf, beta_max: float = np.i
             "higher, or raise the integral gain."
         )
     return said
+
+
+def _means(log: Sequence[Mapping[str, Any]], target: Lines) -> Lines:
+    """The set point's means over the steps between two lines, which KL's means are held against.
+
+    A line has the set point of its last step; in between it is taken to rise steadily.
+    """
+    earlier = [row.get("target") for row in log[: -len(target)][-1:]]
+    first = target[0] if not earlier or earlier[0] is None else earlier[0]
+    return (np.concatenate([[first], target[:-1]]) + target) / 2
 
 
 def _moving_average(values: Lines) -> Lines:

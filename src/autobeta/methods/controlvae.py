@@ -5,7 +5,7 @@
 
 (`PositionalPI` in `weighting/controllers.py`). The published set point C starts at 0.5 nats and
 rises by 0.15 every 5,000 steps up to 16 or 18;
-`schedule="fitted"` keeps the number of rises and spreads them over 90 % of the run.
+`schedule="fitted"` keeps the number of rises and spreads them over 30 % of the run.
 
 Deviations:
     By default the controller is `SelfTuningPI`, as DynamicVAE's here: the published gains, for
@@ -13,7 +13,8 @@ Deviations:
     at its lower bound, 1, as published. `controller="positional"` is the published controller.
     Anti-windup is conditional by default: the authors' guard freezes the integral for ever once
     the unclipped weight falls below its floor (see `weighting/controllers.py`).
-    The fitted schedule is ours.
+    The fitted schedule is ours. It rises early, since beta stays at 1 or above: along a slow one
+    dSprites runs came to beta 1 with 11 of 18 nats, in the plateau of three active latents.
 """
 
 from dataclasses import dataclass
@@ -65,7 +66,7 @@ class Config(Settings):
     """Last set point of the KL, nats; the authors report 16 and 18 for dSprites."""
     schedule: Literal["fitted", "paper", "constant"] = "fitted"
     """How the set point rises: fitted to the run's length, as published, or not at all."""
-    rising: Share = 0.9
+    rising: Share = 0.3
     """Fraction of the run after which the fitted schedule reaches `target`."""
     increment: Rise = 0.15
     """Rise of the published schedule, nats; the fitted one has as many rises."""
