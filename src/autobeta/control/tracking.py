@@ -21,8 +21,8 @@ _SWINGS = -0.4  # autocorrelation at half a period from which a run is said to s
 class Tracking(NamedTuple):
     """KL against its set point, after the first tenth of a run.
 
-    Each value is of the log's means over the steps between two lines, of KL and set point alike, so
-    that swings shorter than that are not seen; log more often to see them.
+    Each value is of means over the steps between two lines of the log, of KL and set point alike,
+    so that swings shorter than that are not seen; log more often to see them.
     """
 
     near: float
