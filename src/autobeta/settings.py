@@ -225,13 +225,15 @@ def upgraded(stored: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a file h
             "factorvae": {"discriminator_layers": 5},
         }
         new["method_config"] = {**former.get(new["method"], {}), **new["method_config"]}
-    if found < 4:  # Adam moved the weights of L-VAE, from ones; controllers had gains to set
+    if found < 4:  # Adam moved L-VAE's weights, gains and pulls were set
         adam = {"weight_optimizer": "adam", "beta_initial": 0.0, "start": "ones", "warmup": 0}
         former = {
             "lvae": adam,
             "mdlvae": adam,
             "dynamicvae": {"controller": "log"},
             "controlvae": {"controller": "positional", "rising": 0.9},
+            "annealedvae": {"gamma": 1000.0, "rising": 0.33},
+            "geco": {"target": 60.0, "rate": 1e-4, "decay": 0.99, "max_change": 0.001},
         }
         new["method_config"] = {**former.get(new["method"], {}), **new["method_config"]}
     return new

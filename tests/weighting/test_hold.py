@@ -48,6 +48,17 @@ def test_set_point_rests_while_kl_is_below_four_fifths_of_it():
     assert eager.controller.target.item() == pytest.approx(5.9)
 
 
+def test_set_point_waits_for_a_network_that_has_settled():
+    schedule = schedules.linear(1.0, 11.0, steps=100)
+    weighting = ControlledKL(LogPI(), schedule, hold=1e-6, catch_up=0.2, settle=30)
+    targets = []
+    for step in range(60):
+        weighting(terms(12.0), step)  # enough for any set point
+        targets.append(weighting.controller.target.item())
+    assert set(targets[:30]) == {1.0}
+    assert targets[30] == pytest.approx(1.2)
+
+
 def test_after_a_hold_the_set_point_rises_at_its_limit_until_it_is_the_schedule_again():
     schedule = schedules.hybrid(1.0, 4.0, increment=1.0, period=30, ramp=5)
     weighting = ControlledKL(LogPI(beta_initial=1.0), schedule, hold=0.5, catch_up=0.05)

@@ -68,9 +68,9 @@ def test_gains_are_those_of_lambda_tuning():
 
 def test_noise_of_the_batches_bounds_the_gains():
     """Without the bound the noise would move log beta by noise / (b sqrt(2 T))."""
-    controller, _, betas = controlled(Network(1.0, 8.0, noise=8.0), 2000)
+    controller, _, betas = controlled(Network(1.0, 8.0, noise=3.0), 2000)
     gain, noise = controller.plant_gain.item(), controller.noise.item()
-    assert noise == pytest.approx(8.0, rel=0.15)
+    assert noise == pytest.approx(3.0, rel=0.15)
     assert controller.integral.item() == pytest.approx(2 * gain / (noise / 0.1) ** 2)
     assert np.log(betas[500:]).std() < 0.3
 
@@ -137,24 +137,58 @@ def test_a_rising_set_point_is_followed_as_closely_as_the_criterion_asks():
     assert abs(errors[-500:].mean()) < 0.25
 
 
-def test_a_trend_that_was_learned_wrongly_never_outweighs_the_error():
-    """KL stays above its set point whatever beta is, then far below it: beta has to come down."""
-    controller = SelfTuningPI(beta_initial=1.0)
-    for _ in range(80):
-        controller.step(1.5, 0.8)
-    assert controller.trend > 0
-    high = controller.beta.item()
-    for _ in range(1500):
-        controller.step(1.5, 8.0)
-    assert controller.beta.item() < 0.01 * high
-    assert controller.trend <= 0
-
-
-def test_no_trend_is_left_of_a_long_time_at_a_bound():
+def test_it_leaves_a_bound_at_once_after_a_long_time_there():
     controller = SelfTuningPI(beta_initial=1.0, beta_min=0.5, dither=0.0)
     for _ in range(1000):
         controller.step(5.0, 12.0)
     assert controller.beta.item() == pytest.approx(0.5)
-    assert controller.trend == 0
-    after = [controller.step(20.0, 12.0).item() for _ in range(5)]
-    assert after[-1] > 0.5  # it leaves the bound at once
+    for _ in range(30):
+        after = controller.step(20.0, 12.0).item()
+    assert after > 1.0
+
+
+@pytest.mark.parametrize("window", [1, 5])
+def test_noise_alone_raises_no_beta_and_leaves_no_bias(window):
+    """With gains that move with the KL they act on, beta went from 5 to 37,345 here."""
+    rng = np.random.default_rng(0)
+    blind = SelfTuningPI(
+        beta_initial=5.0, beta_min=1e-9, beta_max=1e9, window=window, dither=0.0
+    ).double()
+    for _ in range(400):
+        blind.step(4 + 1.2 * rng.standard_normal(), 18.0)
+    assert blind.beta.item() < 0.2
+    network = Network(1.0, 5.0, dead=3, noise=0.6)
+    network.level = 5.0
+    _, kls, _ = controlled(network, 2500, target=5.0, window=window)
+    assert kls[500:].mean() == pytest.approx(5.0, abs=0.15)
+
+
+@pytest.mark.parametrize("outlier", [100.0, 5000.0, 1e6])
+def test_one_odd_batch_is_over_in_a_hundred_steps(outlier):
+    network = Network(1.0, 5.0, dead=3)
+    controller, _, betas = controlled(network, 600)
+    before = np.log(betas[300:]).mean()
+    kls = []
+    for step in range(300):
+        kl = outlier if step == 0 else network.kl()
+        network.take(float(controller.step(kl, 12.0)))
+        kls.append(kl)
+    assert np.mean(kls[100:]) == pytest.approx(12.0, abs=0.4)
+    assert controller.log_beta.item() == pytest.approx(before, abs=0.4)
+
+
+def test_a_jump_of_the_set_point_is_passed_on_as_the_square_root_says():
+    controller = SelfTuningPI(beta_initial=100.0, dither=0.0).double()
+    for _ in range(50):
+        controller.step(5.0, 5.0)
+    before = controller.log_beta.item()
+    controller.step(5.0, 20.0)
+    passed = 2 * (math.sqrt(20) - math.sqrt(5))
+    assert before - controller.log_beta.item() == pytest.approx(passed + 0.01, rel=0.01)
+
+
+def test_a_number_that_no_float32_holds_counts_as_not_finite():
+    controller = SelfTuningPI()
+    beta = controller.step(5.0, 5.0)
+    assert controller.step(1e39, 5.0) == beta
+    assert controller.step(5.0, 1e300) == beta

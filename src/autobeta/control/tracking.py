@@ -112,7 +112,8 @@ def advice(found: Tracking, *, beta_min: float = -np.inf, beta_max: float = np.i
     if found.period is not None and found.swing > NEAR / 2:
         said.append(
             f"KL swings with a period of about {found.period:.0f} steps, {found.swing:.2f} nats "
-            "about its mean: the gains are too large for this network. Halve them."
+            "about its mean: the loop is too quick for this network. Halve the gains where they "
+            "are set, or take larger batches."
         )
     elif found.lack > found.excess:
         said.append(
@@ -122,7 +123,7 @@ def advice(found: Tracking, *, beta_min: float = -np.inf, beta_max: float = np.i
     elif found.excess > NEAR:
         said.append(
             f"KL runs ahead by up to {found.excess:.2f} nats: beta falls too late. Start beta "
-            "higher, or raise the integral gain."
+            "higher, or raise the integral gain where it is set."
         )
     return said
 

@@ -50,6 +50,7 @@ ADAPTS = "beta, controlled so that a mean KL follows a set point"
 
 _RISING_STEPS = 1000  # of the fitted schedule at least, which a network can learn in
 _RISING = 0.8  # of the run at most, for that
+_SETTLE = 100  # steps, or a tenth of the run, before the set point rises
 _CATCH_UP = 2.0  # slopes of the schedule, after a hold
 
 _PI = {"controller": "incremental", "schedule": "paper", "antiwindup": "authors", "lr": 1e-4}
@@ -109,7 +110,8 @@ def make_controller(config: Config) -> AbstractController:
     """The controller that the settings ask for."""
     bounds = {"beta_initial": config.beta_initial, "beta_min": config.beta_min}
     if config.controller == "selftuning":
-        return SelfTuningPI(window=config.window, **bounds)
+        highest = max(1000.0, 2 * config.beta_initial, 2 * config.beta_min)
+        return SelfTuningPI(window=config.window, beta_max=highest, **bounds)
     if config.controller == "log":
         return LogPI(kp=config.log_kp, ki=config.log_ki, window=config.window, **bounds)
     gains = {"kp": config.kp, "ki": config.ki}
@@ -125,5 +127,7 @@ def build(config: Config, facts: Facts) -> Recipe:
     slope = (config.target - config.target_start) / (config.rising * facts.num_steps)
     hold = config.beta_hold if config.schedule == "fitted" else 0.0
     catch_up = max(0.0, _CATCH_UP * slope)
-    weighting = ControlledKL(make_controller(config), target, hold=hold, catch_up=catch_up)
+    settle = min(_SETTLE, facts.num_steps // 10)
+    controller = make_controller(config)
+    weighting = ControlledKL(controller, target, hold=hold, catch_up=catch_up, settle=settle)
     return Recipe(objective=Elbo(), weighting=weighting)

@@ -79,7 +79,8 @@ class AbstractController(WideState):
 
     def _number(self, name: str, value: Any) -> Scalar:  # noqa: ANN401
         if isinstance(value, float | int):  # filled, not copied: the device need not wait
-            return torch.full_like(self.beta, value)
+            too_large = abs(value) > torch.finfo(self.beta.dtype).max
+            return torch.full_like(self.beta, math.inf if too_large else value)
         number = torch.as_tensor(value, dtype=self.beta.dtype, device=self.beta.device)
         if number.numel() != 1:
             raise ValueError(

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from autobeta.rules import NonNegative, checked
+from autobeta.rules import Index, NonNegative, checked
 from autobeta.types import Scalar, Terms
 from autobeta.weighting._base import AbstractWeighting, check_terms, weighted_sum
 from autobeta.weighting._controller import AbstractController
@@ -18,9 +18,10 @@ class ControlledKL(AbstractWeighting):
     """loss = reconstruction + beta * kl, with beta from a controller and a set-point schedule.
 
     The set point, in nats, is the schedule's, to the letter, but that it is held where the network
-    does not follow: at steps where beta is below `hold`, or KL below 0.8 of the set point. After
-    that it rises by at most `catch_up` nats per step, a slew-rate limit, until it has reached the
-    schedule again. A `hold` of 0 follows the schedule in any case.
+    does not follow: at steps where beta is below `hold`, or KL below 0.8 of the set point, and in
+    the first `settle` steps, since the KL of an untrained network is no answer. After that it
+    rises by at most `catch_up` nats per step, a slew-rate limit, until it has reached the schedule
+    again. A `hold` of 0 follows the schedule in any case.
 
     Example:
         >>> from autobeta.weighting import IncrementalPI, schedules
@@ -38,12 +39,13 @@ class ControlledKL(AbstractWeighting):
         *,
         hold: NonNegative = 0.0,
         catch_up: float = math.inf,
+        settle: Index = 0,
     ) -> None:
         super().__init__()
         if not catch_up >= 0:
             raise ValueError(f"`catch_up` must be at least 0; got {catch_up}.")
         self.controller, self._target = controller, target
-        self._hold, self._catch_up = hold, catch_up
+        self._hold, self._catch_up, self._settle = hold, catch_up, settle
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step, weighed with the beta that this step's KL gives."""
@@ -60,4 +62,4 @@ class ControlledKL(AbstractWeighting):
         behind = held < value_at(self._target, step - 1)
         limited = torch.where(behind, held + self._catch_up, math.inf).clamp(max=scheduled)
         follows = (kl >= _FOLLOWS * held) & (self.controller.beta >= self._hold)
-        return torch.where(follows, limited, held)
+        return torch.where(follows & (step >= self._settle), limited, held)

@@ -19,8 +19,8 @@ _CORRELATED = 2.0  # so many batches count as one, since their KLs' deviations a
 _MEASURABLE = 1.0  # nats of KL, from which the plant is identified
 _SMALL = 0.5  # nats of KL, below which the gain is taken not to fall
 _NOISE = 0.1  # e-folds, the most that the noise of the batches may move log beta
-_TREND = 5.0  # time constants of the loop, in which the trend of log beta is learned
-_FALL = 0.01  # e-folds, the most that the integral lowers log beta in a step
+_FALL = 0.01  # e-folds, the most that the integral lowers log beta in a step, while KL is
+_FOLLOWS = 0.8  # of the set point or less
 _SIGNS = "+++++---++-+++-+-+----+--+-++--"  # a maximum-length sequence of 31
 _CLOCK = 8  # steps of each
 
@@ -29,34 +29,35 @@ class SelfTuningPI(AbstractController):
     """PI control of log beta with gains that follow from the plant, identified as it runs.
 
         m_t    = mean of the last `window` KLs
-        u_t    = u_(t-1) - (C_t - C_(t-1)) / b + kp (m_t - m_(t-1)) - ki (C_t - m_t) + v_t
-        v_t    = v_(t-1) - ki (C_t - m_t) / (5 T)
+        u_t    = u_(t-1) - f(C_t, C_(t-1)) + kp (m_t - m_(t-1)) - ki (C_t - m_t)
+        f      = 2 (sqrt(C_t) - sqrt(C_(t-1))) / a
         beta_t = exp(u_t + dither_t), u bounded by log beta_min and log beta_max
 
-    with C the set point. v is the trend of u, so that KL does not stay behind a set point that
-    rises steadily or a network that learns steadily. The integral lowers u by at most 0.01 in a
-    step, and v by half of that; while it would by more, v falls no further, and where u is at a
-    bound, v is 0.
+    with C the set point. While the average of KL is below 0.8 C, the integral lowers u by at most
+    0.01 in a step: the network has nothing to give, and a small beta would not help. KL counts as
+    at most 1.5 m + 3, so that one odd batch does no lasting harm.
 
-    The plant is KL = drift - a sqrt(m) F(log beta) + noise: b = a sqrt(m) nats for each e-fold of
-    beta, through a first-order lag F. The square root is what a linear VAE has whose latents'
-    variances fall geometrically: each active latent gives half a nat for each e-fold, and KL grows
-    with the square of their number. a and the lag are found by instrumental variables: KL and log
-    beta, high-pass filtered so that the network's learning falls out, are regressed on the answer
-    to the dither, which nothing else is correlated with, over some 1,000 steps in which KL was at
-    least 1 nat; once for each of a bank of lags, averaged by their evidence with a prior (a is 1
-    with a standard deviation of 0.3, the lag 8 steps within a factor of 2), so that a poor
-    identification leaves the prior in force. The gains follow by lambda tuning,
+    The plant is KL = drift - a sqrt(K) F(log beta) + noise, K the average of KL over some 24
+    steps: b = a sqrt(K) nats for each e-fold of beta, through a first-order lag F. The square root
+    is what a linear VAE has whose latents' variances fall geometrically: each active latent gives
+    half a nat for each e-fold, and KL grows with the square of their number; f is its inverse. a
+    and the lag are found by instrumental variables: KL and log beta, high-pass filtered so that
+    the network's learning falls out, are regressed on the answer to the dither, which nothing
+    else is correlated with, with a memory of 1,000 steps; those with a KL of at least 1 nat count.
+    That is done once for each of a bank of lags, and averaged by their likelihood and a prior of
+    the lag (8 steps within a factor of 2). The prior of a is 1 with a standard deviation of 0.3,
+    so that a poor identification leaves it in force. The gains follow by lambda tuning,
 
         T  = 1.5 (lag + (window + 1) / 2),  or so long that noise moves log beta by less than 0.1
         ki = 1 / (b T),   kp = lag ki
 
-    which leaves a gain margin above 3 on the networks measured. `dither` e-folds with the signs
-    of a maximum-length sequence, 8 steps each, are added while a's standard error is above 0.15 a.
+    which leaves a gain margin above 3 on the networks measured. The dither has the signs of a
+    maximum-length sequence, 8 steps each, and up to `dither` e-folds: all where a's standard error
+    is 0.35 a or more, none at 0.15 a.
 
     Logged are `plant_gain` and `plant_gain_error` (b, nats for each e-fold of beta), `plant_lag`
     and `plant_lag_error` (steps), `noise` (standard deviation of a batch's KL, nats),
-    `proportional` and `integral` (the gains in force, per nat; the second per step), `trend` (v).
+    `proportional` and `integral` (the gains in force, per nat; the second per step).
 
     Source:
         Ours; measurements in `docs/dynamicvae.md`. Half a nat for each e-fold is the reverse
@@ -71,7 +72,6 @@ class SelfTuningPI(AbstractController):
     log_beta: Tensor
     recent: Tensor
     num_seen: Tensor
-    trend: Tensor
     last_mean: Tensor
     last_kl: Tensor
     answers: Tensor
@@ -107,15 +107,7 @@ class SelfTuningPI(AbstractController):
         self.register_buffer("log_beta", torch.tensor(math.log(beta_initial)))
         self.register_buffer("recent", torch.zeros(window))
         self.register_buffer("num_seen", torch.zeros((), dtype=torch.int64))
-        for name in (
-            "trend",
-            "last_mean",
-            "last_kl",
-            "noise",
-            "spread",
-            "proportional",
-            "integral",
-        ):
+        for name in ("last_mean", "last_kl", "noise", "spread", "proportional", "integral"):
             self.register_buffer(name, torch.zeros(()))
         start = torch.tensor([[math.log(beta_initial)], [0.0]])
         self.register_buffer("answers", start.repeat(1, len(LAGS)))
@@ -133,33 +125,31 @@ class SelfTuningPI(AbstractController):
 
     def _update(self, kl: Scalar, target: Scalar) -> dict[str, Tensor]:
         first = self.num_seen == 0
+        kl = torch.where(first, kl, kl.minimum(1.5 * self.last_mean + 3))
         recent = torch.cat([self.recent[1:], kl.reshape(1)])
         mean = recent.sum() / (self.num_seen + 1).clamp(max=recent.numel())
-        plant = self._identify(kl, mean, first)
+        # of the steps before, so that the gains do not move with the noise that they act on
+        level = torch.where(first, kl, self.drifts[0, 0].maximum(self.last_mean / 2))
+        root = level.clamp(min=_SMALL).sqrt()
+        plant = self._identify(kl, root, first)
         gains = self._tune(plant)
-        rise = (target - self.target).masked_fill(first, 0.0) / plant["plant_gain"]
+        roots = torch.stack([target, self.target]).clamp(min=_SMALL).sqrt()
+        rise = 2 * (roots[0] - roots[1]).masked_fill(first, 0.0) * root / plant["plant_gain"]
         change = gains["proportional"] * (mean - self.last_mean).masked_fill(first, 0.0)
-        integral = (gains["integral"] * (mean - target)).clamp(min=-_FALL)
-        # of an error that the limit cuts, no further fall is learned
-        waits = (integral <= -_FALL) & (self.trend <= 0)
-        slow = integral.clamp(max=_FALL).masked_fill(waits, 0.0)
-        trend = self.trend + slow * gains["integral"] * plant["plant_gain"] / _TREND
-        trend = trend.clamp(-_FALL / 2, _FALL / 2)  # so that the integral can always turn it
+        integral = gains["integral"] * (mean - target)
+        follows = level >= _FOLLOWS * target
+        integral = torch.where(follows, integral, integral.clamp(min=-_FALL))
         low, high = math.log(self.beta_min), math.log(self.beta_max)
-        moved = self.log_beta - rise + change + integral + trend
-        log_beta = moved.clamp(low, high)
-        trend = trend.masked_fill(moved != log_beta, 0.0)
+        log_beta = (self.log_beta - rise + change + integral).clamp(low, high)
         doubt = plant["plant_gain_error"] / plant["plant_gain"]
         sign = self.signs[self.num_seen // _CLOCK % len(_SIGNS)]
         dither = self.dither * sign * (5 * doubt - 0.75).clamp(0, 1)
-        beta = (log_beta + dither).clamp(low, high).exp()
-        new = {"log_beta": log_beta, "beta": beta, "trend": trend}
-        new |= {"recent": recent, "last_mean": mean}
+        beta = (log_beta + dither).exp().clamp(self.beta_min, self.beta_max)
+        new = {"log_beta": log_beta, "beta": beta, "recent": recent, "last_mean": mean}
         return {**new, **plant, **gains, "last_kl": kl, "num_seen": self.num_seen + 1}
 
-    def _identify(self, kl: Scalar, mean: Scalar, first: Tensor) -> dict[str, Tensor]:
+    def _identify(self, kl: Scalar, root: Scalar, first: Tensor) -> dict[str, Tensor]:
         """The plant after the KL that the last beta has led to."""
-        root = mean.clamp(min=_SMALL).sqrt()
         moves = torch.stack([self.beta.log(), self.beta.log() - self.log_beta])  # whole, dither
         answers = self.answers + (moves[:, None] - self.answers) / self.lags
         signals = torch.cat([kl.reshape(1), answers.reshape(-1)])
