@@ -18,7 +18,8 @@ MAY_IMPORT = {
     "errors": (set(), set()),
     "registry": (set(), set()),
     "rules": (set(), set()),
-    "settings": ({"errors", "registry", "rules"}, set()),
+    "formats": (set(), set()),
+    "settings": ({"errors", "registry", "rules", "formats"}, set()),
     "data": (
         {"errors", "registry", "settings"},
         {
@@ -48,7 +49,7 @@ MAY_IMPORT = {
         {"types", "errors", "settings", "data", "models", "objectives", "weighting", "run.folder"},
         {"torch", "safetensors", "rich", "joblib", "numpy", "wandb", "mlflow"},
     ),
-    "run.folder": ({"errors", "settings", "metrics"}, {"numpy", "filelock"}),
+    "run.folder": ({"errors", "formats", "settings", "metrics"}, {"numpy", "filelock"}),
     "run": (
         {
             "__version__",

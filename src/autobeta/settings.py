@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from autobeta import registry
+from autobeta.formats import FORMAT, upgraded
 from autobeta.rules import Count, Positive, Range, Seed, Settings, check_settings, from_stored
 
-FORMAT = 4
 OBJECT = "object"
 """In place of a name: the user gave an object; `config.json` has its import path."""
 
@@ -191,52 +191,6 @@ class RunConfig:
             model=from_stored(ModelConfig, stored["model"]),
             train=from_stored(TrainConfig, stored["train"]),
         )
-
-
-def upgraded(stored: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a file holds
-    """A configuration of this or an earlier format in the present one.
-
-    Raises:
-        ValueError: If it is no configuration, or of a later format.
-    """
-    stored = stored if isinstance(stored, Mapping) else {}
-    found = stored.get("format")
-    if found not in range(1, FORMAT + 1):
-        raise ValueError(f"a configuration must have format {FORMAT}; got {found!r}.")
-    kinds = {"method": str, "method_config": dict, "data": dict, "model": dict, "train": dict}
-    for key, kind in kinds.items():
-        if not isinstance(stored.get(key), kind):
-            raise ValueError(
-                f"a configuration must have {key!r}, a {kind.__name__}; got {stored.get(key)!r}."
-            )
-    if not isinstance(stored["data"].get("name"), str):
-        raise ValueError("a configuration must have the `name` of its data; found none.")
-    new = {**stored, "format": FORMAT}
-    if found == 1:  # the likelihood was a setting of the methods
-        method = dict(stored["method_config"])
-        likelihood = method.pop("likelihood", "bernoulli")
-        new |= {"method_config": method, "model": {"likelihood": likelihood, **stored["model"]}}
-    if found < 3:  # every mean went through the logistic function
-        name = new["model"].get("likelihood")
-        if name in ("gaussian", "learnedsigma", "optimalsigma"):
-            new["model"] = {**new["model"], "likelihood": f"{name}_logistic"}
-        former: dict[str, dict[str, Any]] = {
-            "sigmavae": {"mean": "logistic"},
-            "factorvae": {"discriminator_layers": 5},
-        }
-        new["method_config"] = {**former.get(new["method"], {}), **new["method_config"]}
-    if found < 4:  # Adam moved L-VAE's weights, gains and pulls were set
-        adam = {"weight_optimizer": "adam", "beta_initial": 0.0, "start": "ones", "warmup": 0}
-        former = {
-            "lvae": adam,
-            "mdlvae": adam,
-            "dynamicvae": {"controller": "log"},
-            "controlvae": {"controller": "positional", "rising": 0.9},
-            "annealedvae": {"gamma": 1000.0, "rising": 0.33},
-            "geco": {"target": 60.0, "rate": 1e-4, "decay": 0.99, "max_change": 0.001},
-        }
-        new["method_config"] = {**former.get(new["method"], {}), **new["method_config"]}
-    return new
 
 
 def identity(stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -97,3 +97,26 @@ def test_earlier_and_later_runs_stand_in_one_report(legacy, tmp_path, capsys):
     assert "lvae" in out.read_text("utf-8")
     assert cli.main(["control", str(legacy / "dynamicvae")]) == 0
     assert cli.main(["traverse", str(legacy / "dynamicvae"), "--num-values", "3"]) == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "former"),
+    [
+        ("geco", {"target": 60.0, "rate": 1e-4, "decay": 0.99, "max_change": 0.001}),
+        ("annealedvae", {"gamma": 1000.0, "rising": 0.33}),
+        ("dynamicvae", {"controller": "log"}),
+        ("controlvae", {"controller": "positional", "rising": 0.9}),
+        ("lvae", {"weight_optimizer": "adam", "beta_initial": 0.0}),
+        ("factorvae", {}),
+    ],
+)
+def test_settings_that_an_earlier_format_left_out_are_its_defaults_of_then(method, former):
+    stored = {"method": method, "method_config": {}, "data": {"name": "toy"}, "model": {}}
+    for found in (2, 3):
+        config = RunConfig.from_json({**stored, "format": found, "train": {}}).method_config
+        assert {name: getattr(config, name) for name in former} == former
+    written = {**stored, "format": 3, "train": {}, "method_config": dict.fromkeys(former)}
+    now = RunConfig.from_json({**stored, "format": 4, "train": {}}).method_config
+    own = {name: getattr(now, name) for name in written["method_config"]}
+    kept = RunConfig.from_json({**written, "method_config": own}).method_config
+    assert kept == now

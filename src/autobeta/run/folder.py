@@ -14,6 +14,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from autobeta.errors import BusyRunError
+from autobeta.formats import upgraded
 from autobeta.run.formats import (
     LARGEST,
     Row,
@@ -31,7 +32,6 @@ from autobeta.run.formats import (
     write_npz,
     write_together,
 )
-from autobeta.settings import upgraded
 
 __all__ = ["LARGEST", "append_jsonl", "check_shape", "flush", "read_json", "read_npz"]
 __all__ += ["json_bytes", "npz_bytes", "write_json", "write_jsonl", "write_npz"]
