@@ -9,7 +9,25 @@ from autobeta.weighting._base import AbstractWeighting, check_terms
 from autobeta.weighting.schedules import Schedule, value_at
 
 
-class CapacityKL(AbstractWeighting):
+class AbstractCapacity(AbstractWeighting):
+    """A capacity in nats that rises with the step; it is a buffer, so that it is logged."""
+
+    target: Tensor
+
+    def __init__(self, capacity: Schedule) -> None:
+        super().__init__()
+        self._capacity = capacity
+        self.register_buffer("target", torch.zeros(()))
+
+    def _distance(self, terms: Terms, step: int) -> Scalar:
+        check_terms(terms, "reconstruction", "kl")
+        capacity = value_at(self._capacity, step)
+        if self.training:
+            self.target.fill_(capacity)
+        return terms["kl"].sum() - capacity
+
+
+class CapacityKL(AbstractCapacity):
     """loss = reconstruction + gamma * |kl - C(step)|.
 
     The KL of the batch's mean is compared, not that of each image. Its effective weight is gamma
@@ -27,25 +45,18 @@ class CapacityKL(AbstractWeighting):
         200.0
     """
 
-    target: Tensor
-
     @checked
     def __init__(self, gamma: NonNegative, capacity: Schedule) -> None:
-        super().__init__()
-        self._gamma, self._capacity = gamma, capacity
-        self.register_buffer("target", torch.zeros(()))
+        super().__init__(capacity)
+        self._gamma = gamma
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step."""
-        check_terms(terms, "reconstruction", "kl")
-        capacity = value_at(self._capacity, step)
-        if self.training:
-            self.target.fill_(capacity)
-        distance = (terms["kl"].sum() - capacity).abs()
+        distance = self._distance(terms, step).abs()
         return terms["reconstruction"].sum() + self._gamma * distance
 
 
-class SquaredCapacityKL(AbstractWeighting):
+class SquaredCapacityKL(AbstractCapacity):
     """loss = reconstruction + stiffness / 2 * (kl - C(step))^2.
 
     The effective weight of the KL is its distance from the capacity times `stiffness`, per nat. So
@@ -68,19 +79,12 @@ class SquaredCapacityKL(AbstractWeighting):
         120.0
     """
 
-    target: Tensor
-
     @checked
     def __init__(self, stiffness: Positive, capacity: Schedule) -> None:
-        super().__init__()
-        self._stiffness, self._capacity = stiffness, capacity
-        self.register_buffer("target", torch.zeros(()))
+        super().__init__(capacity)
+        self._stiffness = stiffness
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step."""
-        check_terms(terms, "reconstruction", "kl")
-        capacity = value_at(self._capacity, step)
-        if self.training:
-            self.target.fill_(capacity)
-        distance = terms["kl"].sum() - capacity
-        return terms["reconstruction"].sum() + 0.5 * self._stiffness * distance.square()
+        squared = self._distance(terms, step).square()
+        return terms["reconstruction"].sum() + 0.5 * self._stiffness * squared
