@@ -476,6 +476,7 @@ def test_the_loop_of_a_default_run_is_told_from_what_its_controller_found(
     assert re.search(r"lag +│ \d+ \(\d+ to \d+\) steps", out)
     assert re.search(r"gain margin +│ \d+\.\d", out)
     assert "explained" not in out
+    assert "gains that would suit it" not in out  # it has none to set
 
 
 def test_a_loop_that_cannot_be_told_says_why(tmp_path, capsys):

@@ -31,20 +31,20 @@ def command(run: tyro.conf.Positional[Path]) -> None:
         print(report)
         return
     plant = report.plant
-    rises = f"from {plant.num_rises} rises of the set point"
-    source = "identified by the controller, last quarter" if plant.explained is None else rises
-    table = Table("", "value", title=f"{source}; intervals of 95 %")
-    explained = {} if plant.explained is None else {"explained": f"{plant.explained:.0%} of what "
-                                                    "KL did after the rises"}  # fmt: skip
-    for name, text in {
+    lines = {
         "gain": f"{_interval(plant.gain, plant.gain_error, 2)} nats for each e-fold of beta",
         "lag": f"{_interval(plant.lag, plant.lag_error, 0)} steps",
-        **explained,
         "gain margin": f"{report.margin:.1f} (unstable with a gain so many times larger)",
         "damping": f"{report.damping:.2f} (1: no swing)",
         "overshoot": f"{report.overshoot:.0%} of a rise",
-        "gains that would suit it": f"kp {report.kp:.3g}, ki {report.ki:.3g}",
-    }.items():
+    }
+    source = "identified by the controller, last quarter"
+    if plant.explained is not None:  # gains that the user has set
+        source = f"from {plant.num_rises} rises of the set point"
+        lines["explained"] = f"{plant.explained:.0%} of what KL did after the rises"
+        lines["gains that would suit it"] = f"kp {report.kp:.3g}, ki {report.ki:.3g}"
+    table = Table("", "value", title=f"{source}; intervals of 95 %")
+    for name, text in lines.items():
         table.add_row(name, text)
     Console().print(table)
 
