@@ -171,7 +171,7 @@ class SelfTuningPI(AbstractController):
         return {**state, "spread": spread, "noise": noise, **self._posterior(moments, root)}
 
     def _posterior(self, moments: Tensor, root: Tensor) -> dict[str, Tensor]:
-        """Gain and lag: the average over the lags, by their evidence."""
+        """Gain and lag: the average over the lags, by likelihood and prior."""
         answer, moved, power = moments[0], moments[1], moments[2].clamp(min=1e-12)
         precision = _DOUBT**-2 + moved.square() / power
         scales = (_DOUBT**-2 + moved * answer / power) / precision
