@@ -64,7 +64,7 @@ class Arm:
     def wait(self):
         line = self.process.stdout.readline().split()
         if not line:
-            raise RuntimeError(f"{self.process.args} ended before it was ready")
+            raise RuntimeError(f"{self.process.args!r} ended before it was ready")
         self.process.send_signal(signal.SIGSTOP)  # its threads may spin while they have no work
 
     def start(self, steps=None):

@@ -64,7 +64,7 @@ def grid(rows):
 
 
 def save(name, write):
-    folders.write_atomic(HERE / name, write)
+    folders.write_out(HERE / name, write)
 
 
 def main():

@@ -185,7 +185,7 @@ def tracking_table(results: dict[str, Any]) -> str:
 
 
 def save(figure: Any, name: str) -> None:
-    folders.write_atomic(HERE / name, lambda file: figure.savefig(file, format="png", dpi=110))
+    folders.write_out(HERE / name, lambda file: figure.savefig(file, format="png", dpi=110))
 
 
 def main() -> None:
@@ -212,7 +212,7 @@ def main() -> None:
         f"## 20,000 steps\n\n{runs_table(results, '-20k')}\n"
         f"## Tracking\n\n{tracking_table(results)}"
     )
-    folders.write_atomic(HERE / "tables.md", lambda file: file.write(tables.encode()))
+    folders.write_out(HERE / "tables.md", lambda file: file.write(tables.encode()))
     figures = {
         "lvae": [p for n, p in named.items() if n.startswith("lvae") and n.endswith("s0")],
         "methods": [p for n, p in named.items() if n.endswith("-10k")],

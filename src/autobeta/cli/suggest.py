@@ -64,8 +64,7 @@ def _print(found: Any, flags: SuggestFlags) -> None:  # noqa: ANN401 - control.S
         f"{LONGEST} of the run: {found.rising(num_steps):.0%} of {num_steps:,} steps.\n"
         f"Bounds of beta: {found.beta_initial:g}, where the pilot's KL is the first set point, "
         f"{found.target_start:g} nats; {found.beta_hold:g}, where it is {HEADROOM} times the last "
-        f"one, for the set point to wait at; floor {found.beta_min:g} below that. AnnealedVAE's "
-        "gamma is twice the largest slope that it must hold against.\n"
+        f"one, for the set point to wait at; floor {found.beta_min:g} below that.\n"
     )
     usual = SuggestFlags(out=flags.out, data=flags.data, planned_steps=num_steps)
     given = changed(flags, dataclasses.replace(usual, train=_pilots(flags.train)))

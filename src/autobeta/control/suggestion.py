@@ -22,7 +22,6 @@ _FLOOR = 0.4  # of the beta at which the set point waits
 _LEARNED = 0.1  # of the way from the reconstruction at no KL down to that at the set point
 SLOWER = 15  # times the steps that the pilot took to get there
 LONGEST = 0.3  # of the run: the longest rise
-_GAMMA = 2.0  # times the largest slope on the way
 _EARLY = math.log(3.0)  # of log beta, until where a curve's reconstruction rises by some nats
 _SLOPES = (1.0, 2.0, 4.0, 8.0)
 
@@ -80,8 +79,6 @@ class Suggestion:
     can't use the nats yet, and the set point is to be held."""
     beta_min: float
     """Lower bound of beta, 0.4 of `beta_hold`."""
-    gamma: float
-    """Weight of AnnealedVAE's distance, twice the largest slope that it must hold against."""
     learned: int
     """Steps until reconstruction was nine tenths of the way from no KL to the set point."""
     rise: int
@@ -120,7 +117,7 @@ class Suggestion:
         return {
             "dynamicvae": plan | bounds,
             "controlvae": plan | {"beta_min": self.beta_hold},
-            "annealedvae": {"capacity": self.target, "rising": rising, "gamma": self.gamma},
+            "annealedvae": {"capacity": self.target, "rising": rising},
         }
 
 
@@ -159,7 +156,6 @@ def suggest(log: Sequence[Mapping[str, Any]]) -> Suggestion:
         beta_initial=_two_digits(most),
         beta_hold=_two_digits(hold),
         beta_min=_two_digits(_FLOOR * hold),
-        gamma=_two_digits(_GAMMA * most),
         learned=learned,
         rise=SLOWER * learned,
         curve=curve,
