@@ -12,11 +12,11 @@ import numpy as np
 
 from autobeta.control import Loop, gain_margin, tracking
 from autobeta.run import folder as files
+from autobeta.weighting.selftuning import DEAD
 
 HERE = Path(__file__).parent
 SETTINGS = ("method", "data", "architecture", "batch_size", "lr", "steps")
 NUMBERS = ("near", "overshoot", "end", "margin", "beta_over_floor", "gain", "lag", "noise")
-DEAD = 3  # steps, as control.report has it
 
 
 def found(folder):

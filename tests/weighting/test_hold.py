@@ -1,4 +1,5 @@
 import itertools
+import math
 
 import pytest
 import torch
@@ -46,6 +47,63 @@ def test_set_point_rests_while_kl_is_below_four_fifths_of_it():
     for step in range(50):
         eager(terms(0.0), step)
     assert eager.controller.target.item() == pytest.approx(5.9)
+
+
+def waiting(**given):
+    schedule = schedules.linear(10.0, 20.0, steps=100)
+    return ControlledKL(LogPI(), schedule, hold=1e-6, catch_up=0.2, **given)
+
+
+def run(weighting, short, steps):
+    """The set points while KL is so many nats below them."""
+    targets = []
+    for step in steps:
+        at = weighting.controller.target.item() if step else 10.0
+        weighting(terms(at - short), step)
+        targets.append(weighting.controller.target.item())
+    return targets
+
+
+def test_set_point_waits_while_the_average_of_kl_is_behind():
+    planned = pytest.approx([10 + 0.1 * step for step in range(60)])
+    assert run(waiting(behind=0.3), 0.1, range(60)) == planned
+    assert run(waiting(), 0.5, range(60)) == planned  # no more than a fifth is asked for
+    weighting = waiting(behind=0.3)
+    targets = run(weighting, 0.5, range(60))
+    assert targets[:6] == pytest.approx([10 + 0.1 * step for step in range(6)])
+    assert set(targets[9:]) == {targets[9]}
+    assert max(targets) < 11
+    rest = run(weighting, -0.5, range(60, 160))
+    rises = [b - a for a, b in itertools.pairwise(rest)]
+    assert max(rises) == pytest.approx(0.2, abs=1e-5)
+    assert rest[-1] == 20.0
+
+
+@pytest.mark.parametrize("kl", [0.0, math.nan])
+def test_one_bad_batch_holds_the_set_point_for_some_steps_only(kl):
+    weighting = waiting(behind=0.3)
+    run(weighting, 0.0, range(30))
+    weighting(terms(kl), 30)
+    assert run(weighting, 0.0, range(31, 80))[-1] == pytest.approx(17.9)
+
+
+def test_how_far_kl_is_behind_is_state_and_a_state_of_before_has_none():
+    whole = waiting(behind=0.3)
+    run(whole, 0.5, range(30))
+    state = whole.state_dict()
+    assert float(state["shortfall"]) > 0.4
+    whole.eval()
+    whole(terms(0.0), 30)
+    assert whole.shortfall == state["shortfall"]
+    del state["shortfall"]
+    again = waiting(behind=0.3)
+    again.load_state_dict(state)
+    assert again.shortfall == 0
+
+
+def test_how_far_kl_may_be_behind_is_no_negative_number():
+    with pytest.raises(ValueError, match=r"`behind` must be at least 0; got -1"):
+        waiting(behind=-1.0)
 
 
 def test_set_point_waits_for_a_network_that_has_settled():

@@ -7,9 +7,9 @@ import numpy as np
 
 from autobeta.control.loop import Loop, damping, gain_margin, overshoot, suggest_gains
 from autobeta.control.plant import Plant, found_by_controller, gains_in_force, identify
+from autobeta.weighting.selftuning import DEAD
 
 _SETTLING = 50.0  # steps, the least time constant that gains are proposed for
-_DEAD = 3  # steps before KL answers, in every network measured (`docs/dynamicvae.md`)
 _SLOPE = 4  # kp of IncrementalPI and PositionalPI over that of their linear form
 
 
@@ -46,7 +46,7 @@ def analyse(
         return str(error)
     late = [row["beta"] for row in log[-len(log) // 4 :]]
     gain = plant.gain if logarithmic else plant.gain / float(np.median(late))
-    dead = min(_DEAD, int(plant.lag)) if own else 0  # a controller's lag has it in it
+    dead = min(DEAD, int(plant.lag)) if own else 0  # a controller's lag has it in it
     loop = Loop(gain=gain, lag=plant.lag - dead, kp=kp, ki=ki, window=window, dead=dead)
     suited_kp, suited_ki = suggest_gains(gain, plant.lag, settling=max(_SETTLING, plant.lag))
     return LoopReport(

@@ -51,6 +51,7 @@ ADAPTS = "beta, controlled so that a mean KL follows a set point"
 _RISING_STEPS = 1000  # of the fitted schedule at least, which a network can learn in
 _RISING = 0.8  # of the run at most, for that
 _SETTLE = 100  # steps, or a tenth of the run, before the set point rises
+_BEHIND = 2.0  # rises that KL may be below the set point
 _CATCH_UP = 2.0  # slopes of the schedule, after a hold
 
 _PI = {"controller": "incremental", "schedule": "paper", "antiwindup": "authors", "lr": 1e-4}
@@ -129,5 +130,5 @@ def build(config: Config, facts: Facts) -> Recipe:
     catch_up = max(0.0, _CATCH_UP * slope)
     settle = min(_SETTLE, facts.num_steps // 10)
     controller = make_controller(config)
-    weighting = ControlledKL(controller, target, hold=hold, catch_up=catch_up, settle=settle)
-    return Recipe(objective=Elbo(), weighting=weighting)
+    waits = {"behind": _BEHIND * config.increment, "catch_up": catch_up, "settle": settle}
+    return Recipe(objective=Elbo(), weighting=ControlledKL(controller, target, hold=hold, **waits))

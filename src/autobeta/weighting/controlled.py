@@ -1,6 +1,7 @@
 """The KL weighed by a controller, with a schedule for its set point."""
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,16 +13,18 @@ from autobeta.weighting._controller import AbstractController
 from autobeta.weighting.schedules import Schedule, value_at
 
 _FOLLOWS = 0.8  # of the set point, below which KL does not follow it
+_AVERAGED = 10  # steps, of how far KL is short of the set point
 
 
 class ControlledKL(AbstractWeighting):
     """loss = reconstruction + beta * kl, with beta from a controller and a set-point schedule.
 
     The set point, in nats, is the schedule's, to the letter, but that it is held where the network
-    does not follow: at steps where beta is below `hold`, or KL below 0.8 of the set point, and in
-    the first `settle` steps, since the KL of an untrained network is no answer. After that it
-    rises by at most `catch_up` nats per step, a slew-rate limit, until it has reached the schedule
-    again. A `hold` of 0 follows the schedule in any case.
+    does not follow: at steps where beta is below `hold`, KL below 0.8 of the set point, or its
+    average over some 10 steps more than `behind` nats below, and in the first `settle` steps,
+    since the KL of an untrained network is no answer. After that it rises by at most `catch_up`
+    nats per step, a slew-rate limit, until it has reached the schedule again. A `hold` of 0
+    follows the schedule in any case.
 
     Example:
         >>> from autobeta.weighting import IncrementalPI, schedules
@@ -31,6 +34,8 @@ class ControlledKL(AbstractWeighting):
         True
     """
 
+    shortfall: Tensor
+
     @checked
     def __init__(
         self,
@@ -38,21 +43,32 @@ class ControlledKL(AbstractWeighting):
         target: Schedule,
         *,
         hold: NonNegative = 0.0,
+        behind: float = math.inf,
         catch_up: float = math.inf,
         settle: Index = 0,
     ) -> None:
         super().__init__()
-        if not catch_up >= 0:
-            raise ValueError(f"`catch_up` must be at least 0; got {catch_up}.")
+        for name, value in {"behind": behind, "catch_up": catch_up}.items():
+            if not value >= 0:
+                raise ValueError(f"`{name}` must be at least 0; got {value}.")
         self.controller, self._target = controller, target
-        self._hold, self._catch_up, self._settle = hold, catch_up, settle
+        self._hold, self._behind = hold, behind
+        self._catch_up, self._settle = catch_up, settle
+        self.register_buffer("shortfall", torch.zeros(()))
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step, weighed with the beta that this step's KL gives."""
         check_terms(terms, "reconstruction", "kl")
         kl = terms["kl"].detach().sum()
         beta = self.controller.step(kl, self._set_point(step, kl))
+        if self.training:
+            short = self.controller.target - kl
+            self._write({"shortfall": self.shortfall + (short - self.shortfall) / _AVERAGED}, kl)
         return weighted_sum(terms, {"kl": beta.to(terms["kl"].dtype)})
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:  # noqa: ANN401
+        state_dict.setdefault(f"{prefix}shortfall", torch.zeros(()))  # of a run of before
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def _set_point(self, step: int, kl: Scalar) -> float | Tensor:
         scheduled = value_at(self._target, step)
@@ -61,5 +77,6 @@ class ControlledKL(AbstractWeighting):
         held = self.controller.target
         behind = held < value_at(self._target, step - 1)
         limited = torch.where(behind, held + self._catch_up, math.inf).clamp(max=scheduled)
-        follows = (kl >= _FOLLOWS * held) & (self.controller.beta >= self._hold)
+        follows = (kl >= _FOLLOWS * held) & (self.shortfall <= self._behind)
+        follows &= self.controller.beta >= self._hold
         return torch.where(follows & (step >= self._settle), limited, held)

@@ -10,6 +10,7 @@ from autobeta.types import Scalar
 from autobeta.weighting._controller import AbstractController, Gains
 
 LAGS = (4.0, 8.0, 16.0)  # steps, of the plants that are compared
+DEAD = 3  # of them, before KL answers, in every network measured
 _LIKELY_LAG = 8.0  # steps, of the prior: about the memory of Adam's gradient
 _DOUBT = 0.3  # standard deviation of the prior of the gain's coefficient, whose mean is 1
 _LEAST = 0.5  # the least coefficient that is believed
@@ -49,9 +50,9 @@ class SelfTuningPI(AbstractController):
     so that a poor identification leaves it in force. The gains follow by lambda tuning,
 
         T  = 1.5 (lag + (window + 1) / 2),  or so long that noise moves log beta by less than 0.1
-        ki = 1 / (b T),   kp = lag ki
+        ki = 1 / (b T),   kp = (lag - 3) ki
 
-    which leaves a gain margin above 3 on the networks measured. The dither has the signs of a
+    where 3 steps of the lag are dead time. That leaves a gain margin of at least 3.3. The dither has the signs of a
     maximum-length sequence, 8 steps each, and up to `dither` e-folds: all where a's standard error
     is 0.35 a or more, none at 0.15 a.
 
@@ -191,4 +192,4 @@ class SelfTuningPI(AbstractController):
         quiet = (plant["noise"] / gain / _NOISE).square() / 2
         settling = torch.maximum(1.5 * (lag + (window + 1) / 2), quiet)
         integral = 1 / (gain * settling)
-        return {"integral": integral, "proportional": lag * integral}
+        return {"integral": integral, "proportional": (lag - DEAD) * integral}
