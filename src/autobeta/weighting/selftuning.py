@@ -49,12 +49,13 @@ class SelfTuningPI(AbstractController):
     the lag (8 steps within a factor of 2). The prior of a is 1 with a standard deviation of 0.3,
     so that a poor identification leaves it in force. The gains follow by lambda tuning,
 
-        T  = 1.5 (lag + (window + 1) / 2),  or so long that noise moves log beta by less than 0.1
-        ki = 1 / (b T),   kp = (lag - 3) ki
+        T  = 1.5 (lag + (max(window, 5) + 1) / 2),
+             or so long that noise moves log beta by less than 0.1
+        ki = 1 / (b T),   kp = (lag - 1) ki
 
-    where 3 steps of the lag are dead time. That leaves a gain margin of at least 3.3. The dither has the signs of a
-    maximum-length sequence, 8 steps each, and up to `dither` e-folds: all where a's standard error
-    is 0.35 a or more, none at 0.15 a.
+    which leaves a gain margin of at least 3 where 3 steps of the lag are dead time. The dither has
+    the signs of a maximum-length sequence, 8 steps each, and up to `dither` e-folds: all where a's
+    standard error is 0.35 a or more, none at 0.15 a.
 
     Logged are `plant_gain` and `plant_gain_error` (b, nats for each e-fold of beta), `plant_lag`
     and `plant_lag_error` (steps), `noise` (standard deviation of a batch's KL, nats),
@@ -188,8 +189,8 @@ class SelfTuningPI(AbstractController):
 
     def _tune(self, plant: dict[str, Tensor]) -> dict[str, Tensor]:
         """Lambda tuning: the closed loop's time constant, and the gains for it."""
-        gain, lag, window = plant["plant_gain"], plant["plant_lag"], self.recent.numel()
+        gain, lag, window = plant["plant_gain"], plant["plant_lag"], max(self.recent.numel(), 5)
         quiet = (plant["noise"] / gain / _NOISE).square() / 2
         settling = torch.maximum(1.5 * (lag + (window + 1) / 2), quiet)
         integral = 1 / (gain * settling)
-        return {"integral": integral, "proportional": (lag - DEAD) * integral}
+        return {"integral": integral, "proportional": (lag - 1) * integral}
