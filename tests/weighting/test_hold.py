@@ -49,9 +49,9 @@ def test_set_point_rests_while_kl_is_below_four_fifths_of_it():
     assert eager.controller.target.item() == pytest.approx(5.9)
 
 
-def waiting(**given):
+def waiting(catch_up=0.2, **given):
     schedule = schedules.linear(10.0, 20.0, steps=100)
-    return ControlledKL(LogPI(), schedule, hold=1e-6, catch_up=0.2, **given)
+    return ControlledKL(LogPI(), schedule, hold=1e-6, catch_up=catch_up, **given)
 
 
 def run(weighting, short, steps):
@@ -77,6 +77,20 @@ def test_set_point_waits_while_the_average_of_kl_is_behind():
     rises = [b - a for a, b in itertools.pairwise(rest)]
     assert max(rises) == pytest.approx(0.2, abs=1e-5)
     assert rest[-1] == 20.0
+
+
+def test_a_set_point_that_waited_goes_to_the_nats_that_are_there():
+    weighting = waiting(behind=0.3, catch_up=0.02)
+    run(weighting, 0.5, range(60))
+    behind = weighting.controller.target.item()
+    targets = []
+    for step in range(60, 90):
+        weighting(terms(15.0), step)
+        targets.append(weighting.controller.target.item())
+    rises = [b - a for a, b in itertools.pairwise([behind, *targets])]
+    assert max(rises) > 0.2  # ten times the limit
+    assert all(target < 10.01 + 0.1 * step for step, target in enumerate(targets, 60))
+    assert targets[-1] == pytest.approx(15.0, abs=0.5)
 
 
 @pytest.mark.parametrize("kl", [0.0, math.nan])

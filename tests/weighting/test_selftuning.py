@@ -197,3 +197,19 @@ def test_a_number_that_no_float32_holds_counts_as_not_finite():
     beta = controller.step(5.0, 5.0)
     assert controller.step(1e39, 5.0) == beta
     assert controller.step(5.0, 1e300) == beta
+
+
+@pytest.mark.parametrize(("above", "passed"), [(0.0, 1.0), (0.3, 1.0), (0.45, 0.5), (0.7, 0.0)])
+def test_a_rise_of_the_set_point_is_passed_on_to_a_kl_that_needs_it(above, passed):
+    def moved(rise):
+        controller = SelfTuningPI(beta_initial=1.0, dither=0.0).double()
+        for _ in range(60):
+            controller.step(10.0 + rise + above, 10.0)
+        start = controller.log_beta.item()
+        controller.step(10.0 + rise + above, 10.0 + rise)
+        integral = controller.integral.item() * above
+        gain = controller.plant_gain.item() / math.sqrt(10.0 + rise + above)
+        whole = 2 * (math.sqrt(10.0 + rise) - math.sqrt(10.0)) / gain
+        return (start + integral - controller.log_beta.item()) / whole
+
+    assert moved(0.1) == pytest.approx(passed, abs=0.01)

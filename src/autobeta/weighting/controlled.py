@@ -23,8 +23,9 @@ class ControlledKL(AbstractWeighting):
     does not follow: at steps where beta is below `hold`, KL below 0.8 of the set point, or its
     average over some 10 steps more than `behind` nats below, and in the first `settle` steps,
     since the KL of an untrained network is no answer. After that it rises by at most `catch_up`
-    nats per step, a slew-rate limit, until it has reached the schedule again. A `hold` of 0
-    follows the schedule in any case.
+    nats per step, a slew-rate limit, until it has reached the schedule again; to a KL that is more
+    than `behind` nats above it, a tenth of the rest in a step. A `hold` of 0 follows the schedule
+    in any case.
 
     Example:
         >>> from autobeta.weighting import IncrementalPI, schedules
@@ -76,7 +77,9 @@ class ControlledKL(AbstractWeighting):
             return scheduled
         held = self.controller.target
         behind = held < value_at(self._target, step - 1)
-        limited = torch.where(behind, held + self._catch_up, math.inf).clamp(max=scheduled)
+        ahead = (-self.shortfall - self._behind).clamp(min=0) / _AVERAGED
+        rise = ahead.clamp(min=self._catch_up)
+        limited = torch.where(behind, held + rise, math.inf).clamp(max=scheduled)
         follows = (kl >= _FOLLOWS * held) & (self.shortfall <= self._behind)
         follows &= self.controller.beta >= self._hold
         return torch.where(follows & (step >= self._settle), limited, held)

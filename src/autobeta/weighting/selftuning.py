@@ -22,6 +22,8 @@ _SMALL = 0.5  # nats of KL, below which the gain is taken not to fall
 _NOISE = 0.1  # e-folds, the most that the noise of the batches may move log beta
 _FALL = 0.01  # e-folds, the most that the integral lowers log beta in a step, while KL is
 _FOLLOWS = 0.8  # of the set point or less
+_MARGIN = 0.3  # nats: a rise of the set point is passed on whole to a KL so far above it, and
+# not at all to one twice as far
 _SIGNS = "+++++---++-+++-+-+----+--+-++--"  # a maximum-length sequence of 31
 _CLOCK = 8  # steps of each
 
@@ -31,7 +33,7 @@ class SelfTuningPI(AbstractController):
 
         m_t    = mean of the last `window` KLs
         u_t    = u_(t-1) - f(C_t, C_(t-1)) + kp (m_t - m_(t-1)) - ki (C_t - m_t)
-        f      = 2 (sqrt(C_t) - sqrt(C_(t-1))) / a
+        f      = 2 (sqrt(C_t) - sqrt(C_(t-1))) / a, less where m is 0.3 nats above C, 0 from 0.6
         beta_t = exp(u_t + dither_t), u bounded by log beta_min and log beta_max
 
     with C the set point. While the average of KL is below 0.8 C, the integral lowers u by at most
@@ -136,7 +138,9 @@ class SelfTuningPI(AbstractController):
         plant = self._identify(kl, root, first)
         gains = self._tune(plant)
         roots = torch.stack([target, self.target]).clamp(min=_SMALL).sqrt()
-        rise = 2 * (roots[0] - roots[1]).masked_fill(first, 0.0) * root / plant["plant_gain"]
+        needed = ((target - mean) / _MARGIN + 2).clamp(0, 1)
+        rise = (roots[0] - roots[1]).masked_fill(first, 0.0) * needed
+        rise = 2 * rise * root / plant["plant_gain"]
         change = gains["proportional"] * (mean - self.last_mean).masked_fill(first, 0.0)
         integral = gains["integral"] * (mean - target)
         follows = level >= _FOLLOWS * target
