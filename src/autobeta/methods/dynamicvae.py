@@ -130,5 +130,8 @@ def build(config: Config, facts: Facts) -> Recipe:
     catch_up = max(0.0, _CATCH_UP * slope)
     settle = min(_SETTLE, facts.num_steps // 10)
     controller = make_controller(config)
-    waits = {"behind": _BEHIND * config.increment, "catch_up": catch_up, "settle": settle}
-    return Recipe(objective=Elbo(), weighting=ControlledKL(controller, target, hold=hold, **waits))
+    behind = _BEHIND * config.increment
+    weighting = ControlledKL(
+        controller, target, hold=hold, behind=behind, catch_up=catch_up, settle=settle
+    )
+    return Recipe(objective=Elbo(), weighting=weighting)
