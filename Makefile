@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: quickstart test lint docs bench clean
+.PHONY: quickstart test lint docs bench reproduce clean
 
 quickstart: $(INSTALLED)
 	@$(BIN)/python examples/quickstart.py --data $(QUICKSTART_DATA) --steps $(QUICKSTART_STEPS)
@@ -31,6 +31,11 @@ bench: $(INSTALLED)
 		test -e "$$file" || { echo "There are no benchmarks yet."; break; }; \
 		$(BIN)/python "$$file" || exit 1; \
 	done
+
+# make reproduce STUDY=claims: its tables and figures again, from the runs' table that is kept
+reproduce: $(INSTALLED)
+	@test -f "reproductions/$(STUDY)/analyse.py" || { echo "STUDY must name a folder of reproductions/ with an analyse.py; got '$(STUDY)'. Try make reproduce STUDY=claims"; exit 1; }
+	$(BIN)/python "reproductions/$(STUDY)/analyse.py" $(RUNS)
 
 # what can be made again in a moment; .venv and the quickstart's runs stay
 clean:
