@@ -4,6 +4,8 @@ import math
 import pytest
 import torch
 
+from autobeta import registry
+from autobeta.methods import Facts, dynamicvae
 from autobeta.weighting import ControlledKL, LogPI, schedules
 
 
@@ -169,3 +171,14 @@ def test_held_set_point_resumes_from_its_state():
     second.load_state_dict(first.state_dict())
     rest = [second(terms(3.0 + 0.1 * step), step).item() for step in range(20, 40)]
     assert rest == losses[20:]
+
+
+@pytest.mark.parametrize("given", [{"beta_hold": 50.0}, {"beta_initial": 0.2}])
+def test_a_hold_at_or_above_the_first_beta_is_refused_since_it_would_hold_for_ever(given):
+    likelihood = registry.load("models/likelihoods", "bernoulli").build()
+    facts = Facts(
+        num_latents=3, num_train=12, image_shape=(8, 8, 1), num_steps=100, likelihood=likelihood
+    )
+    with pytest.raises(ValueError, match=r"`beta_hold` must be below `beta_initial`.* Lower it"):
+        dynamicvae.build(dynamicvae.Config(**given), facts)
+    dynamicvae.build(dynamicvae.Config(**given, schedule="constant"), facts)

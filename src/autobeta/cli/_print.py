@@ -54,5 +54,16 @@ def print_tracking(log: list[dict[str, Any]], config: Mapping[str, Any]) -> None
         f"KL was within 0.5 nats of its set point in {found.near:.0%} of the log's lines after "
         "the first tenth."
     )
-    for sentence in advice(found, **bounds):
+    for sentence in [*_unreached(log, config), *advice(found, **bounds)]:
         print(f"warning: {sentence}", file=sys.stderr)
+
+
+def _unreached(log: list[dict[str, Any]], config: Mapping[str, Any]) -> list[str]:
+    last, wanted = log[-1].get("target"), config["method_config"].get("target")
+    if last is None or wanted is None or last > wanted - 0.5:
+        return []
+    return [
+        f"the set point was at {last:.1f} of {wanted:g} nats when the run ended: it waits for a "
+        "network that does not follow, or its schedule is longer. Train longer, or ask for fewer "
+        "nats (--method.target)."
+    ]

@@ -120,7 +120,12 @@ def make_controller(config: Config) -> AbstractController:
 
 
 def build(config: Config, facts: Facts) -> Recipe:
-    """Objects of DynamicVAE."""
+    """Objects of DynamicVAE; a ValueError if its set point would wait for ever."""
+    if config.schedule == "fitted" and config.beta_hold >= config.beta_initial:
+        raise ValueError(
+            f"`beta_hold` must be below `beta_initial`, {config.beta_initial:g}, since the set "
+            f"point is held where beta is below it; got {config.beta_hold:g}. Lower it."
+        )
     if config.controller == "selftuning":
         least = min(_RISING, _RISING_STEPS / facts.num_steps)
         config = replace(config, rising=max(config.rising, least))
