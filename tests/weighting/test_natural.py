@@ -105,6 +105,35 @@ def test_a_rise_without_a_new_lowest_never_happens(costs, rate):
         before, lowest = weighting.beta.clone(), min(lowest, weighting.level.item())
 
 
+@pytest.mark.parametrize("wait", ["explained", "records"])
+@pytest.mark.parametrize("constant", [500.0, 400.0])
+def test_a_rise_is_free_once_all_but_an_eighth_is_explained(wait, constant):
+    weighting = NaturalWeights(rate=0.01, window=10, wait=wait)
+    followed(weighting, (constant, 0.5, 100), (40.0, 10.0, 300), start=0)
+    betas = followed(weighting, (55.0, 10.0, 600), start=400)  # never at its lowest
+    free = wait == "explained" and constant == 500.0  # 55 is 0.11 of it, and 0.1375 of 400
+    assert betas[-1] == pytest.approx(5.5 if free else betas[0].item(), rel=0.02)
+    assert weighting.constant.item() == pytest.approx(constant, rel=1e-4)
+
+
+def test_without_a_step_below_a_nat_a_rise_is_earned():
+    weighting = NaturalWeights(rate=0.01, window=10)
+    betas = followed(weighting, (500.0, 5.0, 100), (40.0, 10.0, 300), (55.0, 10.0, 600))
+    assert betas[-1] <= betas[405] * (1 + 1e-5)
+
+
+def test_a_state_of_before_has_no_cost_of_a_constant_image():
+    weighting, again = NaturalWeights(), NaturalWeights()
+    followed(weighting, (500.0, 0.5, 20))
+    state = weighting.state_dict()
+    del state["brief"], state["constant"]
+    again.load_state_dict(state)
+    assert again.level == weighting.level
+    del state["level"]
+    with pytest.raises(RuntimeError, match="Missing key.*level"):
+        NaturalWeights().load_state_dict(state)
+
+
 def test_beta_falls_at_any_time():
     weighting = NaturalWeights(rate=0.01, beta_initial=8.0)
     assert followed(weighting, (10.0, 10.0, 1), (20.0, 20.0, 600))[-1] == pytest.approx(
@@ -168,7 +197,7 @@ def test_it_has_no_parameters_and_the_loss_has_no_gradient_of_its_own():
     [
         ({"regulariser": "square"}, r"`regulariser` must be one of .*; got 'square'"),
         ({"start": "random"}, r"`start` must be one of .*; got 'random'"),
-        ({"wait": "long"}, r"`wait` must be one of records, never; got 'long'"),
+        ({"wait": "long"}, r"`wait` must be one of explained, records, never; got 'long'"),
         ({"rate": 2.0}, r"`rate` must be in \[0, 1\]; got 2"),
         ({"unit": 0.0}, r"`unit` must be positive and finite; got 0"),
         ({"floor": -1.0}, r"`floor` must be at least 0; got -1"),

@@ -59,7 +59,7 @@ class Config(Settings):
     their logarithms."""
     beta_initial: Weight = 1.0
     """beta in the warm-up, and where "ones" starts; 0 for both weights 1, of an optimiser's."""
-    wait: Literal["records", "never"] = "records"
+    wait: Literal["explained", "records", "never"] = "explained"
     """When beta may rise: in steps at which the reconstruction's average is at its lowest, or
     always; of natural gradient."""
     window: Window = 100

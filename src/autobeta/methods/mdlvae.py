@@ -39,7 +39,7 @@ class Config(Settings):
     """Rate of the variances, or learning rate of their logarithms."""
     beta_initial: Weight = 1.0
     """beta of each latent in the warm-up, and where "ones" starts; 0 for all weights 1."""
-    wait: Literal["records", "never"] = "records"
+    wait: Literal["explained", "records", "never"] = "explained"
     """When a beta may rise, as for L-VAE."""
     window: Window = 100
     """Steps in the reconstruction's average for it."""

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,9 @@ class WideState(nn.Module):
     Its increments are far below what these formats resolve.
     """
 
+    added: tuple[str, ...] = ()
+    """Buffers that the states of earlier versions have not: they begin as in a new module."""
+
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
         def keep_wide(tensor: Tensor) -> Tensor:
             moved = fn(tensor)
@@ -22,6 +26,11 @@ class WideState(nn.Module):
             return tensor.to(moved.device) if narrow else moved
 
         return super()._apply(keep_wide, recurse)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:  # noqa: ANN401
+        for name in self.added:
+            state_dict.setdefault(prefix + name, self.get_buffer(name))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     @torch.no_grad()
     def _write(self, new: Mapping[str, Tensor], *inputs: Tensor) -> None:

@@ -1,7 +1,6 @@
 """The KL weighed by a controller, with a schedule for its set point."""
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -36,6 +35,7 @@ class ControlledKL(AbstractWeighting):
     """
 
     shortfall: Tensor
+    added = ("shortfall",)
 
     @checked
     def __init__(
@@ -66,10 +66,6 @@ class ControlledKL(AbstractWeighting):
             short = self.controller.target - kl
             self._write({"shortfall": self.shortfall + (short - self.shortfall) / _AVERAGED}, kl)
         return weighted_sum(terms, {"kl": beta.to(terms["kl"].dtype)})
-
-    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:  # noqa: ANN401
-        state_dict.setdefault(f"{prefix}shortfall", torch.zeros(()))  # of a run of before
-        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def _set_point(self, step: int, kl: Scalar) -> float | Tensor:
         scheduled = value_at(self._target, step)

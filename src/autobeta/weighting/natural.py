@@ -20,9 +20,11 @@ from autobeta.types import Scalar, Terms
 from autobeta.weighting._base import AbstractWeighting, check_terms, weighted_sum
 from autobeta.weighting.learned import LOWEST, Regulariser, check_sizes, fixed_point
 
-Wait = Literal["records", "never"]
+Wait = Literal["explained", "records", "never"]
 Size = Float[Tensor, " size"]
 _NONE = torch.finfo(torch.float32).max  # no level yet: finite, as a checkpoint must be
+_SHARE = 0.119  # of the constant image's cost: below it an exponential curve R(K) has a balance
+_BRIEF = 10  # steps, of the average that is the constant image's cost
 
 
 class NaturalWeights(AbstractWeighting):
@@ -33,6 +35,7 @@ class NaturalWeights(AbstractWeighting):
         log1p:    s_i <- s_i + rate (c_i / 2 - s_i^2 / (1 + s_i));   both s_j at least `floor`
         records:  while m_t > min_(u < t) m_u, s_j is at least unit s_0 / beta_j,
                   so that no beta_j rises;   m_t = m_(t-1) + (reconstruction_t - m_(t-1)) / window
+        explained: the same, but only while m_t is at least 0.119 times the constant image's cost
 
     A step is that of the loss of `LearnedWeights` on s_i in the metric of a Gaussian's variance,
     1 / (2 s^2), halved for log1p, so that a constant term is approached without overshoot at any
@@ -45,7 +48,10 @@ class NaturalWeights(AbstractWeighting):
     During `warmup` steps beta is `beta_initial`. Then s_0 begins at its `fixed_point` for the mean
     of the warm-up's second half (without one, for the first batch), and beta at `beta_initial`
     (`start` "ones") or at the ratio of both fixed points. `wait` "records" lets beta rise only in
-    steps at which m, the reconstruction's average, is at its lowest; "never" lets it always.
+    steps at which m, the reconstruction's average, is at its lowest; "explained" also in those at
+    which m is so low that there is a balance to go to; "never" lets it always. The constant
+    image's cost is the lowest average over 10 steps of the reconstruction in the steps at which
+    the KL is below 1 nat; without one "explained" is "records".
 
     `num_weights` is 1, or the number of latents where the KL is a vector over them; `unit` and
     `floor` are those of `LearnedWeights`, `window` is in steps.
@@ -72,6 +78,9 @@ class NaturalWeights(AbstractWeighting):
     mean_kl: Tensor
     level: Tensor
     lowest: Tensor
+    brief: Tensor
+    constant: Tensor
+    added = ("brief", "constant")
 
     @checked
     def __init__(
@@ -85,7 +94,7 @@ class NaturalWeights(AbstractWeighting):
         warmup: StepsOrNone = 0,
         start: Literal["ones", "fixed_point"] = "ones",
         beta_initial: PositiveWeight = 1.0,
-        wait: Wait = "records",
+        wait: Wait = "explained",
         window: Window = 100,
     ) -> None:
         super().__init__()
@@ -99,6 +108,8 @@ class NaturalWeights(AbstractWeighting):
         self.register_buffer("mean_kl", torch.zeros(num_weights))
         self.register_buffer("level", torch.zeros(()))
         self.register_buffer("lowest", torch.tensor(_NONE))
+        self.register_buffer("brief", torch.zeros(()))
+        self.register_buffer("constant", torch.tensor(_NONE))
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step, with the variances that its terms have moved."""
@@ -113,15 +124,21 @@ class NaturalWeights(AbstractWeighting):
     def _update(self, terms: Terms, step: int) -> None:
         r = terms["reconstruction"].detach().to(self.level.dtype).reshape(())
         k = terms["kl"].detach().to(self.level.dtype).reshape(-1)
-        level = torch.where(self.lowest == _NONE, r, self.level + (r - self.level) / self.window)
+        first = self.lowest == _NONE
+        level = torch.where(first, r, self.level + (r - self.level) / self.window)
+        brief = torch.where(first, r, self.brief + (r - self.brief) / _BRIEF)
+        constant = torch.where(k.sum() < 1, brief.minimum(self.constant), self.constant)
         new = {"level": level, "lowest": torch.minimum(level, self.lowest)}
+        new |= {"brief": brief, "constant": constant}
         if step < self.warmup:
             new |= self._measured(r, k, step)
         elif step == self.warmup:
             mean = (self.mean_reconstruction, self.mean_kl) if self.warmup else (r, k)
             new |= self._begun(*mean)
         else:
-            new |= self._moved(r, k, waits=level > self.lowest)
+            explained = (constant < _NONE) & (level < _SHARE * constant)
+            waits = (level > self.lowest) & ~(explained & (self.wait == "explained"))
+            new |= self._moved(r, k, waits=waits)
         self._write(new, r, k)
 
     def _measured(self, r: Scalar, k: Size, step: int) -> dict[str, Tensor]:
@@ -143,7 +160,7 @@ class NaturalWeights(AbstractWeighting):
     def _moved(self, r: Scalar, k: Size, *, waits: Tensor) -> dict[str, Tensor]:
         s_r = self._step(self.variance_reconstruction, r / self.unit)
         s_k = self._step(self.variance_kl, k).clamp(min=self.floor)
-        if self.wait == "records":
+        if self.wait != "never":
             s_k = torch.where(waits, torch.maximum(s_k, self.unit * s_r / self.beta), s_k)
         return self._state(s_r, s_k)
 
