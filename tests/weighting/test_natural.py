@@ -130,7 +130,7 @@ def test_a_state_of_before_has_no_cost_of_a_constant_image():
     again.load_state_dict(state)
     assert again.level == weighting.level
     del state["level"]
-    with pytest.raises(RuntimeError, match="Missing key.*level"):
+    with pytest.raises(RuntimeError, match=r"Missing key.*level"):
         NaturalWeights().load_state_dict(state)
 
 
