@@ -13,6 +13,7 @@ import warnings
 from pathlib import Path
 
 STEPS = 1000
+PRECISION = "bfloat16"
 LIKELIHOODS = ("gaussian", "laplace", "continuousbernoulli", "bernoulli", "gaussian_logistic")
 SIGMAS = [{"sigma": s, "mean": m} for s in ("optimal", "learned") for m in ("linear", "logistic")]
 
@@ -61,10 +62,11 @@ def work(task):
         method_config=registry.load("methods", method).Config(**own),
         data="dsprites",
         model=ModelConfig(**({"likelihood": likelihood} if likelihood else {})),
-        train=TrainConfig(steps=steps, threads=1),
+        train=TrainConfig(steps=steps, threads=1, precision=PRECISION),
     )
     name = name_of((method, likelihood, own))
     found = {"data": NAMES[data is None], "method": method, "likelihood": name}
+    found["precision"] = PRECISION
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -89,6 +91,7 @@ def main():
     parser.add_argument("--scenes", type=Path)
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--methods", nargs="+", help="only these")
+    parser.add_argument("--likelihoods", nargs="+", help="only these")
     options = parser.parse_args()
     os.environ["OMP_NUM_THREADS"] = "1"
     colour = scenes(options.scenes)
@@ -100,6 +103,7 @@ def main():
         for data, found in pairs
         if (NAMES[data is None], found[0], name_of(found)) not in done
         and found[0] in (options.methods or [found[0]])
+        and name_of(found) in (options.likelihoods or [name_of(found)])
     ]
     with multiprocessing.get_context("spawn").Pool(options.workers) as pool:
         for found in pool.imap(work, tasks):

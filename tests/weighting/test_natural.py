@@ -118,13 +118,14 @@ def test_a_rise_is_free_once_all_but_an_eighth_is_explained(wait, constant):
 
 def test_without_a_step_below_a_nat_a_rise_is_earned():
     weighting = NaturalWeights(rate=0.01, window=10)
-    betas = followed(weighting, (500.0, 5.0, 100), (40.0, 10.0, 300), (55.0, 10.0, 600))
+    begin = [(500.0, 0.5, 20), (500.0, 5.0, 80)]  # 20 steps are those of an untrained network
+    betas = followed(weighting, *begin, (40.0, 10.0, 300), (55.0, 10.0, 600))
     assert betas[-1] <= betas[405] * (1 + 1e-5)
 
 
 def test_a_state_of_before_has_no_cost_of_a_constant_image():
     weighting, again = NaturalWeights(), NaturalWeights()
-    followed(weighting, (500.0, 0.5, 20))
+    followed(weighting, (500.0, 0.5, 40))
     state = weighting.state_dict()
     del state["brief"], state["constant"]
     again.load_state_dict(state)

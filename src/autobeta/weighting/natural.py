@@ -50,8 +50,8 @@ class NaturalWeights(AbstractWeighting):
     (`start` "ones") or at the ratio of both fixed points. `wait` "records" lets beta rise only in
     steps at which m, the reconstruction's average, is at its lowest; "explained" also in those at
     which m is so low that there is a balance to go to; "never" lets it always. The constant
-    image's cost is the lowest average over 10 steps of the reconstruction in the steps at which
-    the KL is below 1 nat; without one "explained" is "records".
+    image's cost is the lowest average over 10 steps of the reconstruction in the steps from the
+    30th at which the KL is below 1 nat; without one "explained" is "records".
 
     `num_weights` is 1, or the number of latents where the KL is a vector over them; `unit` and
     `floor` are those of `LearnedWeights`, `window` is in steps.
@@ -127,7 +127,8 @@ class NaturalWeights(AbstractWeighting):
         first = self.lowest == _NONE
         level = torch.where(first, r, self.level + (r - self.level) / self.window)
         brief = torch.where(first, r, self.brief + (r - self.brief) / _BRIEF)
-        constant = torch.where(k.sum() < 1, brief.minimum(self.constant), self.constant)
+        bare = (k.sum() < 1) & (step >= 3 * _BRIEF)  # the average has forgotten the first batch
+        constant = torch.where(bare, brief.minimum(self.constant), self.constant)
         new = {"level": level, "lowest": torch.minimum(level, self.lowest)}
         new |= {"brief": brief, "constant": constant}
         if step < self.warmup:
