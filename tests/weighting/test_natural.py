@@ -116,6 +116,25 @@ def test_a_rise_is_free_once_all_but_an_eighth_is_explained(wait, constant):
     assert weighting.constant.item() == pytest.approx(constant, rel=1e-4)
 
 
+def test_beta_descends_to_one_or_until_all_but_an_eighth_is_explained():
+    weighting = NaturalWeights(beta_initial=50.0, descent=200, rate=0.01, window=10)
+    betas = followed(weighting, (500.0, 0.5, 100))
+    assert betas[-1].item() == pytest.approx(50 ** (1 - 99 / 200), rel=0.02)
+    stay = weighting.beta.item()
+    learned = followed(weighting, (40.0, 20.0, 1000), start=100)
+    assert learned[30].item() < stay  # until the average has seen it
+    assert learned[-1].item() == pytest.approx(2.0, rel=0.02)
+    assert learned.min() > 1.5  # the descent has ended
+    late = NaturalWeights(beta_initial=50.0, descent=200, rate=0.01, window=10)
+    assert followed(late, (500.0, 0.5, 200))[-1].item() == pytest.approx(1.0, rel=0.03)
+    assert followed(late, (500.0, 1000.0, 300), start=200)[-1].item() < 0.6  # learned from here
+
+
+def test_a_descent_beside_a_warmup_is_refused():
+    with pytest.raises(ValueError, match=r"`warmup` must be 0 with a `descent`.*; got 5"):
+        NaturalWeights(beta_initial=2.0, warmup=5, descent=10)
+
+
 def test_without_a_step_below_a_nat_a_rise_is_earned():
     weighting = NaturalWeights(rate=0.01, window=10)
     begin = [(500.0, 0.5, 20), (500.0, 5.0, 80)]  # 20 steps are those of an untrained network

@@ -24,6 +24,7 @@ from typing import Any, Literal
 from autobeta.methods._base import Facts, Recipe
 from autobeta.objectives import Elbo
 from autobeta.rules import (
+    Fraction,
     LearningRate,
     Settings,
     StepsOrNone,
@@ -72,6 +73,9 @@ class Config(Settings):
     """Weights after the warm-up: those of `beta_initial`, or where its mean terms put them."""
     warmup: StepsOrNone = 0
     """Steps with beta at `beta_initial` before the weights are learned; 0 for none."""
+    descent: Fraction = 0.0
+    """Fraction of the run in which beta falls from `beta_initial` to 1 at the latest, before the
+    weights are learned; 0 for none, of natural gradient."""
     kl_floor: Weight = 1.0
     """Lower bound of the KL's variance, nats, against posterior collapse."""
 
@@ -84,7 +88,7 @@ def make_recipe(config: Any, facts: Facts, *, kl_per_latent: bool) -> Recipe:  #
     num_weights = facts.num_latents if kl_per_latent else 1
     objective = Elbo(kl_per_latent=kl_per_latent, relative=True)
     if config.weight_optimizer == "natural":
-        return Recipe(objective=objective, weighting=_natural(config, num_weights, unit))
+        return Recipe(objective=objective, weighting=_natural(config, facts, num_weights, unit))
     weighting = LearnedWeights(
         {"reconstruction": 1, "kl": num_weights},
         regulariser=config.regulariser,
@@ -102,7 +106,7 @@ def make_recipe(config: Any, facts: Facts, *, kl_per_latent: bool) -> Recipe:  #
     )
 
 
-def _natural(config: Any, num_weights: int, unit: float) -> NaturalWeights:  # noqa: ANN401
+def _natural(config: Any, facts: Facts, num_weights: int, unit: float) -> NaturalWeights:  # noqa: ANN401
     if not config.beta_initial:
         raise ValueError(
             "`beta_initial` must be positive for `weight_optimizer` natural; got 0. Take 1; adam, "
@@ -115,6 +119,7 @@ def _natural(config: Any, num_weights: int, unit: float) -> NaturalWeights:  # n
         floor=config.kl_floor,
         rate=config.weight_lr,
         warmup=config.warmup,
+        descent=round(config.descent * facts.num_steps),
         start=config.start,
         beta_initial=max(config.beta_initial, 1e-9),
         wait=config.wait,

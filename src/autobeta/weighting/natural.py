@@ -45,6 +45,10 @@ class NaturalWeights(AbstractWeighting):
     The network's loss is that of `LearnedWeights` over the reconstruction's weight. The balance is
     the same, and Adam, which keeps the scale of former gradients, sees no jump when it begins.
 
+    In the first `descent` steps beta falls from `beta_initial` to 1 by the same share in each, and
+    the weights begin there, or in the first step at which all but 0.119 of the constant image's
+    cost is explained. That is DynamicVAE's argument: large while the code is formed.
+
     During `warmup` steps beta is `beta_initial`. Then s_0 begins at its `fixed_point` for the mean
     of the warm-up's second half (without one, for the first batch), and beta at `beta_initial`
     (`start` "ones") or at the ratio of both fixed points. `wait` "records" lets beta rise only in
@@ -80,7 +84,8 @@ class NaturalWeights(AbstractWeighting):
     lowest: Tensor
     brief: Tensor
     constant: Tensor
-    added = ("brief", "constant")
+    begun: Tensor
+    added = ("brief", "constant", "begun")
 
     @checked
     def __init__(
@@ -92,12 +97,18 @@ class NaturalWeights(AbstractWeighting):
         floor: NonNegative = 0.0,
         rate: LearningRate = 1e-3,
         warmup: StepsOrNone = 0,
+        descent: StepsOrNone = 0,
         start: Literal["ones", "fixed_point"] = "ones",
         beta_initial: PositiveWeight = 1.0,
         wait: Wait = "explained",
         window: Window = 100,
     ) -> None:
         super().__init__()
+        if descent and warmup:
+            raise ValueError(
+                f"`warmup` must be 0 with a `descent`, which is one; got {warmup}. Give either."
+            )
+        self.descent = descent
         self.regulariser, self.unit, self.floor = regulariser, unit, floor
         self.rate, self.warmup, self.start = rate, warmup, start
         self.beta_initial, self.wait, self.window = beta_initial, wait, window
@@ -110,6 +121,7 @@ class NaturalWeights(AbstractWeighting):
         self.register_buffer("lowest", torch.tensor(_NONE))
         self.register_buffer("brief", torch.zeros(()))
         self.register_buffer("constant", torch.tensor(_NONE))
+        self.register_buffer("begun", torch.zeros(()))
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step, with the variances that its terms have moved."""
@@ -139,8 +151,17 @@ class NaturalWeights(AbstractWeighting):
         else:
             explained = (constant < _NONE) & (level < _SHARE * constant)
             waits = (level > self.lowest) & ~(explained & (self.wait == "explained"))
-            new |= self._moved(r, k, waits=waits)
+            moved = self._moved(r, k, waits=waits)
+            begun = (self.begun > 0) | explained | (step >= self.descent)
+            down = self._lowered(level) if self.descent else moved
+            new |= {name: torch.where(begun, moved[name], down[name]) for name in moved}
+            new["begun"] = begun.to(level.dtype)
         self._write(new, r, k)
+
+    def _lowered(self, level: Scalar) -> dict[str, Tensor]:
+        beta = self.beta * self.beta_initial ** (-1 / self.descent)
+        s_r = fixed_point(level / self.unit, self.regulariser).clamp(min=LOWEST)
+        return self._state(s_r, self.unit * s_r / beta)
 
     def _measured(self, r: Scalar, k: Size, step: int) -> dict[str, Tensor]:
         counted = max(0, step - self.warmup // 2) + 1  # of the second half alone
