@@ -8,15 +8,18 @@ import csv
 import math
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 
-from autobeta.control import Loop, gain_margin, tracking
+from autobeta.control import Loop, damping, gain_margin, tracking
 from autobeta.run import folder as files
 from autobeta.weighting.selftuning import DEAD
 
 HERE = Path(__file__).parent
 SETTINGS = ("method", "data", "architecture", "batch_size", "lr", "steps")
 NUMBERS = ("near", "overshoot", "end", "margin", "beta_over_floor", "gain", "lag", "noise")
+STABILITY = ("damping", "predicted_sd", "observed_sd")
+LINE = 20  # steps of a line of the log
 
 
 def found(folder):
@@ -47,6 +50,11 @@ def found(folder):
     run["end"] = float(np.mean([row["kl_average"] - row["target"] for row in late]))
     run["margin"] = min(gain_margin(loop), 99.0)
     run["beta_over_floor"] = log[-1]["beta"] / low
+    run |= {"damping": damping(loop), "predicted_sd": predicted(loop, state["noise"])}
+    rests = [r["kl_average"] for r in log if r["target"] >= log[-1]["target"] - 1e-4]
+    run["observed_sd"] = float(np.std(rests[2:], ddof=1)) if len(rests) > 5 else math.nan
+    run["rested"] = next(r["step"] for r in log if r["target"] >= log[-1]["target"] - 1e-4)
+    run["set_point"] = log[-1]["target"]
     run |= {"gain": state["plant_gain"], "lag": state["plant_lag"], "noise": state["noise"]}
     passed = {
         "near": run["near"] >= 0.9,
@@ -63,6 +71,38 @@ def found(folder):
     return run | {"first_nat": first, "fourth_latent": fourth, "fails": failed}
 
 
+def predicted(loop, noise, num_steps=20_000):
+    """Standard deviation of the log's means of KL in the linear loop, from batches' noise alone."""
+    follow = 1 - math.exp(-1 / max(loop.lag, 1e-6))
+    noises = noise * np.random.default_rng(0).standard_normal(num_steps)
+    waiting, recent = [0.0] * (loop.dead + 1), [0.0] * loop.window
+    level = u = mean = 0.0
+    kls = []
+    for disturbed in noises:
+        waiting.append(u)
+        level += follow * (-loop.gain * waiting.pop(0) - level)
+        kls.append(level + disturbed)
+        recent = [*recent[1:], kls[-1]]
+        before, mean = mean, sum(recent) / loop.window
+        u += loop.kp * (mean - before) + loop.ki * mean
+    return float(np.reshape(kls, (-1, LINE)).mean(axis=1).std())
+
+
+def draw(runs, path):
+    """What the loop's analysis predicts for each run against what was observed."""
+    figure, axes = plt.subplots(figsize=(5, 4), layout="constrained")
+    for size in sorted({run["batch_size"] for run in runs}):
+        own = [run for run in runs if run["batch_size"] == size]
+        pairs = [(run["predicted_sd"], run["observed_sd"]) for run in own]
+        axes.loglog(*np.transpose(pairs), ".", label=f"batch {size}")
+    ends = (0.02, 1.0)
+    axes.loglog(ends, ends, "k:", linewidth=1)
+    axes.set(xlabel="predicted (nats)", ylabel="observed (nats)")
+    axes.set_title(f"KL's spread about a set point at rest, {len(runs)} runs", fontsize=10)
+    axes.legend()
+    files.write_out(path, lambda file: figure.savefig(file, format="png", dpi=110))
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("studies", nargs="+", type=Path)
@@ -71,7 +111,10 @@ def main():
     folders = [path for study in options.studies for path in sorted(study.glob("runs/*"))]
     runs = [run for folder in folders if (folder / files.LOG).exists() and (run := found(folder))]
     runs.sort(key=lambda run: [str(run[key]).rjust(9) for key in SETTINGS])
-    columns = [*SETTINGS, *NUMBERS, "first_nat", "fourth_latent", "fails"]
+    columns = [*SETTINGS, *NUMBERS, "set_point", "rested", "first_nat", "fourth_latent"]
+    columns += [*STABILITY, "fails"]
+    rested = [run for run in runs if math.isfinite(run["observed_sd"])]
+    draw(rested, options.out / "stability.png")
     with (options.out / "results.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
