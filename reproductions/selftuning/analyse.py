@@ -12,8 +12,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from autobeta.control import Loop, damping, gain_margin, tracking
+from autobeta.control.report import DEAD
 from autobeta.run import folder as files
-from autobeta.weighting.selftuning import DEAD
 
 HERE = Path(__file__).parent
 SETTINGS = ("method", "data", "architecture", "batch_size", "lr", "steps")
@@ -72,7 +72,7 @@ def found(folder):
 
 
 def predicted(loop, noise, num_steps=20_000):
-    """Standard deviation of the log's means of KL in the linear loop, from batches' noise alone."""
+    """Standard deviation of the log's means of KL in the linear loop, by batches' noise alone."""
     follow = 1 - math.exp(-1 / max(loop.lag, 1e-6))
     noises = noise * np.random.default_rng(0).standard_normal(num_steps)
     waiting, recent = [0.0] * (loop.dead + 1), [0.0] * loop.window

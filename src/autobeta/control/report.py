@@ -7,8 +7,8 @@ import numpy as np
 
 from autobeta.control.loop import Loop, damping, gain_margin, overshoot, suggest_gains
 from autobeta.control.plant import Plant, found_by_controller, gains_in_force, identify
-from autobeta.weighting.selftuning import DEAD
 
+DEAD = 3  # steps before KL answers, in every network measured (`docs/dynamicvae.md`)
 _SETTLING = 50.0  # steps, the least time constant that gains are proposed for
 _SLOPE = 4  # kp of IncrementalPI and PositionalPI over that of their linear form
 

@@ -10,7 +10,6 @@ from autobeta.types import Scalar
 from autobeta.weighting._controller import AbstractController, Gains
 
 LAGS = (4.0, 8.0, 16.0)  # steps, of the plants that are compared
-DEAD = 3  # of them, before KL answers, in every network measured
 _LIKELY_LAG = 8.0  # steps, of the prior: about the memory of Adam's gradient
 _DOUBT = 0.3  # standard deviation of the prior of the gain's coefficient, whose mean is 1
 _LEAST = 0.5  # the least coefficient that is believed
