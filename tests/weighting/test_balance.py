@@ -11,6 +11,8 @@ from scipy.optimize import brentq
 
 from autobeta.weighting import NaturalWeights
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 K0, R0 = 4.0, 100.0
 
 

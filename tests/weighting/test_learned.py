@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from autobeta.weighting import LearnedWeights, effective_weights, fixed_point
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 SIZES = {"reconstruction": 1, "kl": 1}
 
 

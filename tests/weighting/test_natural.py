@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 
 from autobeta.weighting import NaturalWeights, effective_weights, fixed_point
 
+pytestmark = pytest.mark.usefixtures("unchecked")
+
 
 def terms(reconstruction, kl):
     return {
