@@ -61,7 +61,7 @@ MAY_IMPORT = {
             "reports",
             *PARTS,
         },
-        {"numpy", "torch", "filelock"},
+        {"numpy", "torch", "filelock", "onnx", "onnxruntime", "onnxscript", "huggingface_hub"},
     ),
     "reports": (
         {"errors", "control", "registry", "settings", "run.folder", "study.table"},

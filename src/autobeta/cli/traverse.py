@@ -24,10 +24,12 @@ def command(
         span: Range of each latent, in the prior's standard deviations to both sides.
         data: Where the images of a run that was not evaluated lie now.
     """
+    from autobeta.run.load import load_run
     from autobeta.run.traverse import draw_traversals
 
-    folder = out or run / "pictures"
+    loaded = load_run(run)
+    folder = out or loaded.folder / "pictures"
     for path in draw_traversals(
-        run, folder, images=image, num_values=num_values, span=span, data=data
+        loaded, folder, images=image, num_values=num_values, span=span, data=data
     ):
         print(path)

@@ -12,6 +12,7 @@ from autobeta.methods import Recipe
 from autobeta.models import VAE, AbstractLikelihood
 from autobeta.run import folder as files
 from autobeta.run.build import build_model, find_device, open_dataset
+from autobeta.run.hub import local
 from autobeta.run.objects import Images, MakeRecipe, Network, Objects, known_by
 from autobeta.settings import RunConfig
 from autobeta.training.checkpoint import (
@@ -113,7 +114,8 @@ def load_run(
     """Load a run: its network as trained, or as in its last checkpoint.
 
     Args:
-        folder: Run folder.
+        folder: Run folder; or hf://OWNER/REPO, or hf://OWNER/REPO@REVISION, which is fetched from
+            the Hugging Face Hub into the cache folder first.
         device: Where the network goes; the run's own if not given, or the best that is here.
         data: The object that the run was made with in place of a name; see `train`. No file of a
             run can bring objects back. Only what reads the run's own images needs it.
@@ -124,8 +126,9 @@ def load_run(
     Raises:
         FileNotFoundError: If the folder holds no run, or nothing of its network yet.
         ValueError: If a file is damaged, or an object is missing.
+        OSError: If it can't be fetched.
     """
-    folder = Path(folder)
+    folder = local(folder)
     given = Objects(data=data, network=network, likelihood=likelihood, recipe=recipe)
     config, shape, model, _ = _rebuild(folder, given)
     path, step = newest(folder, config.train.steps)

@@ -25,7 +25,7 @@ _ADVICE = " Restore a copy, or train again in a new folder."
 _FACTS = "autobeta"  # one entry, since safetensors keeps no order of several
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], **facts: int) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], **facts: Any) -> None:  # noqa: ANN401
     """Write tensors as safetensors, whole or not at all; tied ones are written each.
 
     Raises:
