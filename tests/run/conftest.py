@@ -115,7 +115,8 @@ class Answer(BaseHTTPRequestHandler):
             repo = f"{asked['organization']}/{asked['name']}"
             if repo in hub.commits:
                 return self.reply({"url": f"{hub.url}/{repo}"}, 409)
-            hub.private |= {repo} if asked.get("private") else set()
+            closed = asked.get("private") or asked.get("visibility") == "private"
+            hub.private |= {repo} if closed else set()
             hub.add(repo, {".gitattributes": b""})
             return self.reply({"url": f"{hub.url}/{repo}"})
         if path.endswith(".git/info/lfs/objects/batch"):

@@ -10,7 +10,7 @@ from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,7 +20,6 @@ from autobeta.run.load import Run, load_run
 from autobeta.run.parts import Part, parts_of
 from autobeta.training.checkpoint import read_tensors, write_tensors
 
-Format = Literal["onnx", "torchscript", "safetensors"]
 Apply = Callable[[Tensor], tuple[Tensor, ...]]
 
 SUFFIXES = {"onnx": ".onnx", "torchscript": ".pt", "safetensors": ".safetensors"}
@@ -40,7 +39,7 @@ class Exported(NamedTuple):
     replaced: bool
 
 
-def export(run: Run | Path | str, format: Format, folder: Path | None = None) -> list[Exported]:
+def export(run: Run | Path | str, format: str, folder: Path | None = None) -> list[Exported]:
     """Write encoder, decoder and whole of a run, each as one file.
 
     Each file takes batches of any size and is compared with torch on random ones
@@ -62,8 +61,8 @@ def export(run: Run | Path | str, format: Format, folder: Path | None = None) ->
         ImportError: If a library of the format is missing.
         RuntimeError: If a file does not give what torch gives.
     """
-    if format not in get_args(Format):
-        raise ValueError(f"`format` must be one of {', '.join(get_args(Format))}; got {format!r}.")
+    if format not in SUFFIXES:
+        raise ValueError(f"`format` must be one of {', '.join(SUFFIXES)}; got {format!r}.")
     if format == "onnx":
         _check_onnx()
     run = run if isinstance(run, Run) else load_run(run, device="cpu")
@@ -85,7 +84,7 @@ def _placed(path: Path, data: bytes, difference: float) -> Exported:
     return Exported(path, difference, replaced)
 
 
-def _converted(part: Part, path: Path, format: Format) -> Apply:
+def _converted(part: Part, path: Path, format: str) -> Apply:
     """Write a part into a file, and give what the file computes."""
     if format == "safetensors":
         return _safetensors(part, path)
