@@ -176,7 +176,8 @@ def test_commands_run_in_the_order_in_which_they_stand(page, tmp_path, monkeypat
         assert args[0] != "control" or "gain margin" in out
         fetching = args[:2] in (["data", "prepare"], ["data", "verify"]) or args[0] == "push"
         if status == 1 and fetching:
-            # the published file, or the Hub, is not at hand: the message must be about the one that was named
+            # the published file, or the Hub, is not at hand: the message must be about the one
+            # that was named
             named = {PurePath(arg).name for arg in args}
             assert named & set(re.findall(r"[\w-]+(?:\.[\w-]+)*", said)), said
         else:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from jaxtyping import config as checks
 from safetensors import safe_open
 from torch import nn
 
@@ -81,7 +82,11 @@ def model(folder):
 def onnx_files(folder):
     for name in ("onnx", "onnxscript", "onnxruntime"):
         pytest.importorskip(name)
-    return {item.path.stem: item for item in export(folder, "onnx")}
+    checks.update("jaxtyping_disable", True)  # sizes are symbols while torch exports
+    try:
+        return {item.path.stem: item for item in export(folder, "onnx")}
+    finally:
+        checks.update("jaxtyping_disable", False)
 
 
 def session_of(path):
@@ -175,6 +180,7 @@ def test_other_likelihoods_are_exported(likelihood, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unchecked")
 @pytest.mark.parametrize("architecture", registry.available("models/networks"))
 @pytest.mark.parametrize("likelihood", ["continuousbernoulli", "gaussian"])
 def test_every_network_is_exported_to_onnx_in_colour(architecture, likelihood, tmp_path):
@@ -298,7 +304,7 @@ def batchwise(x):
 @pytest.mark.usefixtures("unchecked")
 def test_a_network_that_can_not_be_traced_is_refused_in_one_line(tmp_path):
     run = load_run(tmp_path / "run", network=own(refusing, tmp_path / "run"), device="cpu")
-    message = "that torchscript can express; got .*: .*Export it as safetensors"
+    message = "express; got NotImplementedError from its encoder: no graph of this. Export it as safetensors"
     with pytest.raises(ValueError, match=message) as caught:
         export(run, "torchscript")
     assert len(str(caught.value).splitlines()) == 1

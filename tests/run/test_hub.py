@@ -190,6 +190,11 @@ def test_a_place_on_the_hub_may_come_as_a_path(hub, contents, tmp_path, monkeypa
     assert files.read_npz(out)["codes"].shape == (9, 3)
     assert cli.main(["traverse", f"hf://{REPO}", "--num-values", "2"]) == 0
     assert (fetch(REPO) / "pictures" / "traversal.png").exists()
+    assert cli.main(["export", f"hf://{REPO}", "--format", "safetensors"]) == 0
+    assert (fetch(REPO) / "export" / "whole.safetensors").exists()
+    few = ["--num-points", "9", "--metrics", "gaussian_total_correlation"]
+    assert cli.main(["evaluate", f"hf://{REPO}", *few]) == 0
+    assert files.read_metrics(fetch(REPO) / files.METRICS)["num_points"] == 9
     assert {path.name for path in tmp_path.iterdir()} == {"codes.npz", "cache"}
 
 

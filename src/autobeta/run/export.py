@@ -91,9 +91,12 @@ def _converted(part: Part, path: Path, format: str) -> Apply:
     try:
         return {"onnx": _onnx, "torchscript": _torchscript}[format](part, path)
     except Exception as error:  # tracing raises whatever the user's network raises
-        why = (str(error).splitlines() or [""])[0]
+        first: BaseException = error
+        while first.__cause__ is not None:
+            first = first.__cause__
+        why = (str(first).splitlines() or [""])[0]
         raise ValueError(
-            f"`run` must have a network that {format} can express; got {type(error).__name__} "
+            f"`run` must have a network that {format} can express; got {type(first).__name__} "
             f"from its {part.facts['part']}: {why}. Export it as safetensors."
         ) from error
 
