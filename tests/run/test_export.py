@@ -304,7 +304,7 @@ def batchwise(x):
 @pytest.mark.usefixtures("unchecked")
 def test_a_network_that_can_not_be_traced_is_refused_in_one_line(tmp_path):
     run = load_run(tmp_path / "run", network=own(refusing, tmp_path / "run"), device="cpu")
-    message = "express; got NotImplementedError from its encoder: no graph of this. Export it as safetensors"
+    message = "got NotImplementedError from its encoder: no graph of this. Export it as safet"
     with pytest.raises(ValueError, match=message) as caught:
         export(run, "torchscript")
     assert len(str(caught.value).splitlines()) == 1

@@ -174,15 +174,14 @@ def _difference(part: Part, apply: Apply, name: str) -> float:
 @contextmanager
 def _quiet() -> Iterator[None]:
     """Without what torch's exporters say about themselves: the files are compared instead."""
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    former = logging.root.manager.disable
+    logging.disable(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logger.setLevel(level)
+        logging.disable(former)
 
 
 def _check_onnx() -> None:
