@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from autobeta import registry
+from autobeta import registry, rules
 from autobeta.formats import FORMAT, upgraded
 from autobeta.rules import Count, Positive, Range, Seed, Settings, check_settings, from_stored
 
@@ -89,6 +89,38 @@ class TrainConfig(Settings):
     """Steps between two checkpoints; the end of the run has one in any case."""
     checkpoint_minutes: Positive = 10.0
     """Minutes after which a checkpoint is written even within `checkpoint_every` steps."""
+    lr_schedule: Literal["constant", "cosine", "linear", "step"] = "constant"
+    """How the network's learning rate falls over the run; step: after half and three quarters."""
+    lr_warmup: rules.StepsOrNone = 0
+    """Steps in which the network's learning rate rises to `lr`, before the schedule."""
+    lr_final: rules.Share = 0.01
+    """Factor on `lr` at the end of a schedule that falls."""
+    clip_grad: Positive | None = None
+    """Norm that the network's gradient is clipped to; not clipped if not given."""
+    held_out: rules.BelowOne = 0.0
+    """Part of the training images that is kept for validation, chosen by the seed; with 0,
+    validation takes the data's own held-out part."""
+    validate_every: Count | None = None
+    """Steps between two validations on held-out images; none if not given."""
+    keep_best: bool = False
+    """Keep the network of the highest held-out ELBO, in `best/` of the run folder."""
+    patience: Count | None = None
+    """Validations in a row without a higher held-out ELBO after which the run ends early."""
+    pictures_every: Count | None = None
+    """Steps between pictures of reconstructions and traversals; none if not given."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.lr_warmup > self.steps:
+            raise ValueError(
+                f"`lr_warmup` must be at most the run's {self.steps} steps; got {self.lr_warmup}. "
+                "Lower it, or train longer."
+            )
+        if self.validate_every is None and (self.keep_best or self.patience is not None):
+            raise ValueError(
+                "`validate_every` must be given with keep_best and patience; got None. Give the "
+                "steps between two validations, such as 500."
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -219,8 +251,10 @@ def identity(stored: Mapping[str, Any]) -> dict[str, Any]:
     }
     if parts["data"]["name"] not in registry.available("data"):
         parts["data"]["name"] = OBJECT
-    execution = {"device", "threads", "compile", "log_every"}
+    execution = {"device", "threads", "compile", "log_every", "pictures_every"}
     execution |= {"checkpoint_every", "checkpoint_minutes"}
+    if parts["train"]["patience"] is None and not parts["train"]["keep_best"]:
+        execution.add("validate_every")  # it looks on, and nothing depends on it
     left_out = {"train": execution, "data": {"path", "source"}}
     return {
         f"{part}.{key}".rstrip("."): value

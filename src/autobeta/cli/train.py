@@ -164,6 +164,8 @@ def _carry_out(config: RunConfig, flags: Flags, before: int | None) -> None:
     if not launched().first:
         return
     done = "is finished already; it was not trained again" if before == run.step else "is finished"
-    print(f"{out} {done}.")
+    steps = run.config.train.steps
+    early = f", stopped early at step {run.step} of {steps}" if run.step < steps else ""
+    print(f"{out} {done}{early}.")
     print_results(files.read_metrics(run.folder / files.METRICS))
     print_tracking(files.read_log(out), files.read_config(out))

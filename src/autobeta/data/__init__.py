@@ -11,7 +11,12 @@ from jaxtyping import UInt8
 from autobeta import registry
 from autobeta.data._core.batches import Batches, as_batch
 from autobeta.data._core.cache import OnProgress, data_root
-from autobeta.data._core.dataset import DEFAULT_OPTIONS, DataOptions, FactorDataset
+from autobeta.data._core.dataset import (
+    DEFAULT_OPTIONS,
+    DataOptions,
+    FactorDataset,
+    with_validation,
+)
 from autobeta.data._core.factors import FactorSpace
 from autobeta.data._core.pixels import decode, fit, suffixes
 from autobeta.data._core.prepare import Conversion, check_options, load, prepare
@@ -39,6 +44,7 @@ __all__ = [
     "prepare_data",
     "read_image",
     "verify",
+    "with_validation",
 ]
 
 

@@ -156,6 +156,8 @@ def missing(run: RunRecord) -> list[str]:
         folder.ENVIRONMENT: "Its versions and device were not recorded.",
     }
     found = [sentence for file, sentence in said.items() if not (run.path / file).exists()]
+    if type(stopped := run.config.get("stopped_at")) is int:
+        found.append(f"It was stopped early, at step {stopped} of {run.steps}, by its patience.")
     if run.metrics and not run.metrics.get("metrics"):
         found.append("No disentanglement score was computed.")
     return run.damage + found

@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from autobeta import registry
-from autobeta.data import Batches, FactorDataset, as_batch, as_dataset
+from autobeta.data import Batches, FactorDataset, as_batch, as_dataset, with_validation
 from autobeta.methods import Facts, Recipe
 from autobeta.models import VAE
 from autobeta.objectives import AbstractAdversarialObjective
 from autobeta.run.objects import Objects, Shape, known_by
 from autobeta.settings import OBJECT, ModelConfig, RunConfig
-from autobeta.training import TrainState, make_state
+from autobeta.training import HeldOut, TrainState, make_state
 from autobeta.training.machine import check_compiler, quickest_precision
 from autobeta.training.ranks import ALONE, Ranks
 from autobeta.weighting import AbstractController, check_terms, effective_weights
@@ -63,8 +63,8 @@ def build(config: RunConfig, objects: Objects, ranks: Ranks = ALONE) -> BuiltRun
         config = replace(config, train=replace(config.train, precision=quickest_precision(device)))
     if config.train.compile:
         check_compiler(device)
-    dataset = open_dataset(config, objects)
-    train = config.train
+    whole, train = open_dataset(config, objects), config.train
+    dataset = with_validation(whole, train.held_out, train.seed)
     batches = Batches(
         dataset,
         train.batch_size,
@@ -106,6 +106,7 @@ def build(config: RunConfig, objects: Objects, ranks: Ranks = ALONE) -> BuiltRun
         weighting_lr=recipe.weighting_lr,
         weighting_betas=recipe.weighting_betas,
         ranks=ranks,
+        held_out=_held_out(dataset, config, recipe),
     )
     _try(state, dataset, config)
     json = config.to_json()
@@ -113,7 +114,7 @@ def build(config: RunConfig, objects: Objects, ranks: Ranks = ALONE) -> BuiltRun
         "source": dataset.source,
         "image_shape": list(shape),
         "num_train": num_train,
-        "fingerprint": dataset.fingerprint,
+        "fingerprint": whole.fingerprint,
     }
     controller = getattr(recipe.weighting, "controller", None)
     if isinstance(controller, AbstractController):  # for whoever reads the folder without torch
@@ -122,6 +123,20 @@ def build(config: RunConfig, objects: Objects, ranks: Ranks = ALONE) -> BuiltRun
     if known := known_by(objects, model, recipe):
         json["objects"] = known
     return BuiltRun(config, dataset, state, json)
+
+
+def _held_out(dataset: FactorDataset, config: RunConfig, recipe: Recipe) -> HeldOut | None:
+    """The images of validations, if there are to be any."""
+    if (train := config.train).validate_every is None:
+        return None
+    split = next((name for name in ("validation", "test") if name in dataset.splits), None)
+    if split is None:
+        raise ValueError(
+            f"`held_out` must be above 0 to validate on {dataset.name}, which has no held-out "
+            "images of its own; got 0. 0.1 is usual."
+        )
+    least = recipe.objective.min_batch
+    return HeldOut(dataset, split, train.batch_size, seed=train.seed, min_batch=least)
 
 
 def _warn_coupled(model: VAE, recipe: Recipe, part: int) -> None:

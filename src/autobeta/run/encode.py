@@ -59,11 +59,13 @@ def dataset_for(
         ValueError: If they have another shape.
     """
     options = DataOptions(image_size=run.image_size, channels=run.image_shape[2])
+    is_own = False
     if isinstance(data, Path | str):
         data = str(data)
         own = run.config.data
         named = own in registry.available("data")
-        if data == own or (not named and Path(data).expanduser().resolve() == Path(own)):
+        is_own = data == own or (not named and Path(data).expanduser().resolve() == Path(own))
+        if is_own:
             options = run.config.data_options
     options = replace(options, skip_broken=skip_broken or options.skip_broken)
     dataset = as_dataset(data, options)
@@ -72,7 +74,7 @@ def dataset_for(
             f"`data` must have images of shape {run.image_shape}, as in the training; got "
             f"{dataset.image_shape}. Save them in that shape, as a folder or an .npz file."
         )
-    return dataset
+    return run.as_trained(dataset) if is_own else dataset
 
 
 def write_codes(path: Path, found: Representation, dataset: FactorDataset) -> None:

@@ -28,7 +28,7 @@ from autobeta.run.codes import (
     sample_points,
     to_pixels,
 )
-from autobeta.run.load import Run, load_run, newest
+from autobeta.run.load import Run, best_network, load_run, newest
 from autobeta.run.objects import Images
 from autobeta.run.traverse import traverse
 from autobeta.settings import EvaluationConfig
@@ -55,6 +55,7 @@ def evaluate_model(
     splits = {
         split: encode_dataset(model, dataset, sample_points(dataset, split, config.num_points))
         for split in dataset.splits
+        if split != "validation"  # what was chosen by it, it can't judge
     }
     train = splits["train"]
     result: dict[str, Any] = {
@@ -122,6 +123,8 @@ def evaluate(
 ) -> dict[str, Any]:
     """Evaluate a run, and write the results into its folder; see `evaluate_model`.
 
+    Those of a best network go into `best/` of the folder.
+
     Args:
         run: A run, or its folder.
         config: Settings.
@@ -140,13 +143,14 @@ def evaluate(
     dataset = run.open(data)
     check_asked(config, dataset)
     with files.locked(run.folder):
-        _, step = newest(run.folder, run.config.train.steps)
+        steps = run.config.train.steps
+        _, step = best_network(run.folder) if run.best else newest(run.folder, steps)
         if step != run.step:
             raise ValueError(
                 f"`run` must be as its folder is; it was loaded at step {run.step}, and "
                 f"{run.folder} is at {step} now. Load it again."
             )
-        return evaluate_model(run.model, dataset, run.folder, config, step=run.step)
+        return evaluate_model(run.model, dataset, run.results, config, step=run.step)
 
 
 @torch.no_grad()

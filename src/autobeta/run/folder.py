@@ -41,6 +41,7 @@ CONFIG = "config.json"
 ENVIRONMENT = "environment.json"
 LOG = "log.jsonl"
 TIMING = "timing.jsonl"
+VALIDATION = "validation.jsonl"
 CURVES = "log.csv"
 RUN_ID = "run_id.json"
 TENSORBOARD = "tensorboard"
@@ -50,6 +51,8 @@ CHECKPOINT = "checkpoint"
 MODEL = "model.safetensors"
 TRAINING = "training.safetensors"
 STATE = "state.json"
+BEST = "best"
+PICTURES = "pictures"
 REPRESENTATION = "representation.npz"
 RECONSTRUCTIONS = "reconstructions.npz"
 TRAVERSALS = "traversals.npz"
@@ -61,7 +64,7 @@ STUDY = "study.json"
 
 _LOOK = 0.5  # seconds that a lock is waited for, since `is_locked` takes it for a moment
 _OURS = [CONFIG, ENVIRONMENT, LOG, TIMING, CURVES, MODEL, METRICS, SUGGESTION, SUGGESTION_FIGURE]
-_OURS += [REPRESENTATION, RECONSTRUCTIONS, TRAVERSALS, RUN_ID]
+_OURS += [REPRESENTATION, RECONSTRUCTIONS, TRAVERSALS, RUN_ID, VALIDATION]
 _LEFT = re.compile(rf"({'|'.join(map(re.escape, _OURS))})\.\d+\.tmp")  # beside one of our files
 
 # shapes of JSON, see `check_shape`; a key may be missing
@@ -73,7 +76,8 @@ _METRICS = {
 _NUMBERS = ("loss", "beta", "equivalent_beta", "target", "kl_average", "tracking_error")
 _ROW = {
     **{"step": int, "terms": {...: float}, "weights": {...: float}, "state": {...: float}},
-    **{"kl_per_latent": [float], **dict.fromkeys(_NUMBERS, float)},
+    **{"kl_per_latent": [float], **dict.fromkeys(_NUMBERS, float), "lr": float},
+    **{"reconstruction": float, "kl": float, "elbo": float},  # of a validation
 }
 
 
@@ -227,6 +231,27 @@ def read_config_file(path: Path) -> dict[str, Any]:
         return upgraded(config)
     except ValueError as error:
         raise ValueError(f"`{path}`: {error} Give the config.json of a run.") from error
+
+
+def stopped_at(run: Path) -> int | None:
+    """The step at which the patience of a run ended it early; None if it did not."""
+    found = read_config(run).get("stopped_at")
+    return found if type(found) is int else None
+
+
+def picture(run: Path, step: int, name: str) -> Path:
+    """Where a picture that is made during the training lies."""
+    return run / PICTURES / f"step-{step:06}-{name}.png"
+
+
+def pictures(run: Path) -> list[tuple[int, str, Path]]:
+    """Step, name and place of the pictures that were made during a training, in order of step."""
+    found = []
+    for path in (run / PICTURES).glob("step-*-*.png"):
+        _, step, name = path.stem.split("-", 2)
+        if step.isdecimal():
+            found.append((int(step), name, path))
+    return sorted(found)
 
 
 def read_metrics(path: Path) -> dict[str, Any]:

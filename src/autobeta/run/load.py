@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from autobeta.data import FactorDataset, as_dataset
+from autobeta.data import FactorDataset, as_dataset, with_validation
 from autobeta.errors import MissingDataError
 from autobeta.methods import Recipe
 from autobeta.models import VAE, AbstractLikelihood
@@ -34,6 +34,7 @@ class Run:
         image_shape: (height, width, channels) of the images it takes.
         step: Updates that the network has had: all, or as many as the last checkpoint.
         objects: What it was made with in place of names.
+        best: Whether it is the network that validation found best.
     """
 
     folder: Path
@@ -42,12 +43,23 @@ class Run:
     image_shape: tuple[int, int, int]
     step: int
     objects: Objects = field(default_factory=Objects, repr=False)
+    best: bool = False
+
+    @property
+    def results(self) -> Path:
+        """The folder that its evaluation goes to."""
+        return self.folder / files.BEST if self.best else self.folder
 
     @property
     def progress(self) -> str:
         """How far it was trained, in words."""
-        steps = self.config.train.steps
-        return f"step {self.step}" + ("" if self.step == steps else f" of {steps}, not finished")
+        steps, done = self.config.train.steps, f"step {self.step}"
+        if self.best:
+            return f"{done}, the best on held-out images"
+        if self.step == steps:
+            return done
+        stopped = self.step == files.stopped_at(self.folder)
+        return f"{done} of {steps}, {'stopped early' if stopped else 'not finished'}"
 
     @property
     def image_size(self) -> int | None:
@@ -80,7 +92,11 @@ class Run:
                 f"{dataset.source}. To score other images, use `autobeta encode` and `autobeta "
                 "score`."
             )
-        return dataset
+        return self.as_trained(dataset)
+
+    def as_trained(self, dataset: FactorDataset) -> FactorDataset:
+        """Its own images with the part that was held out of the training."""
+        return with_validation(dataset, self.config.train.held_out, self.config.train.seed)
 
 
 def trained_steps(folder: Path) -> int | None:
@@ -106,6 +122,7 @@ def load_run(
     folder: Path | str,
     *,
     device: str | None = None,
+    best: bool = False,
     data: Images | None = None,
     network: Network | None = None,
     likelihood: AbstractLikelihood | None = None,
@@ -116,6 +133,7 @@ def load_run(
     Args:
         folder: Run folder; or hf://OWNER/REPO, or hf://OWNER/REPO@REVISION, which is fetched from
             the Hugging Face Hub into the cache folder first.
+        best: Take the network that validation found best, of a run with `keep_best`.
         device: Where the network goes; the run's own if not given, or the best that is here.
         data: The object that the run was made with in place of a name; see `train`. No file of a
             run can bring objects back. Only what reads the run's own images needs it.
@@ -124,16 +142,18 @@ def load_run(
         recipe: Likewise.
 
     Raises:
-        FileNotFoundError: If the folder holds no run, or nothing of its network yet.
+        FileNotFoundError: If the folder holds no run, or nothing of its network yet, or none that
+            was best.
         ValueError: If a file is damaged, or an object is missing.
         OSError: If it can't be fetched.
     """
     folder = local(folder)
     given = Objects(data=data, network=network, likelihood=likelihood, recipe=recipe)
     config, shape, model, _ = _rebuild(folder, given)
-    path, step = newest(folder, config.train.steps)
+    path, step = best_network(folder) if best else newest(folder, config.train.steps)
     load_weights(model, path)
-    return Run(folder, config, model.to(_place(device, config)).eval(), shape, step, given)
+    model = model.to(_place(device, config)).eval()
+    return Run(folder, config, model, shape, step, given, best)
 
 
 def controller_of(folder: Path, objects: Objects = Objects()) -> object:
@@ -177,6 +197,17 @@ def newest(folder: Path, steps: int) -> tuple[Path, int]:
         )
     step, path = max(found, key=lambda pair: pair[0])
     return path, step
+
+
+def best_network(folder: Path) -> tuple[Path, int]:
+    """The file of the network that validation found best, and how many updates it has had."""
+    path = folder / files.BEST / files.MODEL
+    if not path.exists():
+        raise FileNotFoundError(
+            f"`{folder}` must hold a best network; it has no {files.BEST}/{files.MODEL}. Train "
+            "with --validate-every STEPS and --keep-best."
+        )
+    return path, read_facts(path)["step"]
 
 
 def _facts(folder: Path, stored: dict[str, Any]) -> tuple[tuple[int, int, int], int]:

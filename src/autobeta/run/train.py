@@ -18,6 +18,7 @@ from autobeta.run.evaluated import missing_evaluation
 from autobeta.run.identity import claim, refuse_foreign
 from autobeta.run.load import Run, load_weights, trained_steps
 from autobeta.run.objects import Images, MakeRecipe, Network, Objects
+from autobeta.run.pictures import TrainingPictures
 from autobeta.settings import EvaluationConfig, RunConfig
 from autobeta.training import Callback, fit
 from autobeta.training.checkpoint import write_tensors
@@ -87,14 +88,14 @@ def train(
         parts = all_do(ranks, lambda: _prepared(config, folder, given, evaluation, ranks))
         with ExitStack() as held:
             first_does(ranks, lambda: _take(folder, parts, held, extend=extend))
-            following = following if ranks.first else []
+            following = [*_drawing(folder, parts, following), *following] if ranks.first else []
             for callback in following:
                 if isinstance(callback, AbstractContextManager):
                     held.enter_context(callback)
             with naming_the_rank(ranks):
-                _fit(folder, parts, following)
-            model, step = parts.state.model.eval(), parts.config.train.steps
-            wanted = _wanted(folder, parts, evaluation) if ranks.first else None
+                step = _fit(folder, parts, following)
+            model = parts.state.model.eval()
+            wanted = _wanted(folder, parts, evaluation, step) if ranks.first else None
             if wanted is not None:
                 evaluate_model(model, parts.dataset, folder, wanted, step=step)
                 for callback in following:
@@ -103,10 +104,20 @@ def train(
     return Run(folder, parts.config, model, parts.dataset.image_shape, step, given)
 
 
-def _wanted(folder: Path, parts: BuiltRun, asked: EvaluationConfig) -> EvaluationConfig | None:
+def _drawing(
+    folder: Path, parts: BuiltRun, followers: Sequence[Callback]
+) -> list[TrainingPictures]:
+    """What makes pictures while the run is trained, if that is asked for."""
+    every = parts.config.train.pictures_every
+    return [TrainingPictures(parts.dataset, folder, every, followers)] if every else []
+
+
+def _wanted(
+    folder: Path, parts: BuiltRun, asked: EvaluationConfig, step: int
+) -> EvaluationConfig | None:
     """The evaluation that the folder still lacks."""
     num_train = parts.json["data"]["num_train"]
-    return missing_evaluation(folder, asked, steps=parts.config.train.steps, num_train=num_train)
+    return missing_evaluation(folder, asked, steps=step, num_train=num_train)
 
 
 def _prepared(
@@ -151,15 +162,18 @@ def _callback(given: Callback | str, folder: Path) -> Callback:
     return given
 
 
-def _fit(folder: Path, parts: BuiltRun, callbacks: Sequence[Callback]) -> None:
-    """Train the parts to the last step and keep the network; or take up one that was kept."""
-    state, steps = parts.state, parts.config.train.steps
-    if trained_steps(folder) == steps:
+def _fit(folder: Path, parts: BuiltRun, callbacks: Sequence[Callback]) -> int:
+    """Train the parts to the end and keep the network, or take up one that was kept; its step."""
+    state, trained = parts.state, trained_steps(folder)
+    if trained is not None and trained in (parts.config.train.steps, files.stopped_at(folder)):
         load_weights(state.model, folder / files.MODEL)
-        return
+        return trained
     fit(state, parts.config.train, folder=folder, callbacks=callbacks)
     if state.ranks.first:
-        write_tensors(folder / files.MODEL, state.model.state_dict(), step=steps)
+        if state.step < parts.config.train.steps:
+            files.write_json(folder / files.CONFIG, {**parts.json, "stopped_at": state.step})
+        write_tensors(folder / files.MODEL, state.model.state_dict(), step=state.step)
+    return state.step
 
 
 def _kept_threads(folder: Path) -> int | None:

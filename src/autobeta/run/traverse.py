@@ -131,9 +131,9 @@ def _code(run: Run, pixels: np.ndarray) -> Float[np.ndarray, " latents"]:
 
 def _sample(run: Run, data: Images | Path | str | None) -> Representation:
     """Codes that say which latents are active: the evaluation's, if it is of this network."""
-    evaluated = files.read_metrics(run.folder / files.METRICS)
+    evaluated = files.read_metrics(run.results / files.METRICS)
     if evaluated and evaluated.get("step", run.step) == run.step and data is None:
-        arrays = files.read_representation(run.folder)
+        arrays = files.read_representation(run.results)
         return Representation(**{name: arrays[name] for name in ("codes", "logvars", "index")})
     dataset = run.open(data)
     return encode_dataset(run.model, dataset, sample_points(dataset, "train", _SAMPLE))

@@ -101,13 +101,14 @@ def scaled(config: RunConfig, factor: float) -> RunConfig:
     """A run of another length, with its method's settings in steps changed alike."""
     if factor == 1:
         return config
-    own = config.method_config
-    hints = hints_of(type(own)).items()
+    train = replace(_scaled(config.train, factor), steps=_times(config.train.steps, factor))
+    return replace(config, train=train, method_config=_scaled(config.method_config, factor))
+
+
+def _scaled(settings: Any, factor: float) -> Any:  # noqa: ANN401 - a dataclass of settings
+    hints = hints_of(type(settings)).items()
     counted = [key for key, hint in hints if "steps" in getattr(hint, "__metadata__", ())]
-    shorter = {key: _times(getattr(own, key), factor) for key in counted}
-    steps = _times(config.train.steps, factor)
-    train = replace(config.train, steps=steps)
-    return replace(config, train=train, method_config=replace(own, **shorter))
+    return replace(settings, **{k: _times(getattr(settings, k), factor) for k in counted})
 
 
 def _times(number: int, factor: float) -> int:

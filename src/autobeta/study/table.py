@@ -25,7 +25,8 @@ def rows(study: Study) -> list[Row]:
     Columns: run, state and reason; method, data, their source, seed, steps, batch size; group,
     which runs that differ only by seed share; every setting in which the runs differ, by its
     dotted name; losses by split (`reconstruction`, and `reconstruction test`), scores, how the KL
-    followed its set point, the last beta; images per second, hours; versions, device and commit.
+    followed its set point, the last beta; images per second, hours; `stopped_at`, where patience
+    ended a run early; versions, device and commit.
     """
     settings = {name: identity(config) for name, config in study.runs.items()}
     differing, data = _differing(list(settings.values())), _data_names(study)
@@ -197,10 +198,12 @@ def _hours(timing: Sequence[Mapping[str, Any]]) -> float:
 
 def _environment(run: Path) -> Row:
     found = files.read_json(run / files.ENVIRONMENT)
-    data = files.read_config(run)["data"]
+    config = files.read_config(run)
+    data = config["data"]
     packages = found["packages"]
+    stopped = {"stopped_at": config["stopped_at"]} if "stopped_at" in config else {}
     mark = data.get("fingerprint")
-    return {
+    return stopped | {
         "data_fingerprint": str(mark) if mark else None,
         "data_source": str(data.get("source") or "") or None,
         "autobeta": packages.get("autobeta"),

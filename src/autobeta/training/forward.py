@@ -28,7 +28,7 @@ class Forward(nn.Module):
 
     def forward(self, x: Images) -> tuple[VAEOutput, Terms]:
         """Output and terms of one batch."""
-        with self._narrow(x.device):
+        with narrow(self._precision, x.device):
             output = self.model(x, self._ranks.rank, self._ranks.size)
         return output, self.objective(x, output)
 
@@ -37,10 +37,12 @@ class Forward(nn.Module):
         assert isinstance(self.objective, AbstractAdversarialObjective)
         return self.objective.adversary_loss(output)
 
-    def _narrow(self, device: torch.device) -> AbstractContextManager[object]:
-        if self._precision == "float32":
-            return nullcontext()
-        return torch.autocast(device.type, torch.bfloat16)
+
+def narrow(precision: str, device: torch.device) -> AbstractContextManager[object]:
+    """Where networks compute in the precision of a run."""
+    if precision == "float32":
+        return nullcontext()
+    return torch.autocast(device.type, torch.bfloat16)
 
 
 def _compiled(model: VAE) -> VAE:

@@ -15,14 +15,17 @@ from autobeta.training.graphs import GraphedForward, is_static
 from autobeta.training.machine import keep_freed_memory
 from autobeta.training.monitor import check_finite, log_row
 from autobeta.training.ranks import largest, mean_gradients, mean_terms
+from autobeta.training.rates import logged_rate, prepare_update
 from autobeta.training.state import TrainState
 from autobeta.training.stopping import stop_on_signals
+from autobeta.training.validation import Validation
 from autobeta.weighting import effective_weights
 
 Callback = Callable[[dict[str, Any], float], object]
 """Called with each new line of the log and images per second. One that has a method `begin` is
-first given the state and the configuration, by `begin(state, config)`; one that has a method `end`
-is given the run folder by `end(folder)` once `train` has evaluated the run, scores and pictures
+first given the state and the configuration, by `begin(state, config)`; `updated(state)` follows
+every update, `validated(line)` a validation, both before a line of the log of that step; and
+`end(folder)` is given the run folder once `train` has evaluated the run, scores and pictures
 written. With several processes, only the first calls them."""
 
 
@@ -35,6 +38,8 @@ def fit(
 ) -> list[dict[str, Any]]:
     """Train until `config.steps`, from the checkpoint in `folder` where there is one.
 
+    With `config.patience` it may end before, see `Validation`; `state.step` tells.
+
     Args:
         state: From `make_state`; its objects are trained in place.
         config: Steps, precision, intervals and seed.
@@ -45,22 +50,24 @@ def fit(
         The log, as in `log.jsonl`.
 
     Raises:
-        DivergedError: If the loss is not finite when it is logged.
+        DivergedError: If the loss is not finite when it is logged, or held-out images are counted.
         InterruptedRunError: If Ctrl-C or SIGTERM asked for a stop; after a checkpoint in `folder`.
-        ValueError: If the checkpoint is damaged.
+        ValueError: If the checkpoint is damaged, or there are no images for a validation.
     """
     keep_freed_memory()
     forward = make_forward(state, config)
     log = _resume(state, config, folder)
-    for callback in callbacks:
-        if (begin := getattr(callback, "begin", None)) is not None:
-            begin(state, config)
+    validation = Validation(state, config, folder)
+    _tell(callbacks, "begin", state, config)
     for module in state.modules().values():
         module.train()
     clock = _Clock(state.step, config.batch_size)
     with stop_on_signals() as stop:
-        while state.step < config.steps:
+        while state.step < config.steps and not validation.is_over:
             row = _update(state, config, forward)
+            if (line := validation.after(state)) is not None and state.ranks.first:
+                _tell(callbacks, "validated", line)
+            _tell(callbacks, "updated", state)
             if row is not None:
                 check_finite(row, config.seed)
                 log.append(row)
@@ -68,12 +75,14 @@ def fit(
                     _record(folder, row, clock.timing(state.step), callbacks)
             # once: another may come at any moment
             number = largest(state.ranks, stop.signal_number)
-            done = state.step == config.steps or bool(number)
-            due = done or clock.checkpoint_due(state.step, config)
+            over = state.step == config.steps or validation.is_over
+            best = validation.is_best(state.step)
+            due = over or best or bool(number) or clock.checkpoint_due(state.step, config)
             if folder is not None and state.ranks.first and due:
-                files.flush(folder / files.LOG)  # a resume cuts the log back to the checkpoint
-                save_checkpoint(folder / files.CHECKPOINT, state)
-            if number and state.step < config.steps:
+                _save(folder, state)
+            if best:
+                validation.keep(state)
+            if number and not over:
                 raise InterruptedRunError(state.step, number)
     return log
 
@@ -99,13 +108,16 @@ def _update(
     state.optimizer.zero_grad()
     loss.backward()
     mean_gradients(state.ranks, state.optimizer)
+    prepare_update(state.optimizer, config, state.step)
     state.optimizer.step()
     if state.adversary is not None:
         _update_adversary(state, forward, output)
     state.kl_sum += terms["kl"].detach().sum()
     state.kl_count += 1
     state.step += 1
-    return log_row(state, output, terms, loss, weights) if logging else None
+    if not logging:
+        return None
+    return log_row(state, output, terms, loss, weights) | logged_rate(config, state.step)
 
 
 def _update_adversary(
@@ -125,10 +137,26 @@ def _resume(state: TrainState, config: TrainConfig, folder: Path | None) -> list
         return []
     if has_checkpoint(folder / files.CHECKPOINT):
         load_checkpoint(folder / files.CHECKPOINT, state, log_every=config.log_every)
-    for name in (files.LOG, files.TIMING) if state.ranks.first else ():
+    written = [files.LOG, files.TIMING]
+    written += [files.VALIDATION] if (folder / files.VALIDATION).exists() else []
+    for name in written if state.ranks.first else ():
         rows = [row for row in files.read_jsonl(folder / name) if row["step"] <= state.step]
         files.write_jsonl(folder / name, rows)
     return files.read_jsonl(folder / files.LOG)
+
+
+def _tell(callbacks: Sequence[Callback], method: str, *args: object) -> None:
+    """Call a method of the callbacks that have it."""
+    for callback in callbacks:
+        if (found := getattr(callback, method, None)) is not None:
+            found(*args)
+
+
+def _save(folder: Path, state: TrainState) -> None:
+    """Write a checkpoint; logs first, since a resume cuts them back to it."""
+    for name in (files.LOG, files.VALIDATION):
+        files.flush(folder / name)
+    save_checkpoint(folder / files.CHECKPOINT, state)
 
 
 def _record(

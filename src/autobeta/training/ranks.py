@@ -127,6 +127,15 @@ def largest(ranks: Ranks, number: int) -> int:
     return int(found)
 
 
+def of_the_first(ranks: Ranks, numbers: list[float]) -> list[float]:
+    """The first rank's numbers on all ranks; those of the others only say how many there are."""
+    if ranks.size == 1:
+        return numbers
+    found = torch.tensor(numbers, dtype=torch.float64)
+    dist.broadcast(found, 0)
+    return found.tolist()
+
+
 def mean_terms(ranks: Ranks, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Terms averaged over the ranks, the same bits on all; gradients are each rank's own."""
     if ranks.size == 1:

@@ -1,5 +1,8 @@
 """One place that seeds everything and reads and restores the random state."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
@@ -31,3 +34,14 @@ def restore_random_states(states: dict[str, Tensor], device: torch.device) -> No
         torch.cuda.set_rng_state(found, device)
     elif device.type == "mps" and "random.mps" in states:
         torch.mps.set_rng_state(states["random.mps"])
+
+
+@contextmanager
+def random_numbers_of(seed: int, device: torch.device) -> Iterator[None]:
+    """Draw from a seed of one's own, then go on with the random numbers where they were."""
+    kept = random_states(device)
+    try:
+        torch.manual_seed(seed)
+        yield
+    finally:
+        restore_random_states(kept, device)

@@ -10,7 +10,9 @@ from autobeta.data import Batches
 from autobeta.models import VAE
 from autobeta.objectives import AbstractAdversarialObjective, AbstractObjective
 from autobeta.settings import TrainConfig
+from autobeta.training.held_out import HeldOut
 from autobeta.training.ranks import ALONE, Ranks
+from autobeta.training.rates import NETWORK
 from autobeta.training.seeding import random_states, restore_random_states
 from autobeta.weighting import AbstractWeighting
 
@@ -32,6 +34,7 @@ class TrainState:
         kl_count: Number of these steps.
         adversary: Optimiser of the objective's own network; None where there is none.
         ranks: The processes that train the run together.
+        held_out: Images of validations; None where there are none.
     """
 
     model: VAE
@@ -44,6 +47,7 @@ class TrainState:
     kl_count: int = 0
     adversary: torch.optim.Optimizer | None = None
     ranks: Ranks = ALONE
+    held_out: HeldOut | None = None
 
     @property
     def device(self) -> torch.device:
@@ -131,6 +135,7 @@ def make_state(
     weighting_lr: float | None = None,
     weighting_betas: tuple[float, float] | None = None,
     ranks: Ranks = ALONE,
+    held_out: HeldOut | None = None,
 ) -> TrainState:
     """Move the modules to the device and give them an optimiser.
 
@@ -156,7 +161,8 @@ def make_state(
         own = [p for p in part.parameters() if p not in seen]
         seen.update(own)
         betas = weighting_betas if part is weighting else None
-        listed += [{"params": own, "lr": lr, "betas": betas or ADAM_BETAS}] if own else []
+        group = {"params": own, "lr": lr, "betas": betas or ADAM_BETAS}
+        listed += [{**group, NETWORK: part is not weighting}] if own else []
     optimizer = torch.optim.Adam(listed, lr=config.lr, fused=True)
     kl_sum = torch.zeros((), device=device)
     return TrainState(
@@ -169,4 +175,5 @@ def make_state(
         kl_sum,
         adversary=adversary,
         ranks=ranks,
+        held_out=held_out,
     )

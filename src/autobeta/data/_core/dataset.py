@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -111,3 +111,32 @@ def held_out(num_images: int, options: DataOptions) -> dict[str, Int[np.ndarray,
         )
     order = np.random.default_rng(options.split_seed).permutation(num_images)
     return {"train": np.sort(order[num_test:]), "test": np.sort(order[:num_test])}
+
+
+def with_validation(dataset: FactorDataset, fraction: float, seed: int) -> FactorDataset:
+    """The data set with a part of its "train" as a split of its own, "validation".
+
+    Both are sorted. Any fraction above 0 takes at least one image; 0 takes none, and the data set
+    is as it was.
+
+    Raises:
+        ValueError: If no image would be left for training, or there is such a split already.
+    """
+    if fraction == 0:
+        return dataset
+    whole = dataset.splits["train"]
+    number = max(1, round(fraction * len(whole)))
+    if number >= len(whole):
+        raise ValueError(
+            f"`held_out` must leave an image for training; got {fraction} of {len(whole)} images. "
+            "Lower it, or add images."
+        )
+    if "validation" in dataset.splits:
+        raise ValueError(
+            f"`held_out` must be 0 for {dataset.name}, which has a split 'validation' of its own; "
+            f"got {fraction}. Leave it out, or rename the split."
+        )
+    order = np.random.default_rng(seed).permutation(len(whole))
+    parts = {"train": order[number:], "validation": order[:number]}
+    own = {name: np.sort(whole[chosen]) for name, chosen in parts.items()}
+    return replace(dataset, splits={**dataset.splits, **own})

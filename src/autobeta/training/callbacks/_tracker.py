@@ -5,12 +5,15 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from importlib.util import find_spec
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from autobeta.data import read_image
 from autobeta.run import folder as files
 from autobeta.settings import TrainConfig
 from autobeta.training.callbacks._flat import as_numbers
@@ -31,6 +34,10 @@ class AbstractStore(ABC):
     @abstractmethod
     def log(self, step: int, numbers: Numbers) -> None:
         """Add the numbers of one line of the log."""
+
+    @abstractmethod
+    def add_pictures(self, step: int, pictures: Pictures) -> None:
+        """Add pictures that were made after `step` updates."""
 
     @abstractmethod
     def add_results(self, step: int, scores: Numbers, pictures: Pictures) -> None:
@@ -79,6 +86,14 @@ class Tracker:
         """Send one line of the log."""
         self._attempt(self._log, row, images_per_second)
 
+    def validated(self, line: dict[str, Any]) -> None:
+        """Send the numbers of a validation."""
+        self._attempt(self._log_validation, line)
+
+    def pictured(self, step: int) -> None:
+        """Send the pictures of a step."""
+        self._attempt(self._send_pictures, step)
+
     def end(self, folder: Path) -> None:
         """Send the scores and pictures of the evaluation."""
         self._attempt(self._send_results, folder)
@@ -103,11 +118,33 @@ class Tracker:
         if self._store is None:
             self._store = self._connect(self._folder, files.read_config(self._folder))
             self._last = self._store.last_step()
-            timings = files.read_jsonl(self._folder / files.TIMING)
-            rates = {line["step"]: line.get("images_per_second") for line in timings}
-            for row in files.read_jsonl(self._folder / files.LOG):
-                self._log(row, rates.get(row["step"]))
+            self._catch_up()
         return self._store
+
+    def _catch_up(self) -> None:
+        """Send what is in the folder, of each step in the order in which it came."""
+        timings = files.read_jsonl(self._folder / files.TIMING)
+        rates = {line["step"]: line.get("images_per_second") for line in timings}
+        lines = files.read_jsonl(self._folder / files.VALIDATION)
+        sent: list[tuple[int, int, Callable[[], object]]] = []
+        sent += [(line["step"], 0, partial(self._log_validation, line)) for line in lines]
+        drawn = {step for step, _, _ in files.pictures(self._folder)}
+        sent += [(step, 1, partial(self._send_pictures, step)) for step in drawn]
+        for row in files.read_jsonl(self._folder / files.LOG):
+            sent.append((row["step"], 2, partial(self._log, row, rates.get(row["step"]))))
+        for _, _, send in sorted(sent, key=itemgetter(0, 1)):
+            send()
+
+    def _log_validation(self, line: dict[str, Any]) -> None:
+        if line["step"] > self._last:
+            numbers = {f"validation/{name}": n for name, n in line.items() if name != "step"}
+            self._opened().log(line["step"], numbers)
+
+    def _send_pictures(self, step: int) -> None:
+        if step > self._last:
+            found = [(name, path) for s, name, path in files.pictures(self._folder) if s == step]
+            pictures = {f"training/{name}": read_image(path, None, 3) for name, path in found}
+            self._opened().add_pictures(step, pictures)
 
     def _log(self, row: dict[str, Any], images_per_second: float | None) -> None:
         if row["step"] > self._last:

@@ -92,6 +92,11 @@ class MlflowStore(AbstractStore):
         for first in range(0, len(points), MOST):
             self._client.log_batch(self._id, metrics=points[first : first + MOST])
 
+    def add_pictures(self, step: int, pictures: Pictures) -> None:
+        """Files with the step in their name."""
+        for name, picture in pictures.items():
+            self._client.log_image(self._id, picture, f"{name}-{step:06}.png")
+
     def add_results(self, step: int, scores: Numbers, pictures: Pictures) -> None:
         """Scores as curves of one point; pictures, settings and scores as files."""
         for name, picture in pictures.items():

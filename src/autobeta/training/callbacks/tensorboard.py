@@ -57,10 +57,15 @@ class EventStore(AbstractStore):
             self._writer.add_scalar(name, number, step)
         self._writer.flush()
 
-    def add_results(self, step: int, scores: Numbers, pictures: Pictures) -> None:
-        """Scores as curves of one point."""
+    def add_pictures(self, step: int, pictures: Pictures) -> None:
+        """Images by step."""
         for name, picture in pictures.items():
             self._writer.add_image(name, picture, step, dataformats="HWC")
+        self._writer.flush()
+
+    def add_results(self, step: int, scores: Numbers, pictures: Pictures) -> None:
+        """Scores as curves of one point."""
+        self.add_pictures(step, pictures)
         self.log(step, scores)
 
     def close(self, *, complete: bool) -> None:

@@ -69,6 +69,13 @@ class WandbStore(AbstractStore):
         """A point of each curve."""
         self._run.log(numbers, step=step)
 
+    def add_pictures(self, step: int, pictures: Pictures) -> None:
+        """Images of a step."""
+        import wandb
+
+        shown = {name: wandb.Image(picture) for name, picture in pictures.items()}
+        self._run.log(shown, step=step)
+
     def add_results(self, step: int, scores: Numbers, pictures: Pictures) -> None:
         """Scores into the summary, pictures beside the last line."""
         import wandb
