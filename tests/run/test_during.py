@@ -1,0 +1,192 @@
+"""A run that is watched while it trains: its early end, its best network, its pictures."""
+
+import shutil
+
+import numpy as np
+import pytest
+from torch import nn
+
+from autobeta import (
+    DataOptions,
+    EvaluationConfig,
+    ModelConfig,
+    RunConfig,
+    TrainConfig,
+    evaluate,
+    load_run,
+    train,
+)
+from autobeta.reports import load_runs
+from autobeta.reports._load import missing
+from autobeta.run import folder as files
+from autobeta.run.encode import dataset_for
+from autobeta.run.evaluated import missing_evaluation
+from autobeta.settings import identity
+from autobeta.study.grid import scaled
+from autobeta.training import validation
+
+FEW = EvaluationConfig(num_points=100, metrics=("mig",), num_pictures=4)
+
+
+def tiny(shape, num_latents):
+    height, width, channels = shape
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(height * width * channels, 2 * num_latents))
+    decoder = nn.Linear(num_latents, height * width * channels)
+    return encoder, nn.Sequential(decoder, nn.Unflatten(1, (channels, height, width)))
+
+
+def config(steps=12, **settings):
+    usual = {"batch_size": 8, "log_every": 2, "checkpoint_every": 4, "device": "cpu", "threads": 1}
+    watched = {"held_out": 0.1, "validate_every": 2, "pictures_every": 3}
+    return RunConfig(
+        method="vae",
+        data="toy",
+        data_options=DataOptions(image_size=32),
+        model=ModelConfig(num_latents=3),
+        train=TrainConfig(steps=steps, **usual | watched | settings),
+    )
+
+
+def go_on(folder, **settings):
+    return train(config(**settings), folder, evaluation=FEW, network=tiny)
+
+
+STOPPING = {"keep_best": True, "patience": 2}
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """A run of 12 steps that its patience has ended at step 8, the network of step 4 the best."""
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    found = {2: -3.0, 4: -2.0, 6: -4.0, 8: -2.0}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            validation,
+            "validate",
+            lambda state, config: {"step": state.step, "elbo": found[state.step]},
+        )
+        go_on(folder, **STOPPING)
+    return folder
+
+
+@pytest.fixture
+def run(stopped, tmp_path):
+    return shutil.copytree(stopped, tmp_path / "run")
+
+
+def test_a_run_that_its_patience_has_ended_is_finished_and_says_so(run):
+    before = {p: p.stat().st_mtime_ns for p in run.rglob("*") if p.is_file()}
+    again = go_on(run, **STOPPING)
+    assert {p: p.stat().st_mtime_ns for p in run.rglob("*") if p.is_file()} == before
+    assert again.step == 8
+    assert again.progress == "step 8 of 12, stopped early"
+    assert files.read_config(run)["stopped_at"] == files.stopped_at(run) == 8
+    assert files.read_config(run)["train"]["steps"] == 12
+    assert files.read_metrics(run / files.METRICS)["step"] == 8
+    assert load_run(run, network=tiny).progress == "step 8 of 12, stopped early"
+    num_train = files.read_config(run)["data"]["num_train"]
+    assert num_train == 2304 - 230
+    assert missing_evaluation(run, FEW, steps=8, num_train=num_train) is None
+    [record] = load_runs([run])
+    assert "It was stopped early, at step 8 of 12, by its patience." in missing(record)
+
+
+def test_more_steps_do_not_take_back_an_early_end(run):
+    longer = train(config(steps=20, **STOPPING), run, extend=True, evaluation=FEW, network=tiny)
+    assert longer.step == 8
+    assert files.read_config(run)["train"]["steps"] == 20
+    assert files.stopped_at(run) == 8
+
+
+def test_the_best_network_is_loaded_and_evaluated_beside_the_last(run):
+    last = (run / files.METRICS).read_bytes()
+    best = load_run(run, best=True, network=tiny)
+    assert best.step == 4
+    assert best.progress == "step 4, the best on held-out images"
+    evaluate(best, FEW)
+    assert files.read_metrics(run / files.BEST / files.METRICS)["step"] == 4
+    assert (run / files.METRICS).read_bytes() == last
+    (run / files.BEST / files.MODEL).unlink()
+    with pytest.raises(FileNotFoundError, match="must hold a best network; it has no best/model"):
+        load_run(run, best=True, network=tiny)
+
+
+def test_held_out_images_are_no_part_of_the_evaluation(run):
+    held_out = load_run(run, network=tiny).dataset.splits["validation"]
+    assert not np.intersect1d(files.read_representation(run)["index"], held_out).size
+    assert files.read_metrics(run / files.METRICS)["evaluation"].keys() == {"train"}
+    own = dataset_for(load_run(run, network=tiny), "toy")
+    assert np.array_equal(own.splits["validation"], held_out)
+
+
+def test_pictures_are_the_same_after_a_kill_and_none_is_of_a_later_step(tmp_path):
+    go_on(tmp_path / "whole")
+
+    def stop(row, rate):
+        if row["step"] == 6:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(config(), tmp_path / "run", evaluation=FEW, network=tiny, callbacks=[stop])
+    drawn = files.picture(tmp_path / "run", 6, "traversals")
+    assert drawn.name == "step-000006-traversals.png"
+    (drawn.parent / "step-000006-traversals.png.77.tmp").touch()
+    before = drawn.read_bytes()
+    drawn.write_bytes(b"of the step that is lost")
+    go_on(tmp_path / "run")
+    assert drawn.read_bytes() == before
+    places = [tmp_path / name / files.PICTURES for name in ("whole", "run")]
+    whole, parts = ({p.name: p.read_bytes() for p in place.iterdir()} for place in places)
+    steps = [f"step-{step:06}" for step in (3, 6, 9, 12)]
+    kinds = ("reconstructions", "traversals")
+    assert whole.keys() == {f"{step}-{kind}.png" for step in steps for kind in kinds}
+    assert parts == whole
+    logs = [(tmp_path / name / files.LOG).read_bytes() for name in ("whole", "run")]
+    assert logs[0] == logs[1]
+
+
+def test_pictures_change_nothing_of_the_training(tmp_path):
+    go_on(tmp_path / "with", pictures_every=1, steps=3)
+    go_on(tmp_path / "without", pictures_every=None, steps=3)
+    a, b = (tmp_path / name / files.MODEL for name in ("with", "without"))
+    assert a.read_bytes() == b.read_bytes()
+
+
+def test_data_without_held_out_images_are_refused_before_the_folder_is_claimed(tmp_path):
+    with pytest.raises(ValueError, match="`held_out` must be above 0 to validate on toy"):
+        go_on(tmp_path / "run", held_out=0.0)
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_datas_own_held_out_part_is_taken_where_it_has_one(tmp_path):
+    images = np.random.default_rng(0).integers(0, 255, (40, 32, 32), dtype=np.uint8)
+    few = EvaluationConfig(num_points=20, num_pictures=4)
+    settings = config(steps=2, held_out=0.0)
+    watched = train(settings, tmp_path / "run", evaluation=few, data=images, network=tiny)
+    assert [*watched.open(images).splits] == ["train", "test"]
+    assert len(files.read_jsonl(tmp_path / "run" / files.VALIDATION)) == 1
+
+
+def test_identity_has_what_changes_the_result_and_nothing_else():
+    def of(**settings):
+        return identity(
+            RunConfig(method="vae", data="toy", train=TrainConfig(**settings)).to_json()
+        )
+
+    plain = of()
+    assert of(pictures_every=5) == plain
+    assert of(validate_every=5) == plain
+    for more in ({"held_out": 0.1}, {"lr_schedule": "cosine"}, {"clip_grad": 1.0}):
+        assert of(**more) != plain
+    for more in ({"patience": 3}, {"keep_best": True}):
+        assert of(validate_every=5, **more) != of(validate_every=6, **more)
+    stored = RunConfig(method="vae", data="toy").to_json()
+    for name in ("held_out", "lr_schedule", "lr_warmup", "lr_final", "clip_grad", "patience"):
+        del stored["train"][name]
+    assert identity(stored) == plain
+
+
+@pytest.mark.parametrize("factor", [0.013, 0.5])
+def test_a_scaled_run_has_its_warm_up_scaled(factor):
+    short = scaled(config(steps=1000, lr_warmup=1000), factor)
+    assert short.train.lr_warmup == short.train.steps == round(1000 * factor)
