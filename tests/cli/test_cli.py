@@ -129,6 +129,22 @@ def test_curves_go_to_all_loggers_that_are_named(tmp_path, capsys):
     assert len((tmp_path / "run" / runs.CURVES).read_text().splitlines()) == 4
 
 
+def test_a_watched_run_ends_early_and_its_best_network_is_evaluated(tmp_path, capsys):
+    folder = tmp_path / "run"
+    watched = ["--held-out", "0.01", "--validate-every", "4", "--keep-best", "--patience", "1"]
+    watched += ["--lr-schedule", "cosine", "--lr-warmup", "2", "--clip-grad", "5"]
+    # so high a rate after the warm-up that the first validation stays the best
+    args = [*SMALL, *watched, "--lr", "0.2", "--pictures-every", "8", "--architecture", "mlp"]
+    assert call("train", "vae", *args, "--out", folder) == 0
+    assert "is finished, stopped early at step 8 of 12." in capsys.readouterr().out
+    assert len([*(folder / runs.PICTURES).iterdir()]) == 2
+    assert call("train", "--config", folder / runs.CONFIG, "--out", folder) == 0
+    assert "is finished already" in capsys.readouterr().out
+    assert call("evaluate", folder, "--best", "--num-points", "120", "--metrics", "mig") == 0
+    assert "step 4, the best on held-out images" in capsys.readouterr().out
+    assert runs.read_metrics(folder / runs.BEST / runs.METRICS)["step"] == 4
+
+
 def test_evaluate_keeps_the_run_and_scores_what_is_asked_for(run, capsys):
     before = runs.read_npz(run / runs.REPRESENTATION)
     assert call("evaluate", run, "--metrics", "modularity", "--num-points", "120") == 0

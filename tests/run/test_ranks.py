@@ -59,6 +59,30 @@ def test_two_processes_train_as_one_with_the_joint_batch(tmp_path, method):
     assert losses[0] == pytest.approx(losses[1], rel=1e-3)
 
 
+@pytest.mark.slow
+def test_two_processes_validate_and_stop_together(tmp_path):
+    watched = [
+        "--held-out",
+        "0.01",
+        "--validate-every",
+        "2",
+        "--keep-best",
+        "--patience",
+        "2",
+        "--pictures-every",
+        "8",
+    ]
+    watched += ["--lr", "0.05", "--lr-schedule", "cosine", "--clip-grad", "5", "--steps", "40"]
+    done = train("dynamicvae", tmp_path / "run", *watched)
+    assert done.returncode == 0, done.stderr
+    step = files.stopped_at(tmp_path / "run")
+    lines = files.read_jsonl(tmp_path / "run" / files.VALIDATION)
+    best = max(lines, key=lambda line: line["elbo"])["step"]
+    assert lines[-1]["step"] == step == best + 4 < 40
+    again = train("dynamicvae", tmp_path / "run", *watched)
+    assert "is finished already" in again.stdout, again.stderr
+
+
 SCRIPT = """
 import json, sys
 from dataclasses import replace

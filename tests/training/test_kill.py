@@ -1,5 +1,6 @@
 """A real process is killed while it trains; the resumed run equals one never interrupted."""
 
+import random
 import signal
 import subprocess
 import sys
@@ -64,3 +65,31 @@ def test_killed_run_resumes_bit_for_bit(tmp_path, whole):
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors.decode()
     assert_same_run(folder, whole)
+
+
+WATCHED = [
+    *("--held-out", "0.05", "--validate-every", "3", "--keep-best", "--patience", "9"),
+    *("--pictures-every", "6", "--lr-schedule", "linear", "--lr-warmup", "4", "--clip-grad", "9"),
+]
+
+
+@pytest.mark.slow
+def test_a_watched_run_that_is_killed_at_random_resumes_bit_for_bit(tmp_path):
+    process = start(tmp_path / "whole", *WATCHED)
+    assert process.wait(timeout=300) == 0
+    waits = random.Random(0)
+    for _ in range(4):
+        process = start(tmp_path / "parts", *WATCHED)
+        wait_for(tmp_path / "parts" / runs.VALIDATION, process)
+        time.sleep(waits.uniform(0, 2))
+        process.kill()
+        process.communicate(timeout=120)
+    process = start(tmp_path / "parts", *WATCHED)
+    assert process.wait(timeout=300) == 0
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert_same_run(parts, whole)
+    for name in (runs.VALIDATION, f"{runs.BEST}/{runs.MODEL}"):
+        assert (parts / name).read_bytes() == (whole / name).read_bytes()
+    names = [{p.name for p in (run / runs.PICTURES).iterdir()} for run in (whole, parts)]
+    assert names[0] == names[1]
+    assert len(names[0]) == 12

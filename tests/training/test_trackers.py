@@ -23,14 +23,14 @@ FEW = EvaluationConfig(num_points=200, metrics=("mig[bins=10]", "modularity"), n
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
 
 
-def config(steps=6):
+def config(steps=6, **more):
     return RunConfig(
         method="dynamicvae",
         data="toy",
         data_options=DataOptions(image_size=32),
         model=ModelConfig(architecture="burgess", num_latents=3),
         train=TrainConfig(
-            steps=steps, batch_size=8, log_every=1, checkpoint_every=2, device="cpu"
+            steps=steps, batch_size=8, log_every=1, checkpoint_every=2, device="cpu", **more
         ),
     )
 
@@ -127,7 +127,7 @@ def nobody_is_logged_in(monkeypatch, tmp_path_factory):
         library.teardown()
 
 
-def stopped(folder, *callbacks):
+def stopped(folder, *callbacks, **more):
     """A run of 6 steps, stopped after step 5 with the checkpoint of step 4."""
 
     def stop(row, rate):
@@ -135,7 +135,7 @@ def stopped(folder, *callbacks):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        train(config(), folder, evaluation=FEW, callbacks=[*callbacks, stop])
+        train(config(**more), folder, evaluation=FEW, callbacks=[*callbacks, stop])
 
 
 @pytest.mark.parametrize("name", READERS)
@@ -177,6 +177,26 @@ def assert_results_are_there(found, run, *, brackets):
         known = key if brackets else re.sub(r"\[bins=(\d+)\]", r"_bins_\1", key)
         assert found.scores[known] == pytest.approx(value, rel=1e-6), key
     assert found.pictures == {"reconstructions", "traversals"}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_validations_and_pictures_of_a_resumed_run_are_there_once(tmp_path, name):
+    watched = {"held_out": 0.01, "validate_every": 2, "pictures_every": 3}
+    stopped(tmp_path, name, **watched)
+    train(config(**watched), tmp_path, evaluation=FEW, callbacks=[name])
+    found = READERS[name](tmp_path)
+    lines = files.read_jsonl(tmp_path / files.VALIDATION)
+    for key in ("elbo", "loss", "reconstruction", "kl"):
+        expected = [(line["step"], pytest.approx(line[key], rel=1e-6)) for line in lines]
+        assert found.curves[f"validation/{key}"] == expected
+    assert [line["step"] for line in lines] == [2, 4, 6]
+    assert_log_is_there_once(found, tmp_path)
+    kinds = ("reconstructions", "traversals")
+    if name == "mlflow":
+        drawn = {path.name for path in (tmp_path / files.MLFLOW).rglob("training/*.png")}
+        assert drawn == {f"{kind}-{step:06}.png" for kind in kinds for step in (3, 6)}
+    else:
+        assert {f"training/{kind}" for kind in kinds} <= found.pictures
 
 
 def test_a_finished_run_that_is_evaluated_again_is_sent_whole(tmp_path):

@@ -30,7 +30,8 @@ def rank_runs(folders: Sequence[Path], *, spearman: bool = False) -> dict[str, f
         if not np.array_equal(part["index"], parts[0]["index"]):
             raise ValueError(
                 f"`runs` must be evaluated on the same images; {folder} and {folders[0]} differ. "
-                "Evaluate them with the same --num-points and data."
+                "Evaluate them with the same --num-points and data; --held-out takes other images "
+                "for each seed."
             )
     rank = udr_spearman if spearman else udr
     scores = rank([(part["codes"], part["logvars"]) for part in parts])
