@@ -1,6 +1,7 @@
 """A run that is watched while it trains: its early end, its best network, its pictures."""
 
 import shutil
+from dataclasses import asdict
 
 import numpy as np
 import pytest
@@ -22,7 +23,9 @@ from autobeta.run import folder as files
 from autobeta.run.encode import dataset_for
 from autobeta.run.evaluated import missing_evaluation
 from autobeta.settings import identity
+from autobeta.study.folder import Study
 from autobeta.study.grid import scaled
+from autobeta.study.table import rows
 from autobeta.training import validation
 
 FEW = EvaluationConfig(num_points=100, metrics=("mig",), num_pictures=4)
@@ -89,6 +92,20 @@ def test_a_run_that_its_patience_has_ended_is_finished_and_says_so(run):
     assert missing_evaluation(run, FEW, steps=8, num_train=num_train) is None
     [record] = load_runs([run])
     assert "It was stopped early, at step 8 of 12, by its patience." in missing(record)
+
+
+def test_a_study_takes_an_early_end_for_the_end_and_its_table_says_so(run):
+    planned = files.read_config(run)
+    del planned["stopped_at"]
+    study = Study(run.parent, run.parent, {"run": planned}, asdict(FEW), {}, [])
+    study.write_attempt("run", state="done", evaluations=[study.asked])
+    [row] = rows(study)
+    assert (row["state"], row["steps"], row["evaluated_step"], row["stopped_at"]) == (
+        *("done", 12, 8, 8),
+    )
+    files.write_json(run / files.CONFIG, planned)
+    assert not study.is_done("run")
+    assert "stopped_at" not in rows(study)[0]
 
 
 def test_more_steps_do_not_take_back_an_early_end(run):

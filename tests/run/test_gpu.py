@@ -101,3 +101,18 @@ def test_no_step_between_two_lines_waits_for_the_device(method):
             assert _update(state, settings.train, forward) is None
     finally:
         torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("method", ["dynamicvae", "lvae", "factorvae"])
+def test_a_run_that_is_watched_has_the_training_of_one_that_is_not(
+    method, tmp_path, deterministic
+):
+    own = {"held_out": 0.1, "lr_schedule": "cosine", "lr_warmup": 2, "clip_grad": 50.0}
+    watched = {"validate_every": 1, "keep_best": True, "pictures_every": 2}
+    for name, more in (("plain", {}), ("watched", watched)):
+        train(config(method, **own, **more), tmp_path / name, evaluation=FEW)
+    plain, same = (load_run(tmp_path / name, device="cpu").model for name in ("plain", "watched"))
+    for name, tensor in plain.state_dict().items():
+        assert torch.equal(same.state_dict()[name], tensor), name
+    logs = [(tmp_path / name / files.LOG).read_bytes() for name in ("plain", "watched")]
+    assert logs[0] == logs[1]

@@ -73,10 +73,15 @@ WATCHED = [
 ]
 
 
+def finish(folder):
+    process = start(folder, *WATCHED)
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors.decode()
+
+
 @pytest.mark.slow
 def test_a_watched_run_that_is_killed_at_random_resumes_bit_for_bit(tmp_path):
-    process = start(tmp_path / "whole", *WATCHED)
-    assert process.wait(timeout=300) == 0
+    finish(tmp_path / "whole")
     waits = random.Random(0)
     for _ in range(4):
         process = start(tmp_path / "parts", *WATCHED)
@@ -84,8 +89,7 @@ def test_a_watched_run_that_is_killed_at_random_resumes_bit_for_bit(tmp_path):
         time.sleep(waits.uniform(0, 2))
         process.kill()
         process.communicate(timeout=120)
-    process = start(tmp_path / "parts", *WATCHED)
-    assert process.wait(timeout=300) == 0
+    finish(tmp_path / "parts")
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert_same_run(parts, whole)
     for name in (runs.VALIDATION, f"{runs.BEST}/{runs.MODEL}"):
