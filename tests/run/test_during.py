@@ -97,7 +97,8 @@ def test_a_run_that_its_patience_has_ended_is_finished_and_says_so(run):
 def test_a_study_takes_an_early_end_for_the_end_and_its_table_says_so(run):
     planned = files.read_config(run)
     del planned["stopped_at"]
-    study = Study(run.parent, run.parent, {"run": planned}, asdict(FEW), {}, [])
+    asked = {**asdict(FEW), "metrics": ["mig"]}
+    study = Study(run.parent, run.parent, {"run": planned}, asked, {}, [])
     study.write_attempt("run", state="done", evaluations=[study.asked])
     [row] = rows(study)
     assert (row["state"], row["steps"], row["evaluated_step"], row["stopped_at"]) == (
