@@ -25,6 +25,7 @@ from typing import Any
 from autobeta.metrics._intervals import INTERVALS_COVER, intervals
 from autobeta.metrics._names import check_metrics, needed, printed_name
 from autobeta.metrics._quality import ImageQuality, image_quality
+from autobeta.metrics._shares import information_shares
 from autobeta.metrics._suite import score
 from autobeta.metrics._udr import udr, udr_spearman
 from autobeta.metrics._validate import live_latents
@@ -35,6 +36,7 @@ __all__ = [
     "ImageQuality",
     "check_metrics",
     "image_quality",
+    "information_shares",
     "intervals",
     "live_latents",
     "needed",

@@ -8,6 +8,7 @@ from autobeta.models.likelihoods.gaussian import Gaussian
 from autobeta.models.likelihoods.laplace import Laplace
 from autobeta.models.likelihoods.learnedsigma import LearnedSigmaGaussian
 from autobeta.models.likelihoods.optimalsigma import OptimalSigmaGaussian
+from autobeta.models.networks._transposed import TransposedConv
 from autobeta.models.posterior import DiagonalGaussian, log_normal
 from autobeta.models.vae import VAE, VAEOutput
 
@@ -22,6 +23,7 @@ __all__ = [
     "Laplace",
     "LearnedSigmaGaussian",
     "OptimalSigmaGaussian",
+    "TransposedConv",
     "VAEOutput",
     "entropy",
     "log_normal",

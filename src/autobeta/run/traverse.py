@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
-from autobeta.data import as_batch, read_image
+from autobeta.data import FactorDataset, as_batch, read_image
 from autobeta.models import VAE
 from autobeta.run import folder as files
 from autobeta.run.codes import (
@@ -129,11 +129,23 @@ def _code(run: Run, pixels: np.ndarray) -> Float[np.ndarray, " latents"]:
     return run.model.encode(as_batch(x)).mean[0].cpu().numpy()
 
 
+def evaluated_sample(run: Run) -> Representation | None:
+    """Codes of the run's evaluation; None if there is none, or it is of another step."""
+    evaluated = files.read_metrics(run.results / files.METRICS)
+    if not evaluated or evaluated.get("step", run.step) != run.step:
+        return None
+    arrays = files.read_representation(run.results)
+    names = ("codes", "logvars", "index", "factors")
+    return Representation(**{name: arrays[name] for name in names if name in arrays})
+
+
+def first_sample(run: Run, dataset: FactorDataset) -> Representation:
+    """Codes of a few images, from which KL and activity are taken where nothing else has them."""
+    return encode_dataset(run.model, dataset, sample_points(dataset, "train", _SAMPLE))
+
+
 def _sample(run: Run, data: Images | Path | str | None) -> Representation:
     """Codes that say which latents are active: the evaluation's, if it is of this network."""
-    evaluated = files.read_metrics(run.results / files.METRICS)
-    if evaluated and evaluated.get("step", run.step) == run.step and data is None:
-        arrays = files.read_representation(run.results)
-        return Representation(**{name: arrays[name] for name in ("codes", "logvars", "index")})
-    dataset = run.open(data)
-    return encode_dataset(run.model, dataset, sample_points(dataset, "train", _SAMPLE))
+    if data is None and (found := evaluated_sample(run)) is not None:
+        return found
+    return first_sample(run, run.open(data))

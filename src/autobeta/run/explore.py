@@ -1,0 +1,174 @@
+"""Write a page to look at trained models; what it needs of each run is gathered here."""
+
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from autobeta import registry
+from autobeta.data import FactorDataset, as_batch
+from autobeta.errors import MissingDataError
+from autobeta.metrics import information_shares
+from autobeta.models import VAE
+from autobeta.reports import RunRecord, load_runs
+from autobeta.reports.explorer import ExploredRun, write_explorer
+from autobeta.run import folder as files
+from autobeta.run.codes import SAMPLE_SEED, Pictures, device_of, kl_per_latent, sample_points
+from autobeta.run.layers import page_layers, page_link
+from autobeta.run.load import Run, load_run
+from autobeta.run.objects import Images
+from autobeta.run.traverse import evaluated_sample, first_sample
+from autobeta.types import Representation
+
+NUM_IMAGES = 48
+"""Images from the data that a page offers."""
+_BINS = 20  # of codes, as `mig` has them
+_HALF_LEVEL = 0.5 / 255  # of a pixel, which rounding the weights may move it by
+
+
+def explore(
+    runs: Sequence[Run | Path | str], out: Path, *, data: Images | Path | str | None = None
+) -> Path:
+    """Write one page with sliders and decoders of some runs, of which it needs nothing further.
+
+    Args:
+        runs: Trained runs, or their folders.
+        out: The HTML file to write.
+        data: Where the runs' own images lie now. An evaluated run can do without them: then the
+            page offers the images that its evaluation kept.
+
+    Returns:
+        `out`.
+
+    Raises:
+        ValueError: If a decoder or a likelihood is not one that the page can compute, images are
+            neither grey nor RGB, or there is no run.
+        FileNotFoundError: If a folder holds no run, or nothing of its network yet.
+    """
+    loaded: dict[Path, Run] = {}
+    for given in runs:
+        run = given if isinstance(given, Run) else load_run(given)
+        loaded.setdefault(run.folder.resolve(), run)
+    records = load_runs([*loaded])
+    pictures: dict[str, Pictures] = {}
+    found = [_explored(loaded[record.path], record, pictures, data) for record in records]
+    return write_explorer(found, out)
+
+
+def _explored(
+    run: Run, record: RunRecord, pictures: dict[str, Pictures], data: Images | Path | str | None
+) -> ExploredRun:
+    """What the page has of a run.
+
+    Args:
+        run: The run.
+        record: What its folder tells of it.
+        pictures: Images on the page by the fingerprint of their data; the run's are added.
+        data: Where its images lie.
+    """
+    if run.image_shape[2] not in (1, 3):
+        raise ValueError(
+            f"`runs` must have images with 1 or 3 channels; got {run.image_shape[2]} in "
+            f"{run.folder}. A page can't show others."
+        )
+    layers, link = page_layers(run.model.decoder), page_link(run.model.likelihood)
+    sample = evaluated_sample(run)
+    dataset = _dataset(run, data, needed=sample is None)
+    if sample is None:
+        assert dataset is not None
+        sample = first_sample(run, dataset)
+    fingerprint = files.read_config(run.folder)["data"].get("fingerprint") or str(run.folder)
+    if fingerprint not in pictures:
+        pictures[fingerprint] = _originals(run, dataset)
+    originals = pictures[fingerprint]
+    codes = _codes(run.model, originals)
+    shares, names = _shares(run, sample, dataset)
+    return ExploredRun(
+        record=record,
+        image_shape=run.image_shape,
+        layers=layers,
+        link=link,
+        precision=page_precision(run.model, codes),
+        kl=kl_per_latent(sample),
+        active=sample.active,
+        reach=np.abs(np.concatenate([sample.codes, codes])).max(axis=0),
+        shares=shares,
+        factor_names=names,
+        originals=originals,
+        codes=codes,
+    )
+
+
+def _dataset(run: Run, data: Images | Path | str | None, *, needed: bool) -> FactorDataset | None:
+    """The run's images; None where they are not at hand and the page can do without them."""
+    try:
+        return run.open(data)
+    except (MissingDataError, ValueError, OSError):
+        if needed or data is not None or not (run.folder / files.RECONSTRUCTIONS).is_file():
+            raise
+        return None
+
+
+def _originals(run: Run, dataset: FactorDataset | None) -> Pictures:
+    """Images from the data: held-out ones if there are any, or those of the evaluation."""
+    if dataset is not None:
+        split = "test" if "test" in dataset.splits else "train"
+        return dataset.images(sample_points(dataset, split, NUM_IMAGES))
+    path, way_out = run.folder / files.RECONSTRUCTIONS, f"Run `autobeta evaluate {run.folder}`."
+    found: Pictures = files.read_npz(path, "originals", way_out=way_out)["originals"]
+    if found.dtype != np.uint8 or found.shape[1:] != run.image_shape:
+        raise ValueError(
+            f"`{path}` must have originals of shape {run.image_shape}, uint8; got "
+            f"{found.shape[1:]}, {found.dtype}. {way_out}"
+        )
+    return found[:NUM_IMAGES]
+
+
+@torch.no_grad()
+def _codes(model: VAE, images: Pictures) -> Float[np.ndarray, "n latents"]:
+    x = as_batch(torch.from_numpy(images).to(device_of(model)))
+    return model.encode(x).mean.cpu().numpy()
+
+
+def _shares(
+    run: Run, sample: Representation, dataset: FactorDataset | None
+) -> tuple[Float[np.ndarray, "latents factors"], list[str]]:
+    """What each latent tells of each factor, and the factors' names, or their numbers."""
+    if sample.factors is None:
+        return np.zeros((sample.codes.shape[1], 0)), []
+    shares = information_shares(sample.codes, sample.factors, bins=min(_BINS, len(sample.codes)))
+    space = dataset.factor_space if dataset is not None else None
+    if space is None and run.config.data in registry.available("data"):
+        space = getattr(registry.load("data", run.config.data), "SPACE", None)
+    count = shares.shape[1]
+    if space is not None and len(space.names) == count:
+        return shares, [*space.names]
+    return shares, [f"factor {k}" for k in range(count)]
+
+
+@torch.no_grad()
+def page_precision(
+    model: VAE, codes: Float[np.ndarray, "n latents"]
+) -> Literal["float16", "float32"]:
+    """The shortest type of weights that moves no pixel by more than half a level of 255.
+
+    It is judged on images at some codes and on as many draws of the prior.
+    """
+    noise = torch.Generator().manual_seed(SAMPLE_SEED)
+    z = torch.cat([torch.from_numpy(codes), torch.randn(codes.shape, generator=noise)])
+    rounded = copy.deepcopy(model)
+    for parameter in rounded.decoder.parameters():
+        parameter.copy_(parameter.half().float())
+    moved = (_exact(rounded, z) - _exact(model, z)).abs().max()
+    return "float16" if moved <= _HALF_LEVEL else "float32"
+
+
+def _exact(model: VAE, z: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch ..."]:
+    """Mean images, the last step in float64: float32 is too short for some means near 1/2."""
+    outputs = model.decoder(z.to(device_of(model))).float()
+    return model.likelihood.mean_image(outputs.cpu().double())
