@@ -18,6 +18,7 @@ from autobeta.metrics import (
     gaussian_total_correlation,
     gaussian_wasserstein,
     infomec,
+    information_shares,
     irs,
     jemmig,
     mcc,
@@ -460,3 +461,15 @@ def test_a_rotation_costs_a_boosted_probe_but_not_a_linear_one(grid, identity):
     plain, rotated = (probes(a, b, test=(c, d)) for a, b, c, d in halves)
     assert rotated["linear/300"] == pytest.approx(plain["linear/300"], abs=0.02)
     assert rotated["boosted/300"] < plain["boosted/300"] - 0.02
+
+
+def test_a_latent_tells_of_its_factor_and_by_chance_of_none():
+    rng = np.random.default_rng(0)
+    factors = np.column_stack([rng.integers(0, 20, (2000, 2)), np.zeros(2000, int)])
+    codes = np.column_stack([factors[:, 0] + 0.0, rng.normal(size=2000), np.zeros(2000)])
+    shares = information_shares(codes, factors)
+    assert shares[0, 0] > 0.95
+    assert shares[1:, 0].max() < 0.01
+    assert shares[:, 1].max() < 0.01, "without the correction it is 0.03"
+    assert shares[:, 2].tolist() == [0, 0, 0]
+    assert information_shares(codes, factors[:, 2:]).tolist() == [[0], [0], [0]]

@@ -382,6 +382,8 @@ def test_a_link_holds_the_state(browser, make_page):
     browser.drag("#r1z2", [0.5, 0.8])
     codes, link = state_of(browser)
     before = browser.pixels(0), browser.pixels(1)
+    browser.click(".bar button:nth-child(5)")
+    browser.until("/link|address/.test(document.querySelector('.status').textContent)")
     browser.open(page)
     assert state_of(browser)[1] != link
     browser.open(page, state=link)
@@ -505,6 +507,25 @@ def test_the_page_fetches_nothing_and_its_policy_lets_nothing_in(browser, make_p
     assert any("Content Security Policy" in str(said) for said in browser.complaints)
     loaded = browser.ask("performance.getEntriesByType('resource').map((entry) => entry.name)")
     assert all(name.startswith(("data:", "file:")) for name in loaded)
+
+
+def test_a_finger_drags_on_a_phone(browser, make_page):
+    page, _, (model,) = make_page()
+    browser.open(page, width=390, height=844)
+    browser.send("Emulation.setTouchEmulationEnabled", enabled=True)
+    left, top, width, height = browser.place("#r0z1")
+    for kind, part in (("Start", 0.5), ("Move", 0.6), ("Move", 0.75), ("End", None)):
+        at = [] if part is None else [{"x": left + part * width, "y": top + height / 2}]
+        browser.send("Input.dispatchTouchEvent", type=f"touch{kind}", touchPoints=at)
+        browser.drawn()
+    browser.send("Emulation.setTouchEmulationEnabled", enabled=False)
+    (z,), link = state_of(browser)
+    assert z[1] == pytest.approx(0.5 * 3, abs=0.4)
+    assert difference(browser.pixels(), drawn_by(model, z)) <= 2
+    assert f",{z[1]:.2f}".rstrip("0") in link
+    box = "runs[0].canvas.getBoundingClientRect()"
+    top, height = browser.ask(f"[{box}.top, {box}.height]")
+    assert 0 <= top < 844 - height, "the image stays in view beside the slider"
 
 
 @pytest.mark.parametrize("names", [("a run",), ("x" * 90, "b", "c")])
