@@ -16,7 +16,8 @@ def command(
     Args:
         runs: Run folders, shown side by side.
         out: The HTML file to write.
-        data: Where the images of the runs lie now.
+        data: Name or place of the images that the runs were trained on, to offer more of them
+            than an evaluation kept; a run that was not evaluated opens its own if not given.
     """
     from autobeta.run.explore import explore
 

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from autobeta import registry
 from autobeta.data import FactorDataset, as_batch
-from autobeta.errors import MissingDataError
 from autobeta.metrics import information_shares
 from autobeta.models import VAE
 from autobeta.reports import RunRecord, load_runs
@@ -26,7 +25,7 @@ from autobeta.run.traverse import evaluated_sample, first_sample
 from autobeta.types import Representation
 
 NUM_IMAGES = 48
-"""Images from the data that a page offers."""
+"""Images that a page offers at most."""
 _BINS = 20  # of codes, as `mig` has them
 _HALF_LEVEL = 0.5 / 255  # of a pixel, which rounding the weights may move it by
 
@@ -39,8 +38,9 @@ def explore(
     Args:
         runs: Trained runs, or their folders.
         out: The HTML file to write.
-        data: Where the runs' own images lie now. An evaluated run can do without them: then the
-            page offers the images that its evaluation kept.
+        data: The runs' own images, or where they lie now: then the page offers `NUM_IMAGES` of
+            them. Left out, an evaluated run offers those that its evaluation kept, and any other
+            opens its data.
 
     Returns:
         `out`.
@@ -78,7 +78,8 @@ def _explored(
         )
     layers, link = page_layers(run.model.decoder), page_link(run.model.likelihood)
     sample = evaluated_sample(run)
-    dataset = _dataset(run, data, needed=sample is None)
+    kept = sample is not None and (run.folder / files.RECONSTRUCTIONS).is_file()
+    dataset = run.open(data) if data is not None or not kept else None
     if sample is None:
         assert dataset is not None
         sample = first_sample(run, dataset)
@@ -102,16 +103,6 @@ def _explored(
         originals=originals,
         codes=codes,
     )
-
-
-def _dataset(run: Run, data: Images | Path | str | None, *, needed: bool) -> FactorDataset | None:
-    """The run's images; None where they are not at hand and the page can do without them."""
-    try:
-        return run.open(data)
-    except (MissingDataError, ValueError, OSError):
-        if needed or data is not None or not (run.folder / files.RECONSTRUCTIONS).is_file():
-            raise
-        return None
 
 
 def _originals(run: Run, dataset: FactorDataset | None) -> Pictures:
@@ -142,13 +133,14 @@ def _shares(
     if sample.factors is None:
         return np.zeros((sample.codes.shape[1], 0)), []
     shares = information_shares(sample.codes, sample.factors, bins=min(_BINS, len(sample.codes)))
-    space = dataset.factor_space if dataset is not None else None
-    if space is None and run.config.data in registry.available("data"):
-        space = getattr(registry.load("data", run.config.data), "SPACE", None)
+    names: list[str] = []
+    if dataset is not None and dataset.factor_space is not None:
+        names = [*dataset.factor_space.names]
+    elif run.config.data in registry.available("data"):
+        facts = registry.describe("data", run.config.data).get("FACTORS")
+        names = [*facts] if isinstance(facts, dict | tuple) else []
     count = shares.shape[1]
-    if space is not None and len(space.names) == count:
-        return shares, [*space.names]
-    return shares, [f"factor {k}" for k in range(count)]
+    return shares, names if len(names) == count else [f"factor {k}" for k in range(count)]
 
 
 @torch.no_grad()
