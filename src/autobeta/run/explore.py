@@ -78,7 +78,7 @@ def _explored(
         )
     layers, link = page_layers(run.model.decoder), page_link(run.model.likelihood)
     sample = evaluated_sample(run)
-    kept = sample is not None and (run.folder / files.RECONSTRUCTIONS).is_file()
+    kept = sample is not None and (run.results / files.RECONSTRUCTIONS).is_file()
     dataset = run.open(data) if data is not None or not kept else None
     if sample is None:
         assert dataset is not None
@@ -110,7 +110,7 @@ def _originals(run: Run, dataset: FactorDataset | None) -> Pictures:
     if dataset is not None:
         split = "test" if "test" in dataset.splits else "train"
         return dataset.images(sample_points(dataset, split, NUM_IMAGES))
-    path, way_out = run.folder / files.RECONSTRUCTIONS, f"Run `autobeta evaluate {run.folder}`."
+    path, way_out = run.results / files.RECONSTRUCTIONS, f"Run `autobeta evaluate {run.folder}`."
     found: Pictures = files.read_npz(path, "originals", way_out=way_out)["originals"]
     if found.dtype != np.uint8 or found.shape[1:] != run.image_shape:
         raise ValueError(
