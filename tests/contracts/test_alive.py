@@ -1,7 +1,6 @@
 """Every listed method with each likelihood that it takes learns a code in 1,000 steps."""
 
 import statistics
-import warnings
 
 import numpy as np
 import pytest
@@ -12,15 +11,21 @@ from autobeta.data import load_data
 from autobeta.run.build import build
 from autobeta.run.objects import Objects
 from autobeta.training import fit
+from autobeta.training.monitor import Watch
 from autobeta.training.seeding import seed_everything
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("unchecked")]
 
 LIKELIHOODS = ("bernoulli", "gaussian", "laplace", "continuousbernoulli")
-PAIRS = [
-    (method, likelihood)
+# black is the median of every pixel of dSprites, so black is the best constant for an absolute
+# error, and no small change of it pays: a code is kept only where a method asks for nats
+ASKS_FOR_NATS = {"annealedvae", "controlvae", "dynamicvae"}
+CASES = [
+    (method, likelihood, data)
+    for data in ("dsprites", "scenes3d")
     for method in registry.listed("methods")
     for likelihood in (("own",) if method == "sigmavae" else LIKELIHOODS)
+    if (likelihood, data) != ("laplace", "dsprites") or method in ASKS_FOR_NATS
 ]
 
 
@@ -30,22 +35,29 @@ def scenes():
     return dataset.images(np.random.default_rng(0).choice(len(dataset), 5000, replace=False))
 
 
-@pytest.mark.parametrize("data", ["dsprites", "scenes3d"])
-@pytest.mark.parametrize(("method", "likelihood"), PAIRS)
-def test_no_method_loses_its_code_in_a_thousand_steps(method, likelihood, data, scenes):
-    """About a minute each; `reproductions/likelihoods/` keeps what each came to."""
+def trained(method, likelihood, data, steps=1000):
     torch.set_num_threads(1)
     config = RunConfig(
         method=method,
         method_config=registry.load("methods", method).Config(),
         data="dsprites",
         model=ModelConfig() if likelihood == "own" else ModelConfig(likelihood=likelihood),
-        train=TrainConfig(steps=1000, threads=1),
+        train=TrainConfig(steps=steps, threads=1),
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        seed_everything(0)
-        state = build(config, Objects(data=scenes if data == "scenes3d" else None)).state
-        log = fit(state, config.train)
+    seed_everything(0)
+    return fit(build(config, Objects(data=data)).state, config.train)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("method", "likelihood", "data"), CASES)
+def test_no_method_loses_its_code_in_a_thousand_steps(method, likelihood, data, scenes):
+    """About a minute each; `reproductions/likelihoods/` keeps what each came to."""
+    log = trained(method, likelihood, scenes if data == "scenes3d" else None)
     assert np.isfinite([row["loss"] for row in log]).all()
     assert statistics.fmean(row["kl_average"] for row in log[-2:]) >= 1
+
+
+def test_an_absolute_error_that_keeps_black_is_told():
+    log, watch = trained("vae", "laplace", None), Watch(grace=100)
+    told = [sentence for row in log for sentence in watch.findings(row)]
+    assert any("the posterior has collapsed" in sentence for sentence in told)
