@@ -109,6 +109,22 @@ def main():
         for found in pool.imap(work, tasks):
             with options.out.open("a") as file:
                 file.write(json.dumps(found) + "\n")
+    options.out.with_suffix(".md").write_text(table(map(json.loads, read(options.out))), "utf-8")
+
+
+def table(runs):
+    """A row a method and data set, a column a likelihood: KL in nats, bold where it is lost."""
+    cells, columns = {}, {}
+    for run in runs:
+        kl = run.get("kl")
+        told = "error" if kl is None else f"{kl:.2f}" if run["alive"] else f"**{kl:.2f}**"
+        cells.setdefault((run["data"], run["method"]), {})[run["likelihood"]] = told
+        columns[run["likelihood"]] = None
+    lines = ["| data | method | " + " | ".join(columns) + " |", "|---" * (len(columns) + 2) + "|"]
+    for (data, method), own in sorted(cells.items()):
+        told = " | ".join(own.get(name, "") for name in columns)
+        lines.append(f"| {data} | `{method}` | {told} |")
+    return "\n".join(lines) + "\n"
 
 
 def read(path):

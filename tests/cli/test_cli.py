@@ -587,6 +587,15 @@ def test_a_stopped_pilot_says_how_to_go_on(tmp_path, monkeypatch, capsys):
     assert "Give the same command again" in said
 
 
+@pytest.fixture
+def hears_ctrl_c():
+    """What a shell begins in its background ignores it."""
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, former)
+
+
+@pytest.mark.usefixtures("hears_ctrl_c")
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("command", ["evaluate", "report", "traverse"])
 def test_a_signal_outside_the_loop_is_no_traceback(

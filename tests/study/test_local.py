@@ -271,7 +271,7 @@ def test_worker_stays_on_its_core_and_on_one_thread(tmp_path, make_study, wait_u
         assert os.sched_getaffinity(process.pid) == {core}
         assert os.getsid(process.pid) == process.pid  # Ctrl-C is for the launcher alone
         environment = Path(f"/proc/{process.pid}/environ")  # empty for a moment
-        wait_until(lambda: b"\0OMP_NUM_THREADS=1\0" in environment.read_bytes())
+        wait_until(lambda: b"OMP_NUM_THREADS=1" in environment.read_bytes().split(b"\0"))
     finally:
         process.kill()
         process.wait()

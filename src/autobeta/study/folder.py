@@ -95,7 +95,9 @@ class Study(NamedTuple):
             images = found.get("num_points") or 0
             if images < asked.num_points:  # as when the data have no more
                 images = files.read_config(run)["data"]["num_train"]
-            steps = files.stopped_at(run) or self.runs[name]["train"]["steps"]
+            steps = self.runs[name]["train"]["steps"]
+            if found.get("step") != steps:
+                steps = files.stopped_at(run) or steps
             return bool(found) and has_all(found, asked, steps=steps, num_train=images)
         except (OSError, ValueError, KeyError, TypeError):
             return False
