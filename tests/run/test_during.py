@@ -204,7 +204,7 @@ def test_identity_has_what_changes_the_result_and_nothing_else():
     assert identity(stored) == plain
 
 
-@pytest.mark.parametrize("factor", [0.013, 0.5])
+@pytest.mark.parametrize("factor", [0.013, 0.5, 2.0])
 def test_a_scaled_run_has_its_warm_up_scaled(factor):
     short = scaled(config(steps=1000, lr_warmup=1000), factor)
     assert short.train.lr_warmup == short.train.steps == round(1000 * factor)

@@ -1,4 +1,7 @@
+from contextlib import contextmanager
+
 import pytest
+import torch
 
 from autobeta import DataOptions, ModelConfig, RunConfig, TrainConfig, registry
 from autobeta.run.build import build
@@ -24,3 +27,20 @@ def make_run():
         return config, build(config, Objects()).state
 
     return make
+
+
+@pytest.fixture
+def never_read(monkeypatch):
+    """A context in which no tensor is read on the host: that would stop a CUDA device."""
+
+    def wait(*args, **kwargs):
+        raise AssertionError("a tensor was read on the host")
+
+    @contextmanager
+    def inside():
+        with monkeypatch.context() as patch:
+            for name in ("item", "tolist", "__bool__", "__float__", "__int__", "numpy", "cpu"):
+                patch.setattr(torch.Tensor, name, wait)
+            yield
+
+    return inside

@@ -132,9 +132,23 @@ def test_beta_descends_to_one_or_until_all_but_an_eighth_is_explained():
     assert followed(late, (500.0, 1000.0, 300), start=200)[-1].item() < 0.6  # learned from here
 
 
-def test_a_descent_beside_a_warmup_is_refused():
-    with pytest.raises(ValueError, match=r"`warmup` must be 0 with a `descent`.*; got 5"):
-        NaturalWeights(beta_initial=2.0, warmup=5, descent=10)
+def test_where_the_weights_would_start_is_no_matter_to_a_descent():
+    weighting = NaturalWeights(beta_initial=50.0, descent=200, start="fixed_point")
+    betas = followed(weighting, (500.0, 0.5, 100))
+    assert betas[0].item() == pytest.approx(50.0, rel=1e-4)  # and not 500 / 0.5
+    assert betas[-1].item() == pytest.approx(50 ** (1 - 99 / 200), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"beta_initial": 2.0, "warmup": 5}, r"`warmup` must be 0 with a `descent`.*; got 5"),
+        ({}, r"`beta_initial` must be above 1 with a `descent`.*; got 1\. 50 is"),
+    ],
+)
+def test_a_descent_from_nowhere_or_beside_a_warmup_is_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        NaturalWeights(descent=10, **given)
 
 
 def test_without_a_step_below_a_nat_a_rise_is_earned():

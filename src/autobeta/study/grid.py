@@ -101,14 +101,14 @@ def scaled(config: RunConfig, factor: float) -> RunConfig:
     """A run of another length, with its method's settings in steps changed alike."""
     if factor == 1:
         return config
-    train = replace(_scaled(config.train, factor), steps=_times(config.train.steps, factor))
+    train = _scaled(config.train, factor, steps=_times(config.train.steps, factor))
     return replace(config, train=train, method_config=_scaled(config.method_config, factor))
 
 
-def _scaled(settings: Any, factor: float) -> Any:  # noqa: ANN401 - a dataclass of settings
+def _scaled(settings: Any, factor: float, **more: int) -> Any:  # noqa: ANN401 - of dataclasses
     hints = hints_of(type(settings)).items()
     counted = [key for key, hint in hints if "steps" in getattr(hint, "__metadata__", ())]
-    return replace(settings, **{k: _times(getattr(settings, k), factor) for k in counted})
+    return replace(settings, **more, **{k: _times(getattr(settings, k), factor) for k in counted})
 
 
 def _times(number: int, factor: float) -> int:

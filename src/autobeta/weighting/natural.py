@@ -108,6 +108,11 @@ class NaturalWeights(AbstractWeighting):
             raise ValueError(
                 f"`warmup` must be 0 with a `descent`, which is one; got {warmup}. Give either."
             )
+        if descent and beta_initial <= 1:
+            raise ValueError(
+                "`beta_initial` must be above 1 with a `descent`, which goes from there to 1; got "
+                f"{beta_initial:g}. 50 is DynamicVAE's."
+            )
         self.descent = descent
         self.regulariser, self.unit, self.floor = regulariser, unit, floor
         self.rate, self.warmup, self.start = rate, warmup, start
@@ -136,30 +141,36 @@ class NaturalWeights(AbstractWeighting):
     def _update(self, terms: Terms, step: int) -> None:
         r = terms["reconstruction"].detach().to(self.level.dtype).reshape(())
         k = terms["kl"].detach().to(self.level.dtype).reshape(-1)
+        new = self._progress(r, k, step)
+        constant, level = new["constant"], new["level"]
+        explained = (constant < _NONE) & (level < _SHARE * constant)
+        if step < self.warmup:
+            new |= self._measured(r, k, step)
+        elif step == self.warmup and not self.descent:
+            mean = (self.mean_reconstruction, self.mean_kl) if self.warmup else (r, k)
+            new |= self._begun(*mean)
+        else:
+            waits = (level > self.lowest) & ~(explained & (self.wait == "explained"))
+            new |= self._moved(r, k, waits=waits)
+        if step < self.descent:
+            begun = (self.begun > 0) | explained
+            down = self._lowered(level, step)
+            new |= {name: torch.where(begun, new[name], value) for name, value in down.items()}
+            new["begun"] = begun.to(level.dtype)
+        self._write(new, r, k)
+
+    def _progress(self, r: Scalar, k: Size, step: int) -> dict[str, Tensor]:
         first = self.lowest == _NONE
         level = torch.where(first, r, self.level + (r - self.level) / self.window)
         brief = torch.where(first, r, self.brief + (r - self.brief) / _BRIEF)
         bare = (k.sum() < 1) & (step >= 3 * _BRIEF)  # the average has forgotten the first batch
         constant = torch.where(bare, brief.minimum(self.constant), self.constant)
-        new = {"level": level, "lowest": torch.minimum(level, self.lowest)}
-        new |= {"brief": brief, "constant": constant}
-        if step < self.warmup:
-            new |= self._measured(r, k, step)
-        elif step == self.warmup:
-            mean = (self.mean_reconstruction, self.mean_kl) if self.warmup else (r, k)
-            new |= self._begun(*mean)
-        else:
-            explained = (constant < _NONE) & (level < _SHARE * constant)
-            waits = (level > self.lowest) & ~(explained & (self.wait == "explained"))
-            moved = self._moved(r, k, waits=waits)
-            begun = (self.begun > 0) | explained | (step >= self.descent)
-            down = self._lowered(level) if self.descent else moved
-            new |= {name: torch.where(begun, moved[name], down[name]) for name in moved}
-            new["begun"] = begun.to(level.dtype)
-        self._write(new, r, k)
+        lowest = torch.minimum(level, self.lowest)
+        return {"level": level, "lowest": lowest, "brief": brief, "constant": constant}
 
-    def _lowered(self, level: Scalar) -> dict[str, Tensor]:
-        beta = self.beta * self.beta_initial ** (-1 / self.descent)
+    def _lowered(self, level: Scalar, step: int) -> dict[str, Tensor]:
+        """The weights of a descent: those of the reconstruction, and of a beta on its way to 1."""
+        beta = torch.full_like(self.beta, self.beta_initial ** (1 - step / self.descent))
         s_r = fixed_point(level / self.unit, self.regulariser).clamp(min=LOWEST)
         return self._state(s_r, self.unit * s_r / beta)
 
