@@ -190,7 +190,10 @@ CLAIMS = {
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("tables", nargs="*", type=Path, default=sorted(HERE.glob("*.csv")))
-    found = read(parser.parse_args().tables)
+    tables = parser.parse_args().tables
+    if not tables:
+        parser.error("no table of runs is here yet; README.md says how one is made")
+    found = read(tables)
     page, verdicts = (
         ["# Results", "", "Made by `analyse.py`: means over seeds ± half of the 95 % interval."],
         {},
