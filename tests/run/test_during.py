@@ -110,10 +110,31 @@ def test_a_study_takes_an_early_end_for_the_end_and_its_table_says_so(run):
 
 
 def test_more_steps_do_not_take_back_an_early_end(run):
-    longer = train(config(steps=20, **STOPPING), run, extend=True, evaluation=FEW, network=tiny)
-    assert longer.step == 8
-    assert files.read_config(run)["train"]["steps"] == 20
+    before = (run / files.CONFIG).read_bytes()
+    with pytest.raises(ValueError, match=r"`steps` can't be raised .* ended it at step 8; got 20"):
+        train(config(steps=20, **STOPPING), run, extend=True, evaluation=FEW, network=tiny)
+    assert (run / files.CONFIG).read_bytes() == before
     assert files.stopped_at(run) == 8
+
+
+def test_a_new_best_network_has_no_evaluation_of_the_former(tmp_path, monkeypatch):
+    monkeypatch.setattr(
+        validation,
+        "validate",
+        lambda state, config: {"step": state.step, "elbo": state.step - 9.0},
+    )
+    go_on(tmp_path, steps=4, keep_best=True)
+    evaluate(load_run(tmp_path, best=True, network=tiny), FEW)
+    assert (tmp_path / files.BEST / files.METRICS).exists()
+    longer = config(steps=8, keep_best=True)
+    train(longer, tmp_path, extend=True, evaluation=FEW, network=tiny)
+    assert [path.name for path in (tmp_path / files.BEST).iterdir()] == [files.MODEL]
+    assert load_run(tmp_path, best=True, network=tiny).step == 8
+
+
+def test_a_run_too_short_for_a_validation_is_warned_of(tmp_path):
+    with pytest.warns(UserWarning, match="`validate_every` is 500 steps, so that a run of 2 is"):
+        go_on(tmp_path, steps=2, validate_every=500)
 
 
 def test_the_best_network_is_loaded_and_evaluated_beside_the_last(run):

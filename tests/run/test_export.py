@@ -221,6 +221,13 @@ def test_a_folder_in_the_place_of_a_file_is_refused(folder, tmp_path):
         export(folder, "safetensors", tmp_path)
 
 
+def test_a_runs_own_folders_and_files_are_no_place_for_exports(folder):
+    with pytest.raises(ValueError, match=r"`out` must be a folder of its own; got the run's own"):
+        export(folder, "safetensors", folder / files.CHECKPOINT)
+    with pytest.raises(ValueError, match=r"`out` must be a folder of its own; got the file"):
+        export(folder, "safetensors", folder / files.MODEL)
+
+
 def test_an_unknown_format_is_refused(folder):
     with pytest.raises(ValueError, match="`format` must be one of onnx, torchscript, safetensors"):
         export(folder, "pickle")

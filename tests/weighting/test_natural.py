@@ -5,6 +5,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autobeta import registry
+from autobeta.methods import Facts
 from autobeta.weighting import NaturalWeights, effective_weights, fixed_point
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -252,3 +254,15 @@ def test_terms_of_another_size_are_refused():
         ValueError, match=r"`terms\['kl'\]` must have 1 values, one for each weight"
     ):
         NaturalWeights()(terms(30.0, [1.0, 2.0]), 0)
+
+
+@pytest.mark.parametrize("method", ["lvae", "mdlvae"])
+def test_a_descent_that_an_optimiser_can_not_hold_is_refused(method):
+    module = registry.load("methods", method)
+    likelihood = registry.load("models/likelihoods", "bernoulli").build()
+    facts = Facts(
+        num_latents=3, num_train=12, image_shape=(8, 8, 1), num_steps=100, likelihood=likelihood
+    )
+    given = {"weight_optimizer": "adam", "beta_initial": 50.0, "descent": 0.3}
+    with pytest.raises(ValueError, match=r"`descent` must be 0 for `weight_optimizer` adam"):
+        module.build(module.Config(**given), facts)

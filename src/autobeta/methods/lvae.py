@@ -89,6 +89,11 @@ def make_recipe(config: Any, facts: Facts, *, kl_per_latent: bool) -> Recipe:  #
     objective = Elbo(kl_per_latent=kl_per_latent, relative=True)
     if config.weight_optimizer == "natural":
         return Recipe(objective=objective, weighting=_natural(config, facts, num_weights, unit))
+    if config.descent:
+        raise ValueError(
+            f"`descent` must be 0 for `weight_optimizer` {config.weight_optimizer}, which can't "
+            f"hold beta; got {config.descent:g}. Take natural, or a `warmup`."
+        )
     weighting = LearnedWeights(
         {"reconstruction": 1, "kl": num_weights},
         regulariser=config.regulariser,

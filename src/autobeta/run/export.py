@@ -56,8 +56,8 @@ def export(run: Run | Path | str, format: str, folder: Path | None = None) -> li
         The files written.
 
     Raises:
-        ValueError: If the format is unknown, it can't express the network, or one of the run's
-            own files is in the way.
+        ValueError: If the format is unknown, it can't express the network, or the folder is a file
+            or one of a run's own.
         ImportError: If a library of the format is missing.
         RuntimeError: If a file does not give what torch gives.
     """
@@ -68,6 +68,7 @@ def export(run: Run | Path | str, format: str, folder: Path | None = None) -> li
     run = run if isinstance(run, Run) else load_run(run, device="cpu")
     run = replace(run, model=copy.deepcopy(run.model).cpu().eval())
     folder = run.folder / "export" if folder is None else folder
+    _check_folder(folder)
     found = {}
     with TemporaryDirectory() as beside:
         for name, part in parts_of(run).items():
@@ -76,6 +77,16 @@ def export(run: Run | Path | str, format: str, folder: Path | None = None) -> li
                 difference = _difference(part, _converted(part, written, format), written.name)
             found[folder / written.name] = (written.read_bytes(), difference)
     return [_placed(path, *content) for path, content in found.items()]
+
+
+def _check_folder(folder: Path) -> None:
+    own = folder.name in (files.CHECKPOINT, files.BEST, files.PICTURES)
+    kept = own and (folder.parent / files.CONFIG).exists()  # a checkpoint takes the place of all
+    if kept or folder.is_file():
+        what = "file" if folder.is_file() else "run's own folder"
+        raise ValueError(
+            f"`out` must be a folder of its own; got the {what} {folder}. Name another."
+        )
 
 
 def _placed(path: Path, data: bytes, difference: float) -> Exported:

@@ -57,6 +57,7 @@ REPRESENTATION = "representation.npz"
 RECONSTRUCTIONS = "reconstructions.npz"
 TRAVERSALS = "traversals.npz"
 METRICS = "metrics.json"
+EVALUATION = (METRICS, REPRESENTATION, RECONSTRUCTIONS, TRAVERSALS)
 SUGGESTION = "suggestion.json"
 SUGGESTION_FIGURE = "suggestion.png"
 LOCK = ".lock"

@@ -51,6 +51,11 @@ def claim(folder: Path, parts: BuiltRun, *, extend: bool) -> None:
     differing = differences(found, wanted)
     there, asked = differing.get("train.steps", (0, 0))
     longer = set(differing) == {"train.steps"} and asked > there
+    if longer and (stopped := files.stopped_at(folder)) is not None:
+        raise ValueError(
+            f"`steps` can't be raised for {folder}, whose `patience` ended it at step {stopped}; "
+            f"got {asked}. Choose another folder, with more patience or none."
+        )
     if differing and not (extend and longer):
         details = "; ".join(
             f"{name}: {a!r} there, {b!r} asked for" for name, (a, b) in differing.items()

@@ -1,6 +1,7 @@
 """Validation during the training: held-out losses, the best network, and when to stop early."""
 
 import math
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +44,12 @@ class Validation:
                 "`held_out` must be given to make_state with `validate_every`; got None. Give "
                 'HeldOut(dataset, "test", batch_size).'
             )
+        if config.validate_every is not None and config.validate_every > config.steps:
+            warnings.warn(
+                f"`validate_every` is {config.validate_every:,} steps, so that a run of "
+                f"{config.steps:,} is never validated. Lower it.",
+                stacklevel=3,
+            )
         self._config, self._folder = config, folder
         lines = [] if folder is None else files.read_jsonl(folder / files.VALIDATION)
         self._lines = [line for line in lines if line["step"] <= state.step]
@@ -79,6 +86,8 @@ class Validation:
             return
         path = self._folder / files.BEST / files.MODEL
         if not path.exists() or read_facts(path).get("step") != state.step:
+            for name in files.EVALUATION:  # of the best before
+                (path.parent / name).unlink(missing_ok=True)
             write_tensors(path, state.model.state_dict(), step=state.step)
 
 
