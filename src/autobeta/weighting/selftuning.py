@@ -147,7 +147,7 @@ class SelfTuningPI(AbstractController):
         low, high = math.log(self.beta_min), math.log(self.beta_max)
         log_beta = (self.log_beta - rise + change + integral).clamp(low, high)
         doubt = plant["plant_gain_error"] / plant["plant_gain"]
-        sign = self.signs[self.num_seen // _CLOCK % len(_SIGNS)]
+        sign = self.signs.take(self.num_seen // _CLOCK % len(_SIGNS))  # [] would wait for CUDA
         dither = self.dither * sign * (5 * doubt - 0.75).clamp(0, 1)
         beta = (log_beta + dither).exp().clamp(self.beta_min, self.beta_max)
         new = {"log_beta": log_beta, "beta": beta, "recent": recent, "last_mean": mean}
