@@ -1,6 +1,6 @@
-"""The step of the fourth latent for every run of the study: results.md and results.csv.
+"""The step of the fourth latent for every run of the studies: results.md and results.csv.
 
-python reproductions/saddle/analyse.py STUDY
+python reproductions/saddle/analyse.py STUDY ...
 """
 
 import argparse
@@ -19,6 +19,7 @@ SETTINGS = {
     "lr": ("train", "lr"),
     "batch_size": ("train", "batch_size"),
     "architecture": ("model", "architecture"),
+    "seed": ("train", "seed"),
 }
 LINES, UNTRAINED = 5, 100
 
@@ -45,9 +46,10 @@ def entry(run):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("study", type=Path)
-    study = read_study(parser.parse_args().study)
-    done = [study.run(name) for name in study.runs if (study.run(name) / files.METRICS).exists()]
+    parser.add_argument("studies", type=Path, nargs="+")
+    studies = [read_study(folder) for folder in parser.parse_args().studies]
+    runs = [study.run(name) for study in studies for name in study.runs]
+    done = [run for run in runs if (run / files.METRICS).exists()]
     rows = [entry(run) for run in done]
     with (HERE / "results.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
