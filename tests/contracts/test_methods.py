@@ -205,6 +205,22 @@ def test_learned_weights_and_targets_see_no_entropy_of_the_images(method):
 
 
 @pytest.mark.parametrize(
+    ("settings", "num_steps", "there"),
+    [({}, 30_000, 1000), ({}, 2000, 1000), ({}, 500, 400), ({"rising": 0.3}, 30_000, 9000)],
+    ids=["long", "short", "very short", "given"],
+)
+def test_controlvaes_set_point_is_there_early_whatever_the_runs_length(settings, num_steps, there):
+    module = registry.load("methods", "controlvae")
+    weighting = module.build(module.Config(**settings), facts_of(num_steps=num_steps)).weighting
+    found = []
+    for step in (round(0.8 * there), round(1.02 * there), num_steps - 1):
+        weighting({"reconstruction": torch.ones(()), "kl": torch.ones(())}, step)
+        found.append(float(weighting.controller.target))
+    assert found[0] < 17
+    assert found[1:] == [18, 18]
+
+
+@pytest.mark.parametrize(
     ("method", "end", "numbers"),
     [
         ("annealedvae", "capacity", "0.25 of 25"),
