@@ -176,7 +176,6 @@ def test_a_run_is_done_when_it_was_trained_and_evaluated_as_asked(tmp_path):
     study.write_attempt(name, state="done", evaluations=[study.asked])
     assert not study.is_done(name), "its folder is not there"
     study.run(name).mkdir(parents=True)
-    (study.run(name) / files.MODEL).write_text("{}")
     assert not study.is_done(name), "it was not evaluated"
     metrics = {"step": 3, "num_points": 10_000, "seed": 0, "metrics": {"mig[bins=20]": 0.1}}
     files.write_json(study.run(name) / files.METRICS, metrics)

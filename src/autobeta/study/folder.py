@@ -84,10 +84,13 @@ class Study(NamedTuple):
         files.write_json(self.runs_folder / f"{name}.json", facts)
 
     def is_done(self, name: str) -> bool:
-        """Whether the run was trained and evaluated as this study asks."""
+        """Whether the run was trained and evaluated as this study asks.
+
+        Its model may have been deleted since, to save room: nothing of a study reads it.
+        """
         run, done = self.run(name), self.attempt(name)
         asked_before = self.asked in (done.get("evaluations") or ())
-        if done.get("state") != "done" or not asked_before or not (run / files.MODEL).exists():
+        if done.get("state") != "done" or not asked_before:
             return False
         try:  # another study that shares the run may have evaluated it otherwise since
             found = files.read_metrics(run / files.METRICS)

@@ -173,7 +173,7 @@ def _evaluation(run: Path, asked: Sequence[str] | None) -> Row:
 def _curves(run: Path) -> Row:
     log = files.read_log(run) if files.has_set_point(run) else files.end_of_log(run)
     if not log:
-        if (run / files.LOG).exists() and (run / files.MODEL).exists():
+        if (run / files.LOG).exists() and (run / files.METRICS).exists():
             raise ValueError(f"`{files.LOG}` has no line that can be read")
         return {}
     row: Row = {"beta": log[-1].get("beta"), "equivalent_beta": log[-1].get("equivalent_beta")}
