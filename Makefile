@@ -10,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: quickstart test lint docs bench reproduce clean
+.PHONY: quickstart test lint docs bench wheel reproduce clean
 
 quickstart: $(INSTALLED)
 	@$(BIN)/python examples/quickstart.py --data $(QUICKSTART_DATA) --steps $(QUICKSTART_STEPS)
@@ -25,6 +25,11 @@ lint: $(INSTALLED)
 
 docs: $(INSTALLED)
 	$(BIN)/python -m mkdocs build --strict
+
+# make wheel EXTRAS="lightgbm,hdf5 ray": build, check, install in an environment for each, and run
+EXTRAS ?= lightgbm,hdf5
+wheel: $(INSTALLED)
+	.ci/wheel $(EXTRAS)
 
 bench: $(INSTALLED)
 	@for file in benchmarks/[!_]*.py; do \

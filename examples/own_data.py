@@ -1,4 +1,4 @@
-"""A run on images of one's own: an array, or a torch Dataset of images with labels."""
+"""A run on images of one's own: a torch Dataset of images with labels, or an array."""
 
 from pathlib import Path
 

@@ -1,10 +1,10 @@
-"""A run by a loss of one's own, and a function that follows its log."""
+"""A run by a loss of one's own."""
 
 from pathlib import Path
 
 import torch
 
-from autobeta import RunConfig, TrainConfig, train
+from autobeta import RunConfig, TrainConfig, load_run, train
 from autobeta.methods import Facts, Recipe
 from autobeta.objectives import Elbo
 from autobeta.types import Scalar, Terms
@@ -27,13 +27,10 @@ def recipe(facts: Facts) -> Recipe:
     return Recipe(objective=Elbo(), weighting=FreeBits(0.5 * facts.num_latents))
 
 
-def follow(row: dict, images_per_second: float) -> None:
-    print(f"step {row['step']}: KL {row['terms']['kl']:.2f}, {images_per_second:.0f} images/s")
-
-
 def main(out: Path, data: str = "dsprites", steps: int = 1000) -> None:
     config = RunConfig(data=data, train=TrainConfig(steps=steps))
-    train(config, out, recipe=recipe, callbacks=[follow])
+    train(config, out, recipe=recipe)
+    print(load_run(out, recipe=recipe).progress)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
 """Who may import whom: the table of HOUSE.md 2.5, read off every file with ast."""
 
 import ast
+import re
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -32,13 +34,12 @@ MAY_IMPORT = {
             "joblib",
             "rich",
             "PIL",
-            "h5py",
             "datasets",
         },
     ),
     "metrics": (
         {"registry"},
-        {"numpy", "scipy", "sklearn", "joblib", "threadpoolctl", "lightgbm", "skimage"},
+        {"numpy", "scipy", "sklearn", "joblib", "threadpoolctl"},
     ),
     "control": ({"types", "rules"}, {"numpy", "scipy"}),
     "models": ({"types", "registry", "rules"}, {"torch"}),
@@ -152,6 +153,18 @@ def test_file_imports_only_what_its_package_may(path):
             assert not rest or owner(rest) in {*others, own}, f"{path} imports {name}"
         elif root not in sys.stdlib_module_names:
             assert root in third | EVERYWHERE, f"{path} imports {name}"
+
+
+def test_what_a_file_imports_at_its_top_is_a_dependency_without_extras():
+    names = {"PIL": "pillow", "sklearn": "scikit-learn"}
+    asked = tomllib.loads((PACKAGE.parents[1] / "pyproject.toml").read_text("utf-8"))["project"]
+    core = {re.split("[<>=]", dependency)[0] for dependency in asked["dependencies"]}
+    for path in FILES:
+        for node in ast.parse(path.read_text("utf-8")).body:
+            found = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            found += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            for root in {name.partition(".")[0] for name in found} - sys.stdlib_module_names:
+                assert root == "autobeta" or names.get(root, root) in core, f"{path}: {root}"
 
 
 def test_every_package_stands_in_the_table():

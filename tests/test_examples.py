@@ -2,16 +2,21 @@
 
 import json
 import math
+import os
 import re
 import runpy
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path, PurePath
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from autobeta import cli
+from autobeta import cli, load_run, registry
+from autobeta.run.folder import read_log
 from autobeta.study.launchers import local
 from autobeta.study.worker import carry_out
 
@@ -29,7 +34,13 @@ def script_of(page):
     return "\n".join(lines)
 
 
-ALONE = ("concepts", "control", "extending", "your-own-loop")  # see contracts/test_pages.py
+ALONE = (
+    "concepts",
+    "control",
+    "extending",
+    "plug-in",
+    "your-own-loop",
+)  # see contracts/test_pages.py
 
 PAGES = [
     page
@@ -195,6 +206,53 @@ def test_quickstart_writes_a_report_and_does_nothing_twice(tmp_path, capsys):
     for method in ("vae", "dynamicvae", "lvae"):
         timing = tmp_path / f"{method}-toy-3" / "timing.jsonl"
         assert len(timing.read_text().splitlines()) == 3
+
+
+def test_pages_show_the_examples_as_they_are():
+    page = (ROOT / "docs" / "plug-in.md").read_text("utf-8")
+    shown = re.findall(r"^`examples/([\w/.]+)`:\n\n```\w+\n(.*?)^```$", page, re.M | re.S)
+    own = {path.name for path in (ROOT / "examples").glob("own_*.py")}
+    assert {name for name, _ in shown} == own | {"loader_loop.py", "own_method/pyproject.toml"}
+    for name, code in shown:
+        assert code == (ROOT / "examples" / name).read_text("utf-8"), name
+    method = (ROOT / "examples" / "own_method" / "autobeta_warmup.py").read_text("utf-8")
+    assert f"```python\n{method}```" in (ROOT / "docs" / "extending.md").read_text("utf-8")
+    assert all(len(code.splitlines()) <= 40 for code in [method, *dict(shown).values()])
+
+
+def test_a_loader_is_enough_for_a_loop_of_ones_own():
+    main = runpy.run_path(str(ROOT / "examples" / "loader_loop.py"))["main"]
+    scores = main(data="toy", steps=5, workers=1)
+    assert set(scores) == {"mig[bins=20]", "sap"}
+
+
+def test_a_package_outside_adds_a_method_that_is_listed_and_trained(tmp_path, monkeypatch, capsys):
+    shutil.copytree(ROOT / "examples" / "own_method", tmp_path / "source")
+    site = tmp_path / "site"
+    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+    install += ["--no-build-isolation", "--target", str(site), str(tmp_path / "source")]
+    subprocess.run(install, check=True, timeout=120)
+    path = os.pathsep.join([str(site), *sys.path])
+    listing = [sys.executable, "-m", "autobeta", "list", "methods"]
+    env = {**os.environ, "PYTHONPATH": path}
+    listed = subprocess.run(listing, env=env, capture_output=True, text=True, check=True).stdout
+    assert "KL warm-up: the weight of the KL rises" in listed
+
+    monkeypatch.syspath_prepend(str(site))
+    registry._outside.cache_clear()
+    try:
+        run = tmp_path / "run"
+        command = ["train", "warmup", "--method.warmup", "4", "--data", "toy", "--steps", "4"]
+        command += ["--architecture", "mlp", "--batch-size", "8", "--log-every", "1"]
+        command += ["--num-points", "50", "--metrics", "mig", "--out", str(run)]
+        assert cli.main(command) == 0
+        assert [row["beta"] for row in read_log(run)] == [0.0, 0.25, 0.5, 0.75]
+        assert load_run(run).config.method_config.warmup == 4
+        assert cli.main(["cite", "warmup"]) == 0
+        assert "bowman2016generating" in capsys.readouterr().out
+    finally:
+        registry._outside.cache_clear()
+        sys.modules.pop("autobeta_warmup", None)
 
 
 LOOPS = {"plain": ("steps", 60), "lightning": ("epochs", 8), "accelerate": ("steps", 60)}

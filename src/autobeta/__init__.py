@@ -4,7 +4,7 @@ import os
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Threads of torch that wait for one another in a long spin take each other's core beside another
 # busy process. OpenMP reads this once, when torch is first imported; a short spin costs nothing.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ("concepts", "control", "extending", "your-own-loop")
+PAGES = ("concepts", "control", "extending", "plug-in", "your-own-loop")
 BLOCKS = [
     pytest.param(block, id=f"{page}-{number}")
     for page in PAGES

@@ -1,3 +1,5 @@
+import sys
+
 import h5py
 import numpy as np
 import pytest
@@ -20,6 +22,13 @@ def save(path, **arrays):
 
 def options(path, **changes):
     return DataOptions(path=path, image_size=32, **changes)
+
+
+def test_without_h5py_the_extra_is_named(tmp_path, pixels, monkeypatch):
+    path = save(tmp_path / "mine.h5", images=pixels)
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(ImportError, match=r"`h5py` must be .*mine\.h5.*autobeta\[hdf5\]"):
+        load_data(str(path), options(None), tmp_path)
 
 
 @pytest.mark.parametrize("suffix", [".h5", ".hdf5"])

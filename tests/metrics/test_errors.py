@@ -279,7 +279,9 @@ def test_chenmig_needs_a_sample(codes, factors):
 @pytest.mark.parametrize("metric", [dci, probes])
 def test_without_lightgbm_the_way_out_is_named(metric, codes, factors, monkeypatch):
     monkeypatch.setitem(sys.modules, "lightgbm", None)
-    with pytest.raises(ImportError, match=r"LightGBM must be there.*libgomp1.*dci\[rf\]"):
+    with pytest.raises(
+        ImportError, match=r"LightGBM must be there.*autobeta\[lightgbm\].*dci\[rf\]"
+    ):
         metric(codes, factors)
 
 

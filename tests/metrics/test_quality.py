@@ -24,6 +24,17 @@ def test_a_constant_error_has_its_known_size():
     assert found.ssim == pytest.approx((2 * 0.25 * 0.35 + 1e-4) / (0.25**2 + 0.35**2 + 1e-4))
 
 
+def test_structural_similarity_is_that_of_scikit_image(images):
+    metrics = pytest.importorskip("skimage.metrics")
+    other = np.roll(images, 1, axis=1)
+    window = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    expected = [
+        metrics.structural_similarity(a / 255, b / 255, data_range=1, channel_axis=-1, **window)
+        for a, b in zip(images, other, strict=True)
+    ]
+    assert image_quality(images, other).ssim == pytest.approx(np.mean(expected), rel=1e-12)
+
+
 def test_uint8_and_real_images_are_the_same_images(images):
     other = images[::-1]
     assert image_quality(images / 255, other) == pytest.approx(image_quality(images, other))

@@ -1,14 +1,17 @@
 """Objects in place of names: a run made with them is a run like any other."""
 
 import functools
+import math
 import runpy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.stats import t as student
 from torch import nn
 from torch.utils.data import Dataset
 
@@ -215,10 +218,17 @@ ROOT = Path(__file__).parents[2]
 EXAMPLES = sorted((ROOT / "examples").glob("own_*.py"))
 
 
+@pytest.fixture
+def quick(tmp_path, monkeypatch):
+    """Runs that are evaluated by one metric of a few images, where nothing else is asked for."""
+    few = partial(EvaluationConfig, num_points=100, metrics=("mig",))
+    monkeypatch.setattr("autobeta.run.train.EvaluationConfig", few)
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.mark.filterwarnings("ignore:left out")
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_examples_of_objects_run_and_are_short(path, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
+def test_examples_of_objects_run_and_are_short(path, tmp_path, quick):
     assert len(path.read_text("utf-8").splitlines()) <= 40
     main = runpy.run_path(str(path))["main"]
     options = {} if path.stem == "own_data" else {"data": "toy"}
@@ -226,6 +236,28 @@ def test_examples_of_objects_run_and_are_short(path, tmp_path, monkeypatch):
         patch.setenv("AUTOBETA_DATA", str(tmp_path / "data"))
         main(tmp_path / "runs", steps=3, **options)
     assert list((tmp_path / "runs").rglob(files.METRICS))
+
+
+def test_the_example_of_a_callback_stops_in_time_and_goes_on(tmp_path, quick, capsys):
+    main = runpy.run_path(str(ROOT / "examples" / "own_callbacks.py"))["main"]
+    with pytest.raises(SystemExit, match=r"Stopped at step 1\. Start again"):
+        main(tmp_path / "run", data="toy", steps=3, minutes=0)
+    assert not (tmp_path / "run" / files.METRICS).exists()
+    main(tmp_path / "run", data="toy", steps=3)
+    said = capsys.readouterr().out
+    assert "step 3: KL" in said
+    assert "mig[bins=20]" in said
+    assert len((tmp_path / "run" / files.CURVES).read_text().splitlines()) == 2
+
+
+def test_the_example_of_a_likelihood_is_students_t():
+    made = runpy.run_path(str(ROOT / "examples" / "own_likelihood.py"))["Student"](5.0)
+    outputs, x = torch.randn(2, 3, 4, 4), torch.rand(2, 3, 4, 4)
+    sigma = made.log_sigma.exp().item()
+    scale = math.exp(made.log_scale.item())
+    expected = student.logpdf(x, 5.0, torch.sigmoid(outputs), scale).sum(axis=(1, 2, 3))
+    assert made.nll(outputs, x).tolist() == pytest.approx((-expected).tolist(), rel=1e-5)
+    assert sigma == pytest.approx(student.std(5.0, 0, scale))
 
 
 def constant(target, **options):

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from autobeta import registry
-from autobeta.data._core.batches import Batches, as_batch
+from autobeta.data._core.batches import Batches
 from autobeta.data._core.cache import OnProgress, data_root
 from autobeta.data._core.dataset import (
     DEFAULT_OPTIONS,
@@ -20,6 +20,7 @@ from autobeta.data._core.dataset import (
 from autobeta.data._core.factors import FactorSpace
 from autobeta.data._core.pixels import decode, fit, suffixes
 from autobeta.data._core.prepare import Conversion, check_options, load, prepare
+from autobeta.data._core.tensors import as_batch
 from autobeta.data._core.verify import VerifyResult, check, verify
 from autobeta.data._files import published
 from autobeta.data._files.download import OfficialFile, fetch

@@ -11,7 +11,8 @@ the constants
 - where there are any: `OPTIONS`, option to (least, largest), whole numbers for whole numbers;
   `VARIANTS`, word to function; `VARIANT`, what the printed name has in brackets; `TOLERANCE` of
   the laws, where a solver or a draw moves the score; `DEAD_RULE`, true if it takes `logvars` to
-  leave out dead latents; `NOT_FINITE`, why it may be.
+  leave out dead latents; `NOT_FINITE`, why it may be; `LIBRARIES`, function to the extras that it
+  can't do without.
 
 They are literals, read without importing. The package has the functions and classes of these
 modules under their names: `autobeta.metrics.mig` is the function, and
@@ -23,6 +24,7 @@ from types import ModuleType
 from typing import Any
 
 from autobeta.metrics._intervals import INTERVALS_COVER, intervals
+from autobeta.metrics._libraries import check_libraries, left_out
 from autobeta.metrics._names import check_metrics, needed, printed_name
 from autobeta.metrics._quality import ImageQuality, image_quality
 from autobeta.metrics._shares import information_shares
@@ -34,10 +36,12 @@ from autobeta.registry import available, load
 __all__ = [
     "INTERVALS_COVER",
     "ImageQuality",
+    "check_libraries",
     "check_metrics",
     "image_quality",
     "information_shares",
     "intervals",
+    "left_out",
     "live_latents",
     "needed",
     "printed_name",

@@ -17,6 +17,7 @@ from sklearn.linear_model import LassoCV, LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from autobeta.metrics._libraries import load_lightgbm
 from autobeta.metrics._validate import Codes, TestCodes, standardised
 
 Column = Real[np.ndarray, " points"]
@@ -38,14 +39,8 @@ Fit = Callable[[Codes, Column, int], Fitted]
 
 def boost_quickly(x: Codes, y: Column, seed: int) -> Fitted:
     """Boosted trees of depth 3 on histograms: LightGBM with scikit-learn's tree sizes."""
-    try:
-        from lightgbm import LGBMClassifier, LGBMRegressor
-    except (ImportError, OSError) as error:
-        raise ImportError(
-            f"LightGBM must be there for this score; got: {error}. Install its OpenMP runtime "
-            "(libgomp1 on Debian, libomp on macOS), or ask for dci[rf]."
-        ) from error
-    kind = LGBMClassifier if y.dtype.kind == "i" else LGBMRegressor
+    lightgbm = load_lightgbm()
+    kind = lightgbm.LGBMClassifier if y.dtype.kind == "i" else lightgbm.LGBMRegressor
     size = {"n_estimators": 100, "max_depth": 3, "num_leaves": 8, "min_child_samples": 1}
     steady = {"random_state": seed, "n_jobs": 1, "deterministic": True, "force_col_wise": True}
     options: dict[str, Any] = {**size, **steady, "importance_type": "gain", "verbose": -1}

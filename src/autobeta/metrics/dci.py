@@ -19,6 +19,7 @@ HIGHER_IS_BETTER = True
 DEFAULT = True
 NEEDS = ("codes", "factors")
 VARIANT = "lightgbm"
+LIBRARIES = {"dci": ("lightgbm",)}
 DEAD_RULE = True
 LAWS = {
     "dci": ("points", "latents", "factors", "signs", "values", "scales", "shift", "bend"),

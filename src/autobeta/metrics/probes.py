@@ -17,6 +17,7 @@ RANGE = (0.0, 1.0)
 HIGHER_IS_BETTER = True
 DEFAULT = False
 NEEDS = ("codes", "factors")
+LIBRARIES = {"probes": ("lightgbm",)}
 LAWS = ("latents", "signs", "values", "scales")
 TOLERANCE = 0.1  # trees of few points
 

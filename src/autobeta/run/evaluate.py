@@ -13,7 +13,14 @@ from jaxtyping import Float
 from torch import Tensor
 
 from autobeta.data import FactorDataset
-from autobeta.metrics import check_metrics, image_quality, needed, score
+from autobeta.metrics import (
+    check_libraries,
+    check_metrics,
+    image_quality,
+    left_out,
+    needed,
+    score,
+)
 from autobeta.models import VAE
 from autobeta.run import folder as files
 from autobeta.run.codes import (
@@ -67,6 +74,7 @@ def evaluate_model(
         "kl_per_latent": kl_per_latent(train).tolist(),
         "metrics": score_splits(splits, config),
         "asked": None if config.metrics is None else list(config.metrics),
+        "left_out": left_out() if config.metrics is None and train.factors is not None else {},
     }
     earlier = files.read_metrics(folder / files.METRICS)
     same_network = earlier.get("step", step) == step
@@ -84,6 +92,11 @@ def evaluate_model(
         asked = earlier.get("asked", [])  # None: the default suite
         both = None if None in (asked, result["asked"]) else [*asked, *result["asked"]]
         result["asked"] = both and [*dict.fromkeys(both)]
+        result["left_out"] = {
+            name: reason
+            for name, reason in ((earlier.get("left_out") or {}) | result["left_out"]).items()
+            if name not in result["metrics"]
+        }
     shown = splits.get("test", train).index
     every = max(1, len(shown) // config.num_pictures)
     pictures = reconstruct(model, dataset, shown[::every][: config.num_pictures])
@@ -103,9 +116,11 @@ def check_asked(config: EvaluationConfig, dataset: FactorDataset) -> None:
 
     Raises:
         ValueError: If there is no such metric, or it needs factors and the images have none.
+        ImportError: If a library that it needs can't be loaded; the message names the extra.
     """
     names = config.metrics or ()
     check_metrics(names)
+    check_libraries(names)
     lacking = [name for name in names if "factors" in needed(name)]
     if lacking and dataset.factor_values is None:
         raise ValueError(

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from autobeta.metrics import printed_name
+from autobeta.metrics import left_out, printed_name
 from autobeta.run import folder as files
 from autobeta.settings import EvaluationConfig
 
@@ -51,7 +51,13 @@ def has_all(
 
 
 def _has_metrics(found: Mapping[str, Any], asked: Sequence[str] | None) -> bool:
-    """Whether the metrics were computed, if only to find that they are not finite."""
+    """Whether the metrics were computed, if only to find that they are not finite.
+
+    Of the default suite those count as missing that were left out and could be had by now.
+    """
     before = found.get("asked")  # version 0.1 kept no word; None is the default suite
     scores = {*(found.get("metrics") or ()), *map(printed_name, before or ())}
-    return before is None if asked is None else {*map(printed_name, asked)} <= scores
+    if asked is not None:
+        return {*map(printed_name, asked)} <= scores
+    lacking = set(found.get("left_out") or ()) - scores
+    return before is None and lacking <= left_out(sorted(lacking)).keys()

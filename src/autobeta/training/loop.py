@@ -52,7 +52,8 @@ def fit(
     Raises:
         DivergedError: If the loss is not finite when it is logged, or held-out images are counted.
         InterruptedRunError: If Ctrl-C or SIGTERM asked for a stop; after a checkpoint in `folder`.
-        ValueError: If the checkpoint is damaged, or there are no images for a validation.
+        ValueError: If the checkpoint is damaged, there are no images for a validation, or batches
+            of a loader are to be kept in a `folder`.
     """
     keep_freed_memory()
     forward = make_forward(state, config)
@@ -135,6 +136,7 @@ def _resume(state: TrainState, config: TrainConfig, folder: Path | None) -> list
     """Restore the checkpoint, if any, and cut the log back to its step."""
     if folder is None:
         return []
+    state.counts()  # refuses batches that no checkpoint can keep
     if has_checkpoint(folder / files.CHECKPOINT):
         load_checkpoint(folder / files.CHECKPOINT, state, log_every=config.log_every)
     written = [files.LOG, files.TIMING]

@@ -1,5 +1,6 @@
 """TrainState: everything that a step of training reads and writes."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from autobeta.settings import TrainConfig
 from autobeta.training.held_out import HeldOut
 from autobeta.training.ranks import ALONE, Ranks
 from autobeta.training.rates import NETWORK
+from autobeta.training.repeated import Repeated
 from autobeta.training.seeding import random_states, restore_random_states
 from autobeta.weighting import AbstractWeighting
 
@@ -41,7 +43,7 @@ class TrainState:
     objective: AbstractObjective
     weighting: AbstractWeighting
     optimizer: torch.optim.Optimizer
-    batches: Batches
+    batches: Batches | Repeated
     step: int
     kl_sum: Tensor
     kl_count: int = 0
@@ -69,7 +71,8 @@ class TrainState:
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors but the model's: a flat dictionary, as a checkpoint keeps them."""
-        flat = {"kl_sum": self.kl_sum, "batches.generator": self.batches.state_dict()["generator"]}
+        generator = self._resumable().state_dict()["generator"]
+        flat = {"kl_sum": self.kl_sum, "batches.generator": generator}
         for name in ("objective", "weighting"):
             state = self.modules()[name].state_dict()
             flat |= {f"{name}.{key}": value for key, value in state.items()}
@@ -80,8 +83,16 @@ class TrainState:
 
     def counts(self) -> dict[str, int]:
         """The counters, as a checkpoint keeps them beside the tensors."""
-        position = self.batches.state_dict()["position"]
+        position = self._resumable().state_dict()["position"]
         return {"step": self.step, "position": position, "kl_count": self.kl_count}
+
+    def _resumable(self) -> Batches:
+        if not isinstance(self.batches, Batches):
+            raise ValueError(
+                "`batches` must be Batches to keep a checkpoint; got those of a loader, whose "
+                "place can't be kept. Leave `folder` out, or give Batches."
+            )
+        return self.batches
 
     def load_tensors(
         self, flat: dict[str, Tensor], counts: dict[str, int], log_every: int
@@ -92,7 +103,7 @@ class TrainState:
         self.kl_count = counts.get("kl_count", self.step % log_every)
         self.kl_sum.copy_(flat["kl_sum"])
         generator, position = flat["batches.generator"], counts["position"]
-        self.batches.load_state_dict({"generator": generator, "position": position})
+        self._resumable().load_state_dict({"generator": generator, "position": position})
         for name in ("objective", "weighting"):
             self.modules()[name].load_state_dict(_below(flat, f"{name}."))
         for name, optimizer in self.optimizers().items():
@@ -128,7 +139,7 @@ def make_state(
     model: VAE,
     objective: AbstractObjective,
     weighting: AbstractWeighting,
-    batches: Batches,
+    batches: Batches | Iterable[Any],
     config: TrainConfig,
     *,
     device: torch.device | str = "cpu",
@@ -141,7 +152,7 @@ def make_state(
 
     The objective's own parameters, but an adversary's, are trained like the network's. The
     weighting's have a group of their own, with `weighting_lr` and `weighting_betas` where these
-    are not None.
+    are not None. Of `batches` that are not `Batches`, such as a DataLoader, see `Repeated`.
 
     Source:
         Adam with betas (0.9, 0.999), as every method here publishes.
@@ -170,7 +181,7 @@ def make_state(
         objective,
         weighting,
         optimizer,
-        batches,
+        batches if isinstance(batches, Batches) else Repeated(batches, device),
         0,
         kl_sum,
         adversary=adversary,

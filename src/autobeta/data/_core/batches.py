@@ -1,31 +1,18 @@
 """Endless shuffled batches of images from a data set; they never hold factors."""
 
-import functools
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from autobeta.data._core.dataset import FactorDataset
 from autobeta.data._core.sources import StoredImages
+from autobeta.data._core.tensors import as_batch
 
 _AHEAD = 8  # batches that the system is asked to read ahead of their use
-
-
-@functools.cache
-def _white(device: torch.device) -> Tensor:
-    """A tensor there: CUDA multiplies by the reciprocal of a Python number instead of dividing."""
-    return torch.tensor(255.0, device=device)
-
-
-def as_batch(
-    pixels: UInt8[Tensor, "batch height width channels"],
-) -> Float[Tensor, "batch channels height width"]:
-    """Images 0..255 as networks take them, float32 in [0, 1], channels-last in memory."""
-    return pixels.permute(0, 3, 1, 2) / _white(pixels.device)
 
 
 class Batches:

@@ -1,15 +1,20 @@
 """FactorDataset: images on demand, with the factors that made them where they are known."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import SupportsIndex
 
 import numpy as np
-from jaxtyping import Int, UInt8
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+from torch.utils.data import Dataset
 
 from autobeta.data._core.cache import checksums_of
 from autobeta.data._core.factors import FactorSpace, check_index
+from autobeta.data._core.tensors import as_batch
 from autobeta.settings import DataOptions
 
 Images = UInt8[np.ndarray, "batch height width channels"]
@@ -21,7 +26,7 @@ _SAMPLE = 4096  # images, about, that a fingerprint reads where no checksums are
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
-class FactorDataset:
+class FactorDataset(Dataset[Tensor]):
     """A data set of images: the one class that every source fills in.
 
     `source` says in words where the images come from; a run's config keeps it. `image_shape` is
@@ -30,6 +35,15 @@ class FactorDataset:
     images afresh, to check prepared ones: None where they can only come from files. `splits` are
     indices: "train" always, "test" where some are held out; left out, all images are for training.
     `names` are those of the images' files, where they have some: one for each, else a ValueError.
+
+    As a torch `Dataset`, for a `DataLoader`, it has images as networks take them, no factors.
+
+    Example:
+        >>> from autobeta.data import load_data
+        >>> dataset = load_data("toy")
+        >>> loader = torch.utils.data.DataLoader(dataset, batch_size=16)
+        >>> next(iter(loader)).shape
+        torch.Size([16, 1, 64, 64])
     """
 
     name: str
@@ -60,6 +74,24 @@ class FactorDataset:
 
     def __len__(self) -> int:
         return self.num_images
+
+    def __getitem__(self, i: SupportsIndex) -> Float[Tensor, "channels height width"]:
+        """Image `i`, float32 in [0, 1]; an IndexError if there is none."""
+        return self.__getitems__([i])[0]
+
+    def __getitems__(
+        self, index: Sequence[SupportsIndex]
+    ) -> list[Float[Tensor, "channels height width"]]:
+        """Several images, read at once: what a `DataLoader` asks for."""
+        chosen = np.array([int(i) for i in index], np.int64)
+        last = self.num_images - 1
+        if len(outside := chosen[(chosen < -last - 1) | (chosen > last)]):
+            raise IndexError(
+                f"`index` must be in 0..{last}, or from -1 back; got {outside[0]}. "
+                f"{self.name} has {self.num_images} images."
+            )
+        pixels = self.images(chosen % self.num_images)
+        return list(as_batch(torch.from_numpy(pixels)))
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.image_shape))

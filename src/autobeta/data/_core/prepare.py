@@ -234,13 +234,15 @@ def open_prepared(cache: Path, name: str) -> FactorDataset:
 
 
 def rows_of(table: Int[np.ndarray, "images factors"]) -> Callable[[Index], np.ndarray]:
-    """Function from indices to rows of a table."""
+    """Function from indices to rows of a table; it can be sent to another process."""
+    return partial(_rows, table)
 
-    def rows(index: Index) -> Int[np.ndarray, "batch factors"]:
-        check_index(index, len(table))
-        return table[index]
 
-    return rows
+def _rows(
+    table: Int[np.ndarray, "images factors"], index: Index
+) -> Int[np.ndarray, "batch factors"]:
+    check_index(index, len(table))
+    return table[index]
 
 
 def _facts(cache: Path) -> Path:

@@ -4,6 +4,7 @@ import mmap
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,6 +44,13 @@ class StoredImages:
             rows = np.unpackbits(rows, axis=1)
             np.negative(rows, out=rows)  # 0 -> 0, 1 -> 255 in uint8
         return rows.reshape(-1, *self.image_shape)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For another process, such as a loader's: the place of a memory map, not its bytes."""
+        table, place = self.table, (np.asarray, (self.table,))
+        if isinstance(table, np.memmap) and isinstance(table.base, mmap.mmap):
+            place = (open_map, (Path(str(table.filename)), table.shape))
+        return _again, (*place, self.image_shape, self.packed, self.checksums)
 
     def _check(self, index: Index, rows: UInt8[np.ndarray, "..."]) -> None:
         """Compare rows with their checksums, each row once in a process."""
@@ -92,6 +100,17 @@ class StoredImages:
             return found.reshape(-1, *self.image_shape)
 
         return read
+
+
+def _again(
+    read: Callable[..., UInt8[np.ndarray, "..."]],
+    place: tuple[Any, ...],
+    image_shape: tuple[int, int, int],
+    packed: bool,
+    checksums: UInt32[np.ndarray, " images"] | None,
+) -> StoredImages:
+    table = read(*place)
+    return StoredImages(table=table, image_shape=image_shape, packed=packed, checksums=checksums)
 
 
 def from_array(images: UInt8[np.ndarray, "images height width channels"]) -> StoredImages:

@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from io import BufferedIOBase
 from pathlib import Path
+from types import ModuleType
 from typing import Any, cast
 
 import numpy as np
 
-from autobeta.data._files.reading import check_unpacked, reading
+from autobeta.data._files.reading import check_unpacked, reading, shown
 
 _KIND = "whole .npy or .npz file of plain arrays"
 _HDF5 = "whole HDF5 file"
@@ -65,10 +67,9 @@ def open_arrays(path: Path) -> dict[str, StoredArray]:
 def open_hdf5(path: Path) -> dict[str, StoredArray]:
     """Arrays of an HDF5 file by name, those in groups as "group/name".
 
-    Arrays whose values lie in other files are left out.
+    Arrays whose values lie in other files are left out. Without h5py, an ImportError.
     """
-    import h5py
-
+    h5py = _load_h5py(path)
     found: dict[str, StoredArray] = {}
 
     def visit(name: str, item: object) -> None:
@@ -89,9 +90,18 @@ def _parts(array: Any, rows: int) -> Iterator[np.ndarray]:  # noqa: ANN401 - Num
         yield array[start : start + rows]
 
 
-def _hdf5_parts(path: Path, name: str, rows: int) -> Iterator[np.ndarray]:
-    import h5py
+def _load_h5py(path: Path) -> ModuleType:
+    try:
+        return import_module("h5py")
+    except ImportError as error:
+        raise ImportError(
+            f"`h5py` must be installed to read `{shown(path)}`; got: {error}. "
+            'Run: pip install "autobeta[hdf5]"'
+        ) from error
 
+
+def _hdf5_parts(path: Path, name: str, rows: int) -> Iterator[np.ndarray]:
+    h5py = _load_h5py(path)
     with reading(path, _HDF5), h5py.File(path) as file:
         yield from _parts(file[name], rows)
 
