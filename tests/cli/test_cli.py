@@ -5,6 +5,7 @@ import math
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -212,6 +213,49 @@ def test_report_is_one_file_without_a_network(run, tmp_path, capsys):
     text = (tmp_path / "report.html").read_text()
     assert "dynamicvae" in text
     assert not re.search(r'(src|href)="http', text)
+
+
+def test_a_watched_report_is_written_again_when_something_is_new(
+    run, tmp_path, monkeypatch, capsys
+):
+    copy, out = tmp_path / "run", tmp_path / "report.html"
+    shutil.copytree(run, copy)
+    model = (copy / runs.MODEL).read_bytes()
+    (copy / runs.MODEL).unlink()
+    pages = []
+
+    def sleep(seconds):
+        pages.append(out.read_text())
+        if len(pages) == 1:
+            (copy / runs.MODEL).write_bytes(model)
+        if len(pages) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("autobeta.reports.watch.sleep", sleep)
+    assert call("report", copy, "--out", out, "--watch", "5") == 130
+    assert ["Not finished" in page for page in pages] == [True, False, False]
+    assert all('data-renew="5"' in page for page in pages)
+    assert '<html lang="en">' in out.read_text()
+    assert capsys.readouterr().out.splitlines() == [str(out)] * 3
+
+
+def test_a_report_links_to_an_explorer_or_has_it_inside(run, tmp_path, capsys):
+    out = tmp_path / "a report" / "report.html"
+    out.parent.mkdir()
+    assert call("report", run, "--out", out, "--explorer", tmp_path / "my sliders.html") == 0
+    assert '<a href="../my%20sliders.html">Explorer</a>' in out.read_text()
+    assert "Explorer of dynamicvae" in (tmp_path / "my sliders.html").read_text()
+    assert call("report", run, "--out", out, "--explorer", "inline") == 0
+    assert "srcdoc=" in out.read_text()
+    assert "Explorer of dynamicvae" in out.read_text()
+    bare = tmp_path / "bare"
+    shutil.copytree(run, bare)
+    (bare / runs.METRICS).unlink()
+    assert call("report", bare, "--out", out, "--explorer", "inline") == 0
+    assert "srcdoc=" not in out.read_text()
+    capsys.readouterr()
+    assert call("report", run, "--watch", "5") == 1
+    assert "`out` must be given" in capsys.readouterr().err
 
 
 def test_score_prints_the_same_numbers_as_a_table_and_as_json(run, tmp_path, capsys):

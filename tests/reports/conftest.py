@@ -1,7 +1,18 @@
-"""Small run folders with known numbers."""
+"""Small run folders with known numbers, and a browser for pages made of them."""
+
+import base64
+import fcntl
+import io
+import json
+import os
+import select
+import shutil
+import signal
+import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from autobeta.run import folder as runs
 from autobeta.study.definition import define
@@ -155,3 +166,167 @@ def make_study(tmp_path, make_run):
         return study
 
     return make
+
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+OPTIONS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-first-run", "--hide-scrollbars",
+    "--remote-debugging-pipe",
+)  # fmt: skip
+PATIENCE = 60  # seconds
+
+
+class Chromium:
+    """A headless browser that reads messages of the protocol from its file 3 and answers on 4."""
+
+    def __init__(self, folder):
+        program = next(filter(None, map(shutil.which, BROWSERS)), None)
+        if program is None:
+            pytest.skip("needs chromium")
+        self.downloads = folder / "downloads"
+        self.downloads.mkdir()
+        pipes = [*os.pipe(), *os.pipe()]
+        high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in pipes]
+        for end in pipes:
+            os.close(end)
+        theirs, self._out, self._in, answers = high
+        actions = [
+            (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
+            (os.POSIX_SPAWN_DUP2, theirs, 3),
+            (os.POSIX_SPAWN_DUP2, answers, 4),
+        ]
+        command = [program, *OPTIONS, f"--user-data-dir={folder / 'profile'}"]
+        self._pid = os.posix_spawn(program, command, os.environ, file_actions=actions)
+        os.close(theirs)
+        os.close(answers)
+        self._rest, self._number, self._session, self.complaints = b"", 0, {}, []
+        target = self.send("Target.createTarget", url="about:blank")["targetId"]
+        found = self.send("Target.attachToTarget", targetId=target, flatten=True)
+        self._session = {"sessionId": found["sessionId"]}
+        for domain in ("Page", "Runtime", "Log"):
+            self.send(f"{domain}.enable")
+        place = str(self.downloads)
+        self.send("Browser.setDownloadBehavior", behavior="allow", downloadPath=place)
+
+    def send(self, method, **params):
+        self._number += 1
+        to = {} if method.startswith("Browser.") else self._session
+        message = {"id": self._number, "method": method, "params": params, **to}
+        os.write(self._out, json.dumps(message).encode() + b"\0")
+        while (found := self._read()).get("id") != self._number:
+            if found.get("method") in ("Runtime.exceptionThrown", "Log.entryAdded"):
+                self.complaints.append(found["params"])
+        assert "error" not in found, (method, found)
+        return found["result"]
+
+    def _read(self):
+        while b"\0" not in self._rest:
+            assert select.select([self._in], [], [], PATIENCE)[0], "the browser does not answer"
+            part = os.read(self._in, 1 << 20)
+            assert part, "the browser has ended"
+            self._rest += part
+        message, _, self._rest = self._rest.partition(b"\0")
+        return json.loads(message)
+
+    def ask(self, expression):
+        """The value of an expression in the page."""
+        options = {"returnByValue": True, "awaitPromise": True, "userGesture": True}
+        found = self.send("Runtime.evaluate", expression=expression, **options)
+        assert "exceptionDetails" not in found, found["exceptionDetails"]
+        return found["result"].get("value")
+
+    def until(self, expression):
+        end = time.monotonic() + PATIENCE
+        while not (found := self.ask(expression)):
+            assert time.monotonic() < end, f"{expression} does not come true"
+            time.sleep(0.02)
+        return found
+
+    def open(self, page, *, width=1280, height=900, dark=False, state=""):
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+        self.send("Emulation.setDeviceMetricsOverride", **size)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.send("Emulation.setEmulatedMedia", features=[scheme])
+        self.send("Page.navigate", url="about:blank")
+        self.complaints.clear()
+        self.send("Page.navigate", url=page.as_uri() + state)
+        self.until("location.href !== 'about:blank' && document.readyState === 'complete'")
+        self.drawn()
+
+    def drawn(self):
+        """Wait for what the page does in its next frame."""
+        self.ask("new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
+
+    def pixels(self, run=0):
+        """What the canvas of a run shows, RGB."""
+        uri = self.ask(f"runs[{run}].canvas.toDataURL('image/png')")
+        file = io.BytesIO(base64.b64decode(uri.partition(",")[2]))
+        return np.asarray(Image.open(file).convert("RGB"))
+
+    def place(self, selector):
+        """Left, top, width and height of an element that is brought into view."""
+        return self.ask(
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            "e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect();"
+            "return [r.left, r.top, r.width, r.height]; })()"
+        )
+
+    def mouse(self, kind, x, y):
+        held = {"button": "left", "buttons": 1, "clickCount": 1}
+        self.send("Input.dispatchMouseEvent", type=f"mouse{kind}", x=x, y=y, **held)
+
+    def click(self, selector):
+        left, top, width, height = self.place(selector)
+        for kind in ("Pressed", "Released"):
+            self.mouse(kind, left + width / 2, top + height / 2)
+        self.drawn()
+
+    def drag(self, selector, parts):
+        """Press at the first part of the width of an element and move over the others."""
+        left, top, width, height = self.place(selector)
+        y = top + height / 2
+        self.mouse("Pressed", left + parts[0] * width, y)
+        for part in parts[1:]:
+            self.mouse("Moved", left + part * width, y)
+            self.drawn()
+        self.mouse("Released", left + parts[-1] * width, y)
+        self.drawn()
+
+    def press(self, key, code=0, control=False):
+        options = {"key": key, "modifiers": 2 * control, "windowsVirtualKeyCode": code}
+        for kind in ("rawKeyDown", "keyUp"):
+            self.send("Input.dispatchKeyEvent", type=kind, **options)
+        self.drawn()
+
+    def file(self, ending):
+        """Name and content of the only file that was saved with this ending, taken away."""
+        end = time.monotonic() + PATIENCE
+        while not (found := [*self.downloads.glob(f"*.{ending}")]):
+            assert time.monotonic() < end, "nothing is saved"
+            time.sleep(0.05)
+        (file,) = found
+        content = file.read_bytes()
+        file.unlink()
+        return file.name, content
+
+    def saved(self, ending):
+        """The only picture that was saved with this ending, taken away."""
+        name, content = self.file(ending)
+        return name, Image.open(io.BytesIO(content))
+
+    def close(self):
+        try:
+            self.send("Browser.close")
+        except AssertionError:
+            os.kill(self._pid, signal.SIGKILL)
+        os.waitpid(self._pid, 0)
+        os.close(self._in)
+        os.close(self._out)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    found = Chromium(tmp_path_factory.mktemp("browser"))
+    yield found
+    found.close()

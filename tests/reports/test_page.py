@@ -1,13 +1,18 @@
 import base64
+import html
+import io
+import json
 import os
 import re
 import subprocess
 import sys
 import threading
+from hashlib import sha256
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from autobeta.reports import write_report
 from autobeta.run import folder as runs
@@ -36,11 +41,19 @@ def test_a_report_holds_figures_tables_images_and_settings(make_run, tmp_path, l
     assert "<dt>packages.torch</dt><dd>2</dd>" in text
 
 
-def test_the_page_fetches_and_executes_nothing(make_run, tmp_path):
+def test_the_page_fetches_nothing_and_runs_one_script(make_run, tmp_path):
     text = _text([make_run()], tmp_path / "report.html")
-    for forbidden in ("http://", "https://", "<script", "<link", "@import", "url("):
+    for forbidden in ("http://", "https://", "<link", "@import", "url(", "fetch(", "innerHTML"):
         assert forbidden not in text
     assert all(source.startswith("data:image/") for source in re.findall(r'src="([^"]+)"', text))
+    (script,) = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+    (style,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', text)[1]
+    script, style = (base64.b64encode(sha256(t.encode()).digest()) for t in (script, style))
+    assert policy == (
+        f"default-src 'none'; img-src data: blob:; style-src 'sha256-{style.decode()}'; "
+        f"script-src 'sha256-{script.decode()}'"
+    )
 
 
 def test_everything_that_comes_from_files_is_escaped(make_run, tmp_path):
@@ -64,15 +77,17 @@ def test_a_missing_evaluation_is_named(make_run, tmp_path):
 def test_an_unfinished_run_is_reported_with_what_it_has(make_run, tmp_path, log_rows):
     folder = make_run(log=log_rows(steps=9), metrics=None, pictures=False, finished=False)
     text = _text([folder], tmp_path / "report.html")
-    assert "Training has not finished: step 9 of 40 was logged last." in text
+    assert '<progress max="40" value="9"></progress>' in text
+    assert "step 9 of 40 (22%): KL 11.37 nats, β 1.11" in text
     assert "KL over training" in text
+    assert "What is missing" not in text
     assert "Traversals" not in text
 
 
 def test_a_run_that_has_only_just_begun_is_reported(make_run, tmp_path):
     folder = make_run(log=None, metrics=None, pictures=False, finished=False)
     text = _text([folder], tmp_path / "report.html")
-    assert "Training has not finished." in text
+    assert "step 0 of 40 (0%): nothing is logged yet" in text
     assert "KL over training" not in text
 
 
@@ -163,7 +178,7 @@ def test_runs_evaluated_on_other_numbers_of_images_are_never_averaged(make_run, 
     bare = make_run("bare", seed=4, metrics=None)
     text = _text([*folders, small, bare], tmp_path / "report.html")
     scores = text.split("Disentanglement scores")[1].split("</table>")[0]
-    assert ">0.250\u00a0±\u00a00.000 [0.250, 0.250]<" in scores
+    assert ">0.250\u00a0±\u00a00.000 [0.250,\u00a00.250]<" in scores
     assert ">0.900<" in scores
     assert "evaluated on (images)" in scores
     assert [f">{n}<" in scores for n in (100, 20)] == [True, True]
@@ -177,13 +192,13 @@ def test_better_sides_and_the_elbo_are_shown(make_run, tmp_path):
         "PSNR (dB) ↑", "BCE (nats) ↓", "mig[bins=20] ↑", "gaussian_total_correlation ↓", "mine",
     ):  # fmt: skip
         assert f">{heading}</th>" in text
-    assert 'data-label="ELBO (nats) ↑">-120.00<' in text
+    assert 'data-label="ELBO (nats) ↑" data-value="-120.0">-120.00<' in text
 
 
 def test_the_held_out_split_has_its_own_number_of_images(make_run, tmp_path, losses):
     both = {"evaluation": {"train": losses(), "test": losses()}, "num_points_test": 50}
     text = _text([make_run(metrics=both)], tmp_path / "report.html")
-    assert 'data-label="evaluated on (images)">100\u00a0/ 50<' in text
+    assert 'data-label="evaluated on (images)" data-value="100">100\u00a0/ 50<' in text
 
 
 def test_images_say_what_they_show_and_not_their_title(make_run, tmp_path):
@@ -202,7 +217,7 @@ def test_a_sentence_about_several_runs_stands_once(make_run, tmp_path, log_rows)
     assert "<b>a, b</b>: It was not evaluated" in text
     assert text.count("KL lags by up to") == 1
     assert "<b>a, b</b>: KL lags by up to" in text
-    assert "`" not in re.sub(r"<style>.*?</style>", "", text, flags=re.DOTALL)
+    assert "`" not in re.sub(r"<(style|script)>.*?</\1>", "", text, flags=re.DOTALL)
     assert "<code>rising</code>" in text
 
 
@@ -212,8 +227,8 @@ def test_a_set_point_that_is_never_reached_is_said_in_words(make_run, tmp_path, 
         for row in log_rows(target=20.0)
     ]
     text = _text([make_run(log=rows)], tmp_path / "report.html")
-    assert 'data-label="settling (steps)">never<' in text
-    assert not re.search(r"\b(inf|nan)\b", re.sub(r'src="[^"]*"', "", text))
+    assert 'data-label="settling (steps)" data-value="Infinity">never<' in text
+    assert not re.search(r"\b(inf|nan)\b", re.sub(r'(src|href)="[^"]*"', "", text))
 
 
 def _rows_at(log_rows, beta):
@@ -238,7 +253,7 @@ def test_only_a_controllers_own_bounds_are_counted(
     folder = make_run(method=method, log=_rows_at(log_rows, beta), **given)
     text = _text([folder], tmp_path / "report.html")
     table = text.split("How well KL followed its set point")[1].split("</table>")[0]
-    found = re.findall(r'data-label="β at a bound">([^<]*)<', table)
+    found = re.findall(r'data-label="β at a bound"[^>]*>([^<]*)<', table)
     assert found == ([share] if share else [])
     said = "its upper bound" if upper else "its lower bound"
     assert (f"beta was at {said}" in text) == (share == "100.0%")
@@ -302,3 +317,50 @@ def test_a_report_on_many_runs_stays_small(make_run, tmp_path):
         runs.write_npz(folders[-1] / runs.TRAVERSALS, {"images": images, **rows, **values})
     one, three = (len(_text(folders[:n], tmp_path / "report.html")) for n in (1, 3))
     assert (three - one) / 2 < 100_000
+
+
+def test_the_contents_link_to_every_heading_once(make_run, tmp_path):
+    names = ["<b>&", "same name", "same-name", "Numbers"]
+    text = _text([make_run(name, seed=n) for n, name in enumerate(names)], tmp_path / "r.html")
+    links = re.findall(r'<a href="#([^"]+)" title="[^"]+">([^<]+)</a>', text)
+    targets = re.findall(r'<h[23] id="([^"]+)">([^<]+)</h', text)
+    assert links == targets
+    assert len({link for link, _ in links}) == len(links) == 3 + len(names)
+    assert ("b", "&lt;b&gt;&amp;") in links
+
+
+def test_a_traversal_has_the_places_of_its_images(make_run, tmp_path):
+    text = _text([make_run()], tmp_path / "report.html")
+    (facts,) = re.findall(r'data-strip="([^"]+)"', text)
+    strip = json.loads(html.unescape(facts))
+    assert strip["labels"] == ["z1  12.00 nats", "z3  4.99 nats", "z2  2.00 nats", "z0  dead"]
+    assert strip["values"] == [-2, -1, 0, 1, 2]
+    (uri,) = re.findall(r'data-strip="[^"]+"><img src="data:image/webp;base64,([^"]+)"', text)
+    picture = Image.open(io.BytesIO(base64.b64decode(uri)))
+    assert picture.width == strip["left"] + 5 * (strip["width"] + strip["gap"]) - strip["gap"]
+    pixels = np.asarray(picture.convert("L"))
+    edge = pixels[20, strip["left"] - 6 : strip["left"] + 6].astype(int)
+    assert edge[:4].min() > 200
+    assert edge[-4:].max() < 90
+
+
+def test_a_page_that_is_renewed_says_how_often_without_a_script_too(make_run, tmp_path):
+    out = write_report([make_run()], tmp_path / "report.html", renew=2.5)
+    text = out.read_text("utf-8")
+    assert '<html lang="en" data-renew="2.5">' in text
+    assert '<noscript><meta http-equiv="refresh" content="2.5"></noscript>' in text
+    assert "data-renew=" not in _text([tmp_path / "run"], out)
+    assert 'http-equiv="refresh"' not in _text([tmp_path / "run"], out)
+
+
+def test_an_explorer_is_linked_or_inside(make_run, tmp_path):
+    out, run = tmp_path / "report.html", make_run()
+    linked = write_report([run], out, explorer='a "b".html').read_text("utf-8")
+    assert '<a href="a &quot;b&quot;.html">Explorer</a>' in linked
+    page = "<!DOCTYPE html>\n<meta content=\"script-src 'sha256-abc='\"><style>'sha256-no'</style>"
+    inside = write_report([run], out, explorer=page).read_text("utf-8")
+    (found,) = re.findall(r'srcdoc="([^"]+)"', inside)
+    assert html.unescape(found) == page
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', inside)[1]
+    assert policy.count("'sha256-abc='") == 2
+    assert "sha256-no" not in policy

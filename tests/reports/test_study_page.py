@@ -67,7 +67,7 @@ def test_the_page_is_well_formed_and_can_be_read_without_seeing_or_scripts(make_
     assert all(len(image["alt"]) > 20 for image in page.images)
     assert set(page.headings) == {"col", "row"}
     assert text.count("<script>") == 1
-    assert "http" not in re.sub(r'"data:[^"]*"', "", text)
+    assert not re.search("https?:", re.sub(r'"data:[^"]*"', "", text))
 
 
 def test_numbers_under_a_figure_are_those_of_the_runs(make_study, tmp_path):
@@ -197,6 +197,8 @@ def test_the_command_reports_on_a_study_or_on_runs(make_study, make_run, tmp_pat
         ([str(study.folder)], "`out` must be given, or `figures`"),
         ([str(study.folder), str(run), "--out", out], "`runs` must be run folders, or one study"),
         ([str(run), "--figures", str(tmp_path / "f")], "`figures` must be of a study"),
+        ([str(study.folder), "--out", out, "--explorer", "inline"], "`explorer` must be of run"),
+        ([str(study.folder), "--figures", out, "--watch", "1"], "`watch` must come with `out`"),
     ):
         assert cli.main(["report", *args]) == 1
         assert said in capsys.readouterr().err

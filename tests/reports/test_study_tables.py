@@ -7,8 +7,9 @@ import pytest
 
 from autobeta.reports import write_table
 from autobeta.reports._formats import to_html
+from autobeta.reports._marks import marks
 from autobeta.reports._study import load_study
-from autobeta.reports.study_tables import marked, marks
+from autobeta.reports.study_tables import marked
 from autobeta.run import folder as runs
 
 

@@ -1,44 +1,103 @@
-"""A table with marks as HTML, Markdown and LaTeX."""
+"""A table with marks as HTML, CSV, Markdown and LaTeX."""
 
+import base64
+import csv
 import html
+import io
+import math
 import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+Cells = list[list[str | int | float]]
+
 
 class MarkedCell(NamedTuple):
-    """A cell's text, its number, and what holds of it: best, second, like the best, untested."""
+    """A cell of a table.
+
+    Args:
+        text: What is shown.
+        value: Its number, unrounded; rows are sorted by it.
+        marks: What holds of it: best, second, like the best, untested.
+        more: Further numbers of it by name, such as its deviation, for a CSV.
+    """
 
     text: str
     value: float | None = None
     marks: tuple[str, ...] = ()
+    more: tuple[tuple[str, float | None], ...] = ()
 
 
 class MarkedTable(NamedTuple):
-    """A table of groups on one data set; the first cell of a row is its label."""
+    """A table of runs or of groups of them; the first cell of a row is its label."""
 
     headings: list[str]
     cells: list[list[MarkedCell]]
-    caption: str
+    caption: str = ""
     notice: str = ""
 
 
-def to_html(table: MarkedTable) -> str:
-    """The table as HTML that a script may sort; cells have their headings for narrow screens."""
+def to_html(table: MarkedTable, *, name: str = "numbers") -> str:
+    """The table as HTML that a script may sort, with its numbers as a CSV called `name`.
+
+    Cells have their headings, for narrow screens.
+    """
     head = "".join(f'<th scope="col">{html.escape(text)}</th>' for text in table.headings)
     body = ""
     for first, *others in table.cells:
         cells = ""
         for heading, cell in zip(table.headings[1:], others, strict=True):
-            value = "" if cell.value is None else f' data-value="{cell.value!r}"'
-            cells += f'<td data-label="{html.escape(heading)}"{value}>{_html(cell)}</td>'
-        body += f'<tr><th scope="row">{html.escape(first.text)}</th>{cells}</tr>\n'
+            label = f'data-label="{html.escape(heading)}"'
+            cells += f"<td {label}{_value(cell)}>{_html(cell)}</td>"
+        label = html.escape(first.text)
+        body += f'<tr><th scope="row"{_value(first)}>{label}</th>{cells}</tr>\n'
     notice = f'<p class="notice">{html.escape(table.notice)}</p>\n' if table.notice else ""
+    caption = f"{html.escape(table.caption)} {csv_link(_columns(table), name)}".strip()
     return (
-        f'<div class="wide"><table class="sortable"><caption>{html.escape(table.caption)}'
+        f'<div class="wide"><table class="sortable"><caption>{caption}'
         f"</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n"
         f"{notice}"
     )
+
+
+def csv_link(numbers: Cells, name: str) -> str:
+    """A link that saves numbers, headings first, as a CSV file."""
+    uri = "data:text/csv;base64," + base64.b64encode(to_csv(numbers)).decode()
+    return f'<a download="{html.escape(name)}.csv" href="{uri}">Numbers (CSV)</a>'
+
+
+def to_csv(numbers: Cells) -> bytes:
+    """Rows as CSV, unrounded; what is not a number stays blank."""
+    text = io.StringIO()
+    rows = [["" if cell != cell else cell for cell in row] for row in numbers]  # NaN: none
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().encode()
+
+
+def _columns(table: MarkedTable) -> Cells:
+    """Headings and rows; a column is followed by what more its cells tell."""
+    columns: Cells = []
+    for place, heading in enumerate(table.headings):
+        name = re.sub(" [↑↓]", "", heading)
+        cells = [row[place] for row in table.cells]
+        columns.append([name, *(_number(cell) for cell in cells)])
+        known = [key for cell in cells for key, n in cell.more if n is not None]
+        for more in dict.fromkeys(known):
+            found = [dict(cell.more).get(more) for cell in cells]
+            columns.append([f"{name}, {more}", *("" if n is None else n for n in found)])
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _number(cell: MarkedCell) -> str | int | float:
+    known = cell.value is not None and math.isfinite(cell.value)
+    return cell.value if known and cell.value is not None else cell.text
+
+
+def _value(cell: MarkedCell) -> str:
+    """The number of a cell for a script; one without a bound is the last."""
+    if cell.value is None:
+        return ""
+    return f' data-value="{cell.value if math.isfinite(cell.value) else "Infinity"!s}"'
 
 
 def _html(cell: MarkedCell) -> str:

@@ -119,7 +119,7 @@ def load_study(folder: Path) -> StudyRecord:
             printable(str(first[key]["method"])),
             labels[key],
             data[key],
-            _likelihood(first[key]),
+            likelihood_of(identity(first[key])),
             own,
         )
         for key, own in members.items()
@@ -224,11 +224,12 @@ def _is_known(method: str) -> bool:
     return method in registry.available("methods")
 
 
-def _likelihood(config: Mapping[str, Any]) -> str:
-    method, own = str(config["method"]), None
+def likelihood_of(facts: Mapping[str, Any]) -> str:
+    """Name of a run's likelihood, from its identity; the method's own where that has one."""
+    method, own = str(facts["method"]), None
     if _is_known(method):
         own = registry.describe("methods", method).get("LIKELIHOOD")
-    return str(own or identity(config)["model.likelihood"])
+    return str(own or facts["model.likelihood"])
 
 
 def _labels(configs: Mapping[str, Mapping[str, Any]], data: Mapping[str, str]) -> dict[str, str]:

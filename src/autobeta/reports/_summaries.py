@@ -8,7 +8,7 @@ from typing import Any
 from autobeta.reports._formats import MarkedCell, MarkedTable
 from autobeta.reports._read import grouped, printable
 from autobeta.reports._study import TRACKING, StudyGroup, StudyRecord, value_of
-from autobeta.reports.study_tables import better, column_of, spread
+from autobeta.reports.study_tables import better, column_of, mean_cell, spread
 from autobeta.reports.tables import column
 from autobeta.study.representations import HALVES, MOST_RUNS, POINTS, agreement, own_error
 from autobeta.study.statistics import (
@@ -73,7 +73,10 @@ def rank_table(record: StudyRecord, scores: Sequence[str]) -> MarkedTable | None
     if len(means) < 2 or not found.n:
         return None
     cells = [
-        [MarkedCell(label), MarkedCell(spread(r.mean, None, (r.low, r.high), ".2f"), r.mean)]
+        [
+            MarkedCell(label),
+            MarkedCell(spread(r.mean, None, r[1:], ".2f"), r.mean, (), _interval(r[1:])),
+        ]
         for label, r in sorted(found.by_method.items(), key=lambda item: item[1].mean)
     ]
     return MarkedTable(["method", "mean rank"], cells, _RANKS.format(n=found.n), record.notice)
@@ -92,7 +95,7 @@ def against_baseline(record: StudyRecord, data: str, scores: Sequence[str]) -> M
             few = min(len(a), len(b)) < ENOUGH
             ends = (None, None) if few else (found.low, found.high)
             text = spread(found.probability, None, ends, ".2f")
-            row.append(MarkedCell(text, found.probability))
+            row.append(MarkedCell(text, found.probability, (), _interval(ends)))
         cells.append(row)
     caption = _AGAINST.format(data=data, baseline=first.label)
     return _table(record, ["method", *_headings(known)], cells, caption)
@@ -110,7 +113,7 @@ def middle_means(record: StudyRecord, data: str, scores: Sequence[str]) -> Marke
             few = found.n if found.n == 1 else None
             ends = (None, None) if found.n < ENOUGH else (found.low, found.high)
             text = spread(found.mean, None, ends, column_of(key).format, few)
-            row.append(MarkedCell(text, found.mean))
+            row.append(MarkedCell(text, found.mean, (), (("n", found.n), *_interval(ends))))
         cells.append(row)
     return _table(record, ["method", *_headings(known)], cells, _MIDDLE.format(data=data))
 
@@ -129,7 +132,7 @@ def agreements(record: StudyRecord, data: str, main: str) -> MarkedTable | None:
             [
                 MarkedCell(group.label),
                 MarkedCell(str(len(found)), len(found)),
-                MarkedCell(spread(udr.mean, udr.std, (None, None)), udr.mean),
+                mean_cell(udr._replace(low=None, high=None), ".3f"),
                 MarkedCell(f"{printable(highest.name)}: {found[highest]:.3f}", found[highest]),
                 MarkedCell(spread(chosen, None, (None, None), column_of(main).format), chosen),
             ]
@@ -178,8 +181,7 @@ def followings(record: StudyRecord, data: str) -> MarkedTable | None:
             found = summary(group.values(key).values())
             form = column(key.removeprefix(TRACKING)).format
             few = found.n if found.n < len(group.finished) or found.n == 1 else None
-            ends = (found.low, found.high)
-            row.append(MarkedCell(spread(found.mean, found.std, ends, form, few), found.mean))
+            row.append(mean_cell(found, form, few))
         cells.append(row)
     headings = [column(key.removeprefix(TRACKING)).heading for key in known]
     return _table(record, ["method", *headings], cells, _TRACKING.format(data=data))
@@ -251,6 +253,10 @@ def _ordered(groups: Sequence[StudyGroup], key: str) -> list[Row]:
     known = [(value_of(row, key), row) for group in groups for row in group.finished]
     numbers = [(sign * value, row) for value, row in known if value is not None]
     return [row for _, row in sorted(numbers, key=lambda pair: pair[0])]
+
+
+def _interval(ends: tuple[float | None, float | None]) -> tuple[tuple[str, float | None], ...]:
+    return (("low", ends[0]), ("high", ends[1]))
 
 
 def _headings(keys: Sequence[str]) -> list[str]:

@@ -4,10 +4,8 @@ The page's code is `explorer.css` and, in this order, `decoder.js`, `gif.js` and
 """
 
 import base64
-import hashlib
 import html
 import io
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +15,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
+from autobeta.reports._html import as_script_json, digest
 from autobeta.reports._load import RunRecord
 from autobeta.reports._read import printable
 from autobeta.run import folder
@@ -82,23 +81,23 @@ class ExploredRun:
 
 
 def write_explorer(runs: Sequence[ExploredRun], out: Path) -> Path:
-    """Write the page; runs whose images from the data are the same share them.
-
-    It needs no network and no other file, and shows names as text, whatever they hold. A former
-    file `out` is replaced; a folder is a ValueError.
-    """
-    page = _page(runs).encode()
+    """Write `explorer_page`. A former file `out` is replaced; a folder is a ValueError."""
+    page = explorer_page(runs).encode()
     folder.write_out(out, lambda file: file.write(page))
     return out
 
 
-def _page(runs: Sequence[ExploredRun]) -> str:
+def explorer_page(runs: Sequence[ExploredRun]) -> str:
+    """The page as HTML; runs whose images from the data are the same share them.
+
+    It needs no network and no other file, and shows names as text, whatever they hold.
+    """
     many = len(runs) > 1
     title = f"Explorer of {len(runs)} runs" if many else f"Explorer of {runs[0].record.name}"
     style, script = _sources(STYLES), _sources(SCRIPTS)
     policy = (
-        f"default-src 'none'; img-src data: blob:; style-src '{_digest(style)}'; "
-        f"script-src '{_digest(script)}'"
+        f"default-src 'none'; img-src data: blob:; style-src {digest(style)}; "
+        f"script-src {digest(script)}"
     )
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -117,24 +116,6 @@ def _page(runs: Sequence[ExploredRun]) -> str:
 
 def _sources(names: Sequence[str]) -> str:
     return "\n".join(Path(__file__).with_name(name).read_text("utf-8") for name in names)
-
-
-def _digest(text: str) -> str:
-    """What a Content-Security-Policy knows an inline script or style by."""
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def as_script_json(value: object) -> str:
-    r"""JSON that may stand inside a script element: no character of it can end that.
-
-    Example:
-        >>> as_script_json("</script>")
-        '"\\u003c/script\\u003e"'
-    """
-    text = json.dumps(value, separators=(",", ":"), allow_nan=False)
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return text
 
 
 def _data(runs: Sequence[ExploredRun]) -> dict[str, Any]:

@@ -198,13 +198,15 @@ def log_axis(axis: Axes) -> None:
     sizes = np.abs(values[values != 0])
     if not len(sizes):
         return
+    plain = FuncFormatter(lambda y, _: f"{y:g}")
     if (values < 0).any():
         axis.set_yscale("symlog", linthresh=float(sizes.min()))
+        axis.yaxis.set_major_formatter(plain)
         return
     axis.set_yscale("log", nonpositive="mask")
     low, high = float(sizes.min()), float(sizes.max())
     spare = max(1.25, (10 * low / high) ** 0.5)
     axis.set_ylim(low / spare, high * spare)
     axis.yaxis.set_major_locator(LogLocator(numticks=6))
-    axis.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:g}"))
+    axis.yaxis.set_major_formatter(plain)
     axis.yaxis.set_minor_formatter(NullFormatter())

@@ -1,16 +1,17 @@
-"""One self-contained HTML page from run folders: nothing to fetch, nothing to execute."""
+"""One self-contained HTML page from run folders: nothing to fetch."""
 
 import html
-import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path, PurePath
-from typing import Any
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from autobeta.control import advice
 from autobeta.reports import figures, pictures, tables
+from autobeta.reports._formats import MarkedTable, to_html
+from autobeta.reports._html import details, document, explorer_part, open_runs, picture, sentences
 from autobeta.reports._load import RunRecord, curve, find_runs, load_runs, missing
-from autobeta.reports._read import flatten, grouped, printable
+from autobeta.reports._marks import Marks, row_marks
+from autobeta.reports._read import printable
 from autobeta.reports._style import svg_uri, webp_uri
 from autobeta.run import folder
 
@@ -56,17 +57,40 @@ _CONTROL = (
     "How well KL followed its set point after the first tenth of each run, as means between two "
     "lines of the log. Settling: steps after a rise of the set point until KL is within 0.25 nats."
 )
-_SCORES = f"Disentanglement scores; ↑: higher is better, ↓: lower. {_SEEDS}"
+_SCORES = "Disentanglement scores; ↑: higher is better, ↓: lower."
+_MARKS = (
+    "Bold: the best mean; underlined: the second best; ≈: not told apart from the best, paired by "
+    "seed, at 5 % after Holm's adjustment; ?: not tested, fewer than two seeds in common with the "
+    "best. Compared are groups on equally many images of the same data, where there is an arrow; "
+    "a single seed takes no part."
+)
+_BEST = (
+    "Bold: the best value where there is an arrow, on equally many images of the same data. Each "
+    "row is a single run, so nothing is tested and a lead may be chance."
+)
+_OPEN = "These train, or were stopped before their end; the curves below show them so far."
 
 
-def write_report(runs: Sequence[Path], out: Path) -> Path:
+def write_report(
+    runs: Sequence[Path], out: Path, *, explorer: str = "", renew: float | None = None
+) -> Path:
     """Write one HTML page about some runs: figures, tables, images and all settings.
 
-    The page needs no network, no script and no other file. The same folders give the same bytes.
-    What a run lacks (it has not finished, it was not evaluated) is named on the page. A path that
-    holds no run and a damaged file are left out, and named there and in a warning. A former file
-    `out` is replaced, a link or a device is written through; a folder is a ValueError, as are no
-    run, and none that can be read. Nothing at a path, or no run at any, is a FileNotFoundError.
+    The page needs no network and no other file; a short script in it sorts tables, moves sliders
+    and saves figures, and it can be read without. The same folders give the same bytes. What a run
+    lacks (it has not finished, it was not evaluated) is named on the page. A path that holds no
+    run and a damaged file are left out, and named there and in a warning. A former file `out` is
+    replaced, a link or a device is written through.
+
+    Args:
+        runs: The run folders.
+        out: The HTML file to write.
+        explorer: Address of an explorer to link to, or an explorer's whole page to show inside.
+        renew: Seconds after which an open page loads itself again.
+
+    Raises:
+        ValueError: If `out` is a folder, or no run is given or none can be read.
+        FileNotFoundError: If there is nothing at a path, or no run at any.
     """
     if out.is_dir():
         raise ValueError(f"`out` must be a file; got the folder `{out}`. Add a name.html to it.")
@@ -76,39 +100,44 @@ def write_report(runs: Sequence[Path], out: Path) -> Path:
     for path, error in left_out.items():
         name = printable(str(path))
         warnings.warn(f"{name} is left out, it is no run folder: {error}", stacklevel=2)
-    page = "".join(_page(found, left_out)).encode()
+    title = f"Report on {len(found)} runs" if len(found) > 1 else f"Report on {found[0].name}"
+    body = "".join(_body(found, left_out, explorer))
+    page = document(title, body, inside=explorer, renew=renew).encode()
     folder.write_out(out, lambda file: file.write(page))
     return out
 
 
-def _page(runs: Sequence[RunRecord], left_out: dict[Path, Exception]) -> Iterator[str]:
-    title = f"Report on {len(runs)} runs" if len(runs) > 1 else f"Report on {runs[0].name}"
-    yield head(title)
+def _body(
+    runs: Sequence[RunRecord], left_out: dict[Path, Exception], explorer: str
+) -> Iterator[str]:
     methods = ", ".join(sorted({run.method for run in runs}))
     data = ", ".join(sorted({run.data for run in runs}))
     yield f"<p>{html.escape(f'Methods: {methods}. Data: {data}.')}</p>\n"
-    no_runs = [(printable(path.name), f"Left out: {error}") for path, error in left_out.items()]
-    if gaps := sentences([(run.name, gap) for run in runs for gap in missing(run)] + no_runs):
-        yield f'<div class="missing">What is missing:{gaps}</div>\n'
+    if going_on := open_runs(_how_far(run) for run in runs if not run.finished):
+        yield f"<h2>Not finished</h2>\n<p>{_OPEN}</p>\n{going_on}"
+    gaps = [(r.name, gap) for r in runs for gap in (missing(r) if r.finished else r.damage)]
+    gaps += [(printable(path.name), f"Left out: {error}") for path, error in left_out.items()]
+    if gaps:
+        yield f'<div class="missing">What is missing:{sentences(gaps)}</div>\n'
     yield "<h2>Training and trade-off</h2>\n"
     yield f'<div class="figures">\n{"".join(_comparison(runs))}</div>\n'
     yield f"<h2>Numbers</h2>\n{''.join(_numbers(runs))}"
+    if explorer:
+        yield explorer_part(explorer)
     yield "<h2>Run by run</h2>\n"
     for run in runs:
         yield from _section(run, runs)
     yield "<footer>Written by autobeta from the files of the run folders.</footer>\n"
-    yield "</body>\n</html>\n"
 
 
-def head(title: str) -> str:
-    """The page down to its title."""
-    css = Path(__file__).with_name("style.css").read_text("utf-8")
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{html.escape(title)}</title>\n<style>\n{css}</style>\n</head>\n<body>\n"
-        f"<h1>{html.escape(title)}</h1>\n"
-    )
+def _how_far(run: RunRecord) -> tuple[str, int, int, str]:
+    """Name, step, steps and the last numbers of a run that is not finished."""
+    last = run.log[-1] if run.log else {}
+    kl, beta = figures.kl_of(last), last.get("beta")
+    numbers = [] if kl is None else [f"KL {kl:.2f} nats"]
+    numbers += [] if beta is None else [f"β {beta:.3g}"]
+    said = ", ".join(numbers) if run.log else "nothing is logged yet"
+    return run.name, last.get("step", 0), run.steps or 0, f": {said}"
 
 
 def _comparison(runs: Sequence[RunRecord]) -> Iterator[str]:
@@ -116,35 +145,45 @@ def _comparison(runs: Sequence[RunRecord]) -> Iterator[str]:
     of = f"of {len(runs)} runs: {methods}" if len(runs) > 1 else f"of {runs[0].name}"
     if any(run.log for run in runs):
         drawn = figures.kl_over_steps(runs, width=_WIDTH)
-        yield picture(svg_uri(drawn), "KL over training", _KL, f"Curves {of}; nats by step")
+        said = f"Curves {of}; nats by step"
+        yield picture(svg_uri(drawn), "KL over training", _KL, said, name="kl")
     if any(len(curve(run, lambda row: row.get("beta"))[0]) for run in runs):
         drawn = figures.beta_over_steps(runs, width=_WIDTH)
-        yield picture(svg_uri(drawn), "β over training", _BETA, f"Weights {of}; by step")
+        said = f"Weights {of}; by step"
+        yield picture(svg_uri(drawn), "β over training", _BETA, said, name="beta")
     for distortion in ("mse", "bce"):
         if any(figures.has_distortion(run, distortion) for run in runs):
             drawn = figures.rate_distortion(runs, distortion=distortion, width=_WIDTH)
             title = f"Rate and distortion ({distortion.upper()})"
-            yield picture(svg_uri(drawn), title, _RATE, f"Points {of}; distortion by KL")
+            said, name = f"Points {of}; distortion by KL", f"rate-{distortion}"
+            yield picture(svg_uri(drawn), title, _RATE, said, name=name)
 
 
 def _numbers(runs: Sequence[RunRecord]) -> Iterator[str]:
     names = {name for run in runs for name in tables.scores(run)}
-    rows, seeds = tables.run_rows(runs), tables.seed_rows(runs)
+    groups, seeds = tables.seed_groups(runs), tables.seed_rows(runs)
+    several, rows = len(groups) < len(runs), tables.run_rows(runs)
     one_data_set = {"data"} if len({run.data for run in runs}) == 1 else set()
-    every_run = _table(_losses(rows, names | one_data_set), _LOSSES)
-    if len(seeds) < len(rows):
-        yield _table(_losses(seeds, names | {"data"}), f"{_LOSSES} {_SEEDS}")
+    marks = row_marks(groups)
+    single = [] if several else row_marks([[run] for run in runs])
+    how = f"{_SEEDS} {_MARKS}" if several else _BEST
+    yield f'<p class="how">{html.escape(how)}</p>\n'
+    every_run = to_html(_losses(rows, names | one_data_set, single), name="runs")
+    if several:
+        yield to_html(_losses(seeds, names | {"data"}, marks), name="losses")
         every_run = f"<details><summary>Every run</summary>{every_run}</details>\n"
     if names:
         keys = names | {"label", "seeds", "points"}
-        scored = [row for row in seeds if any(row.get(name) is not None for name in names)]
-        kept = [{key: value for key, value in row.items() if key in keys} for row in scored]
-        by_method = tables.table(kept)
+        scored = [n for n, row in enumerate(seeds) if any(row.get(k) is not None for k in names)]
+        kept = [{key: v for key, v in seeds[n].items() if key in keys} for n in scored]
+        by_method = tables.table(kept, [marks[n] for n in scored], _SCORES)
         few = len(kept) <= len(names)
-        yield _table(tables.transposed(by_method, "score") if few else by_method, _SCORES)
+        shown = tables.transposed(by_method, "score") if few else by_method
+        yield to_html(shown, name="scores")
     yield every_run
     if tracks := [(run, found) for run in runs if (found := tables.tracked(run)) is not None]:
-        yield _table(tables.table(tables.control_rows(tracks)), _CONTROL)
+        followed = tables.table(tables.control_rows(tracks), caption=_CONTROL)
+        yield to_html(followed, name="set-points")
         yield sentences(
             (run.name, sentence)
             for run, found in tracks
@@ -152,9 +191,9 @@ def _numbers(runs: Sequence[RunRecord]) -> Iterator[str]:
         )
 
 
-def _losses(rows: Sequence[tables.Row], left_out: set[str]) -> tables.Table:
+def _losses(rows: Sequence[tables.Row], left_out: set[str], marks: Sequence[Marks]) -> MarkedTable:
     kept = [{key: value for key, value in row.items() if key not in left_out} for row in rows]
-    return tables.beside(tables.table(kept))
+    return tables.beside(tables.table(kept, marks, _LOSSES))
 
 
 def _section(run: RunRecord, runs: Sequence[RunRecord]) -> Iterator[str]:
@@ -172,45 +211,23 @@ def _images(run: RunRecord, runs: Sequence[RunRecord]) -> Iterator[str]:
     if kl is not None:
         drawn = figures.latent_kl([run], among=runs, width=_WIDTH)
         said = f"Bars of {run.name}: {len(kl)} latents, {len(figures.dead_latents(run))} dead"
-        yield picture(svg_uri(drawn), "KL of each latent", _LATENT, said)
+        name = f"{run.name} latents"
+        yield picture(svg_uri(drawn), "KL of each latent", _LATENT, said, name=name)
     if run.arrays(folder.RECONSTRUCTIONS):
-        uri = webp_uri(pictures.reconstructions(run))
-        yield picture(uri, "Reconstructions", _RECONSTRUCTIONS, f"Pairs of images of {run.name}")
+        uri, name = webp_uri(pictures.reconstructions(run)), f"{run.name} reconstructions"
+        said = f"Pairs of images of {run.name}"
+        yield picture(uri, "Reconstructions", _RECONSTRUCTIONS, said, name=name)
     if arrays:
-        uri = webp_uri(pictures.traversals(run))
-        yield picture(uri, "Traversals", _TRAVERSALS, f"Images of {run.name}, a row per latent")
+        yield traversal_picture(run, "Traversals", _TRAVERSALS)
     if len(arrays.get("samples", ())):
-        uri = webp_uri(pictures.samples(run))
-        yield picture(uri, "Prior samples", _SAMPLES, f"Images that {run.name} made up")
+        uri, name = webp_uri(pictures.samples(run)), f"{run.name} samples"
+        said = f"Images that {run.name} made up"
+        yield picture(uri, "Prior samples", _SAMPLES, said, name=name)
 
 
-def picture(uri: str, title: str, text: str, said: str, more: str = "") -> str:
-    """A picture with its caption, and what it shows for those who can't see it."""
-    caption = f"<figcaption><b>{html.escape(title)}.</b> {html.escape(text)}{more}</figcaption>"
-    return f'<figure><img src="{uri}" alt="{html.escape(said)}">{caption}</figure>\n'
-
-
-def _table(table: tables.Table, caption: str) -> str:
-    return f'<div class="wide">{tables.to_html(table, caption=caption)}</div>\n'
-
-
-def sentences(said: Iterable[tuple[str, str]]) -> str:
-    """A list of sentences about runs, by name; runs of which the same is said share an item."""
-    about = grouped((sentence, name) for name, sentence in said)
-    joined = grouped((", ".join(names), sentence) for sentence, names in about.items())
-    items = (f"<li><b>{_text(n)}</b>: {_text(' '.join(s))}</li>" for n, s in joined.items())
-    return f"<ul>{''.join(items)}</ul>\n" if joined else ""
-
-
-def _text(text: str) -> str:
-    """A text as HTML; what stands between backticks as code."""
-    return re.sub(r"`([^`]*)`", r"<code>\1</code>", html.escape(text))
-
-
-def details(title: str, settings: dict[str, Any]) -> str:
-    """All settings; of a path only the last name, since the page may go elsewhere."""
-    items = ""
-    for key, value in flatten(settings).items():
-        shown = PurePath(value).name if value.startswith("/") else value
-        items += f"<dt>{html.escape(printable(key))}</dt><dd>{html.escape(printable(shown))}</dd>"
-    return f"<details><summary>{title}</summary><dl>{items}</dl></details>\n"
+def traversal_picture(run: RunRecord, title: str, text: str) -> str:
+    """The traversals of a run, with sliders."""
+    said, name = f"Images of {run.name}, a row per latent", f"{run.name} traversals"
+    drawn = pictures.traversals(run)
+    strip = pictures.strip(run, drawn.width)
+    return picture(webp_uri(drawn), title, text, said, name=name, strip=strip)

@@ -6,6 +6,7 @@ whole factor. A picture of a run that has no such images raises ValueError.
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import get_data_path
@@ -17,6 +18,7 @@ from autobeta.run import folder
 
 GAP = 4  # pixels between two images, after they are enlarged
 SIDE = 96  # pixels that images are enlarged to, about
+PAGE_SIDE = 64  # on a page
 WHITE = 255
 FOOT = 34  # pixels for labels below a row
 MOST_ROWS = 24  # latents of a traversal on a page
@@ -32,7 +34,7 @@ def reconstructions(run: RunRecord, *, count: int = 16, columns: int = 8) -> Ima
     arrays = _need(run, folder.RECONSTRUCTIONS, "originals")
     pair = [_rows(arrays[key][:count], columns) for key in ("originals", "reconstructions")]
     rows = np.stack(pair, axis=1).reshape(-1, *pair[0].shape[1:])
-    return grid(rows, ["data", "model"] * len(pair[0]), side=64)
+    return grid(rows, ["data", "model"] * len(pair[0]), side=PAGE_SIDE)
 
 
 def traversals(run: RunRecord) -> Image.Image:
@@ -41,13 +43,30 @@ def traversals(run: RunRecord) -> Image.Image:
     named = {key: arrays[key] for key in ("latents", "kl", "active")}
     images, labels = _sorted(arrays["images"], **named)
     values = [f"{value:.2g}" for value in arrays["values"]]
-    return grid(images[:MOST_ROWS], labels[:MOST_ROWS], values, side=64)
+    return grid(images[:MOST_ROWS], labels[:MOST_ROWS], values, side=PAGE_SIDE)
+
+
+def strip(run: RunRecord, width: int) -> dict[str, Any]:
+    """Where the images of `traversals`, `width` pixels wide, are, and which: for a page's sliders.
+
+    The images of row r and column c begin at (left + c (width + gap), r (height + gap)).
+    """
+    arrays = _need(run, folder.TRAVERSALS, "images")
+    named = {key: arrays[key] for key in ("latents", "kl", "active")}
+    images, labels = _sorted(arrays["images"], **named)
+    times = _times(images, PAGE_SIDE)
+    height, wide = (times * side for side in images.shape[2:4])
+    return {
+        "left": width - images.shape[1] * (wide + GAP) + GAP,
+        **{"width": wide, "height": height, "gap": GAP, "labels": labels[:MOST_ROWS]},
+        "values": [round(float(value), 4) for value in arrays["values"]],
+    }
 
 
 def samples(run: RunRecord, *, count: int = 32, columns: int = 8) -> Image.Image:
     """Images decoded from draws of the prior."""
     rows = _rows(_need(run, folder.TRAVERSALS, "samples")["samples"][:count], columns)
-    return grid(rows, side=64)
+    return grid(rows, side=PAGE_SIDE)
 
 
 def save_traversal_grid(
@@ -99,7 +118,7 @@ def grid(
 
     Small images are enlarged to about `side` pixels; a label that ends in "dead" is grey.
     """
-    times = max(1, round(side / max(images.shape[2:4])))
+    times = _times(images, side)
     images = images.repeat(times, axis=2).repeat(times, axis=3)
     images = np.broadcast_to(images, (*images.shape[:4], 3))
     gaps = [(0, 0), (0, 0), (0, GAP), (0, GAP), (0, 0)]
@@ -120,6 +139,10 @@ def grid(
         fill = GREY if text.endswith("dead") else INK
         draw.text(place, text, fill=fill, font=font, anchor=anchor)
     return picture
+
+
+def _times(images: Array, side: int) -> int:
+    return max(1, round(side / max(images.shape[2:4])))
 
 
 def _sorted(images: Array, *, latents: Array, kl: Array, active: Array) -> tuple[Array, list[str]]:

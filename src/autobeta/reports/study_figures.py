@@ -3,7 +3,6 @@
 Each has the numbers behind it, and a name that says what it shows.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from autobeta.reports._bands import STRETCHES, Band, band, curves, hull
+from autobeta.reports._formats import Cells
+from autobeta.reports._html import slug
 from autobeta.reports._read import grouped
 from autobeta.reports._study import HELD_OUT, StudyGroup, StudyRecord
 from autobeta.reports._style import (
@@ -31,7 +32,6 @@ from autobeta.reports.study_tables import column_of
 
 WIDTH = 4.6
 MOST_LABELS = 12  # groups that a legend names one by one
-Cells = list[list[str | int | float]]
 
 _BAND = (
     f"Line: median over seeds of their means in each of at most {STRETCHES} stretches of the "
@@ -95,16 +95,6 @@ def legend_names(groups: Sequence[StudyGroup]) -> dict[str, str]:
         return {group.label: group.label for group in groups}
     first = {group.method: group.label for group in reversed(groups)}
     return {g.label: g.method if first[g.method] == g.label else "" for g in groups}
-
-
-def slug(text: str) -> str:
-    """The text as a part of a file's name.
-
-    Example:
-        >>> slug("mpi3d, variant=real")
-        'mpi3d-variant-real'
-    """
-    return re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-.")[:80] or "data"
 
 
 def _rate_distortion(

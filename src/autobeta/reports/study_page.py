@@ -1,7 +1,5 @@
 """One self-contained HTML page about a study, and its figures as files."""
 
-import base64
-import csv
 import html
 import io
 import warnings
@@ -10,8 +8,9 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from autobeta.reports import _summaries, pictures
-from autobeta.reports._formats import to_html
+from autobeta.reports import _summaries
+from autobeta.reports._formats import csv_link, to_csv, to_html
+from autobeta.reports._html import document, open_runs, picture, sentences, slug
 from autobeta.reports._load import find_runs
 from autobeta.reports._read import printable
 from autobeta.reports._study import (
@@ -22,11 +21,12 @@ from autobeta.reports._study import (
     score_names,
     value_of,
 )
-from autobeta.reports._style import svg_uri, webp_uri
-from autobeta.reports.page import head, picture, sentences
-from autobeta.reports.study_figures import Cells, StudyFigure, study_figures
+from autobeta.reports._style import svg_uri
+from autobeta.reports.page import traversal_picture
+from autobeta.reports.study_figures import StudyFigure, study_figures
 from autobeta.reports.study_tables import column_of, marked
 from autobeta.run import folder
+from autobeta.study.progress import RunProgress, progress
 from autobeta.study.table import Row
 
 FORMATS = ("pdf", "svg", "png")
@@ -38,12 +38,17 @@ _PICTURES = (
 )
 
 
-def write_study_report(study: Path, out: Path) -> Path:
+def write_study_report(study: Path, out: Path, *, renew: float | None = None) -> Path:
     """Write one HTML page about a study: tables, figures, what failed, and what it took.
 
-    The page needs no network and no other file; a few lines of script in it sort its tables, and
-    it can be read without. The same folders give the same bytes. Runs that failed, are unfinished
-    or have damaged files are named.
+    The page needs no network and no other file; a short script in it sorts tables, moves sliders
+    and saves figures, and it can be read without. The same folders give the same bytes. Runs that
+    failed, are unfinished or have damaged files are named.
+
+    Args:
+        study: The study's folder.
+        out: The HTML file to write.
+        renew: Seconds after which an open page loads itself again.
 
     Raises:
         FileNotFoundError: If the folder holds no study.
@@ -51,7 +56,9 @@ def write_study_report(study: Path, out: Path) -> Path:
     """
     if out.is_dir():
         raise ValueError(f"`out` must be a file; got the folder `{out}`. Add a name.html to it.")
-    page = "".join(_page(load_study(study))).encode()
+    record = load_study(study)
+    title = f"{record.title}: a study of {len(record.table)} runs"
+    page = document(title, "".join(_body(record)), renew=renew).encode()
     folder.write_out(out, lambda file: file.write(page))
     return out
 
@@ -78,7 +85,7 @@ def write_study_figures(
     for data in record.by_data:
         for found in study_figures(record, data, score_names(record.table)):
             files = {form: _saved(found.figure, form) for form in dict.fromkeys(formats)}
-            for ending, content in (files | {"csv": _csv(found.numbers)}).items():
+            for ending, content in (files | {"csv": to_csv(found.numbers)}).items():
                 written.append(out / f"{found.name}.{ending}")
                 written[-1].write_bytes(content)
     return written
@@ -93,8 +100,7 @@ def _saved(figure: Figure, form: str) -> bytes:
     return file.getvalue()
 
 
-def _page(record: StudyRecord) -> Iterator[str]:
-    yield head(f"{record.title}: a study of {len(record.table)} runs")
+def _body(record: StudyRecord) -> Iterator[str]:
     if source := record.study.about.get("source"):
         yield f"<p>{html.escape(printable(str(source)))}</p>\n"
     if record.notice:
@@ -105,16 +111,14 @@ def _page(record: StudyRecord) -> Iterator[str]:
         yield f"<h2>{html.escape(data)}</h2>\n"
         yield from _data_section(record, data, scores)
     if (table := _summaries.rank_table(record, scores)) is not None:
-        yield f"<h2>Ranks over all scores</h2>\n{to_html(table)}"
-    yield f"<h2>What it took</h2>\n{to_html(_summaries.budget(record))}"
+        yield f"<h2>Ranks over all scores</h2>\n{to_html(table, name='ranks')}"
+    yield f"<h2>What it took</h2>\n{to_html(_summaries.budget(record), name='budget')}"
     origins = _summaries.origins(record).items()
     yield "<ul>" + "".join(
         f"<li><b>{html.escape(name)}</b>: {html.escape('; '.join(values))}</li>"
         for name, values in origins
     )
     yield "</ul>\n<footer>Written by autobeta from the files of the study.</footer>\n"
-    script = Path(__file__).with_name("study.js").read_text("utf-8")
-    yield f"<script>\n{script}</script>\n</body>\n</html>\n"
 
 
 def _overview(record: StudyRecord) -> Iterator[str]:
@@ -128,11 +132,22 @@ def _overview(record: StudyRecord) -> Iterator[str]:
     data = ", ".join(record.by_data)
     text = f"Methods: {methods}. Data: {data}. Seeds: {seeds}. Runs: {said}."
     yield f"<p>{html.escape(text)}</p>\n"
+    running = [run for run in progress(record.study) if run.state == "running"]
+    if running:
+        shown = ((printable(run.name), run.step, run.steps, _left(run)) for run in running)
+        yield f"<h2>Running</h2>\n{open_runs(shown)}"
     gaps = sentences(
         (printable(str(row["run"])), sentence) for row in record.table for sentence in _gaps(row)
     )
     if gaps:
         yield f'<div class="missing">What is missing:{gaps}</div>\n'
+
+
+def _left(run: RunProgress) -> str:
+    """How fast a run is, and how long it still takes, as far as it is known."""
+    if run.speed is None or run.seconds_left is None:
+        return ""
+    return f": {run.speed:,.0f} images/s, {run.seconds_left / 60:,.0f} min left"
 
 
 def _gaps(row: Row) -> list[str]:
@@ -141,7 +156,7 @@ def _gaps(row: Row) -> list[str]:
     reason = printable(str(row["reason"] or ""))
     if row["state"] == "failed":
         found.append(f"Failed: {reason or 'without a word'}")
-    elif not is_finished(row):
+    elif not is_finished(row) and row["state"] != "running":
         found.append(f"Not finished: it is {row['state']}.")
     if reason and row["state"] != "failed":
         found.append(f"Damaged, and left out as far as it is: {reason}")
@@ -155,7 +170,7 @@ def _data_section(record: StudyRecord, data: str, scores: Sequence[str]) -> Iter
     for what, keys in (("scores", scores), ("losses", losses)):
         found = marked(record, data, keys)
         if len(found.headings) > 2:
-            yield f"<h3>{what.capitalize()}</h3>\n{to_html(found)}"
+            yield f"<h3>{what.capitalize()}</h3>\n{to_html(found, name=slug(f'{data} {what}'))}"
     drawn = [_figure(found) for found in study_figures(record, data, scores)]
     yield f'<div class="figures">\n{"".join(drawn)}</div>\n'
     if main is not None:
@@ -176,7 +191,8 @@ def _data_section(record: StudyRecord, data: str, scores: Sequence[str]) -> Iter
     ]
     for title, table in more:
         if table is not None:
-            yield f"<details open><summary>{title}</summary>{to_html(table)}</details>\n"
+            shown = to_html(table, name=slug(f"{data} {title}"))
+            yield f"<details open><summary>{title}</summary>{shown}</details>\n"
 
 
 def main_score(record: StudyRecord, data: str, scores: Sequence[str]) -> str | None:
@@ -189,18 +205,11 @@ def main_score(record: StudyRecord, data: str, scores: Sequence[str]) -> str | N
 
 
 def _figure(found: StudyFigure) -> str:
-    uri = "data:text/csv;base64," + base64.b64encode(_csv(found.numbers)).decode()
-    link = f' <a download="{html.escape(found.name)}.csv" href="{uri}">Numbers (CSV)</a>'
     groups = len({row[0] for row in found.numbers[1:]})
     said = f"{found.title}: {groups} groups; the numbers are in the CSV below"
-    return picture(svg_uri(found.figure), found.title, found.caption, said, link)
-
-
-def _csv(numbers: Cells) -> bytes:
-    text = io.StringIO()
-    rows = [["" if cell != cell else cell for cell in row] for row in numbers]  # NaN: none
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue().encode()
+    link = f" {csv_link(found.numbers, found.name)}"
+    uri = svg_uri(found.figure)
+    return picture(uri, found.title, found.caption, said, name=found.name, more=link)
 
 
 def _traversals(record: StudyRecord, shown: Mapping[str, Row], main: str) -> Iterator[str]:
@@ -215,9 +224,7 @@ def _traversals(record: StudyRecord, shown: Mapping[str, Row], main: str) -> Ite
         value = format(value_of(row, main) or 0.0, form)
         title = f"{place.capitalize()} run: {run.name}"
         if run.arrays(folder.TRAVERSALS):
-            said = f"Traversals of {run.name}, a row per latent"
-            text = f"{heading} {value}. {_PICTURES}"
-            yield picture(webp_uri(pictures.traversals(run)), title, text, said)
+            yield traversal_picture(run, title, f"{heading} {value}. {_PICTURES}")
         else:
             text = f"{title}, {heading} {value}: it has no traversals."
             yield f"<p>{html.escape(' '.join([text, *run.damage]))}</p>\n"

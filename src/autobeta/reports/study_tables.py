@@ -2,10 +2,11 @@
 
 import difflib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from autobeta.reports._formats import MarkedCell, MarkedTable, to_latex, to_markdown
+from autobeta.reports._marks import UNLIKE, marks
 from autobeta.reports._study import (
     HELD_OUT,
     StudyGroup,
@@ -17,7 +18,7 @@ from autobeta.reports._study import (
 )
 from autobeta.reports.tables import Column, column, number
 from autobeta.run import folder
-from autobeta.study.statistics import comparisons, summary
+from autobeta.study.statistics import Summary, summary
 from autobeta.study.table import to_csv, to_parquet
 
 MEANING = (
@@ -34,7 +35,6 @@ NO_NATS = (
     "Nats of different likelihoods do not compare, so reconstruction and ELBO have no marks; MSE, "
     "PSNR and BCE of the mean image do."
 )
-UNLIKE = ("reconstruction", "negative_elbo")
 
 FORMATS = (".csv", ".parquet", ".md", ".tex")
 
@@ -126,41 +126,20 @@ def marked(record: StudyRecord, data: str, keys: Sequence[str]) -> MarkedTable:
     return MarkedTable(headings, cells, caption, record.notice)
 
 
-def marks(
-    by_label: Mapping[str, Mapping[int, float]], higher_is_better: bool | None
-) -> dict[str, tuple[str, ...]]:
-    """What is said of each group of at least two seeds; nothing where they are fewer than two.
-
-    Groups of equal means share their mark; nothing is said where all are equal.
-    """
-    several = {label: values for label, values in by_label.items() if len(values) > 1}
-    if higher_is_better is None or len(several) < 2:
-        return {}
-    found = comparisons(several, higher_is_better)
-    sign = -1 if higher_is_better else 1
-    means = {label: sign * (summary(v.values()).mean or 0) for label, v in several.items()}
-    first, *others = sorted({*means.values()})
-    if not others:
-        return {}
-    told: dict[str, tuple[str, ...]] = {}
-    for label in several:
-        said = ["best"] if means[label] == first else []
-        said += ["second"] if means[label] == others[0] else []
-        verdict = found.others[label].verdict if label in found.others else ""
-        said += {"not told apart": ["like"], "too few seeds": ["untested"]}.get(verdict, [])
-        told[label] = ("best",) if means[label] == first else tuple(said)
-    return told
-
-
 def _cell(group: StudyGroup, key: str, said: tuple[str, ...]) -> MarkedCell:
     values = group.values(key)
     found, form = summary(values.values()), column_of(key).format
     if found.mean is None:
         return MarkedCell("")
     fewer = None if found.n == len(group.finished) > 1 else found.n
-    return MarkedCell(
-        spread(found.mean, found.std, (found.low, found.high), form, fewer), found.mean, said
-    )
+    return mean_cell(found, form, fewer)._replace(marks=said)
+
+
+def mean_cell(found: Summary, form: str, n: int | None = None) -> MarkedCell:
+    """A mean with its spread, interval and, where it is given, number."""
+    text = spread(found.mean, found.std, (found.low, found.high), form, n)
+    more = (("std", found.std), ("n", found.n), ("low", found.low), ("high", found.high))
+    return MarkedCell(text, found.mean, (), more)
 
 
 def spread(

@@ -1,13 +1,13 @@
-"""Runs as rows of numbers, one per run or one per group of seeds; text in HTML."""
+"""Runs as rows of numbers, one per run or one per group of seeds, and these as tables."""
 
-import html
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from autobeta import registry
 from autobeta.control import Tracking, tracking
+from autobeta.reports._formats import MarkedCell, MarkedTable
 from autobeta.reports._load import RunRecord
 from autobeta.reports._read import grouped, printable
 from autobeta.study.statistics import summary
@@ -29,13 +29,6 @@ class Spread(NamedTuple):
 
 Value = str | int | float | Spread | None
 Row = dict[str, Value]
-
-
-class Table(NamedTuple):
-    """A table as text: its headings, and its cells row by row; a missing value is blank."""
-
-    headings: list[str]
-    cells: list[list[str]]
 
 
 class Column(NamedTuple):
@@ -88,7 +81,7 @@ def run_rows(runs: Sequence[RunRecord]) -> list[Row]:
     Keys of the held-out split end in `HELD_OUT`. The equivalent β is there only where it differs.
     """
     return [
-        {"run": run.name, "method": run.method, "seed": run.seed, **_about(run), **_numbers(run)}
+        {"run": run.name, "method": run.method, "seed": run.seed, **_about(run), **numbers(run)}
         for run in runs
     ]
 
@@ -99,6 +92,18 @@ def seed_rows(runs: Sequence[RunRecord]) -> list[Row]:
     Runs that were evaluated on other numbers of images, or at another step, have a row of their
     own, and so has each that is not finished. A number is averaged over the seeds that have it.
     """
+    rows = []
+    for first, *others in seed_groups(runs):
+        found = [numbers(run) for run in (first, *others)]
+        keys = dict.fromkeys(key for row in found for key in row)
+        label = first.label + ("" if first.finished else ", unfinished")
+        row: Row = {"label": label, "seeds": len(found), **_about(first)}
+        rows.append(row | {key: _spread([n.get(key) for n in found]) for key in keys})
+    return rows
+
+
+def seed_groups(runs: Sequence[RunRecord]) -> list[list[RunRecord]]:
+    """The runs of each row of `seed_rows`."""
     known = grouped((run.group, run.sample) for run in runs if run.metrics)
     groups: dict[object, list[RunRecord]] = {}
     for run in sorted(runs, key=lambda run: not run.metrics):
@@ -106,14 +111,7 @@ def seed_rows(runs: Sequence[RunRecord]) -> list[Row]:
         # one without an evaluation goes with the others
         sample = run.sample if run.metrics or len(samples) != 1 else samples.pop()
         groups.setdefault((run.group, sample, run.finished or run.name), []).append(run)
-    rows = []
-    for first, *others in groups.values():
-        numbers = [_numbers(run) for run in (first, *others)]
-        keys = dict.fromkeys(key for row in numbers for key in row)
-        label = first.label + ("" if first.finished else ", unfinished")
-        row: Row = {"label": label, "seeds": len(numbers), **_about(first)}
-        rows.append(row | {key: _spread([n.get(key) for n in numbers]) for key in keys})
-    return rows
+    return list(groups.values())
 
 
 def control_rows(tracks: Sequence[tuple[RunRecord, Tracking]]) -> list[Row]:
@@ -142,41 +140,46 @@ def scores(run: RunRecord) -> dict[str, float | int | None]:
     return {printable(name): value for name, value in found.items()}
 
 
-def table(rows: Sequence[Row]) -> Table:
-    """Rows as text; the columns are those where some row has a value, in order of appearance."""
+def table(
+    rows: Sequence[Row], marks: Sequence[Mapping[str, tuple[str, ...]]] = (), caption: str = ""
+) -> MarkedTable:
+    """Rows as a table; the columns are those where some row has a value, in order of appearance.
+
+    A missing value is blank. `marks` are those of each row, by key.
+    """
     keys = [key for key in _in_order(rows) if any(row.get(key) is not None for row in rows)]
     headings = [column(key).heading for key in keys]
-    return Table(headings, [[_cell(row, key) for key in keys] for row in rows])
+    marked = zip(rows, marks or [{}] * len(rows), strict=True)
+    cells = [[_cell(row, key, found.get(key, ())) for key in keys] for row, found in marked]
+    return MarkedTable(headings, cells, caption)
 
 
-def transposed(table: Table, corner: str) -> Table:
+def transposed(table: MarkedTable, corner: str) -> MarkedTable:
     """The table with rows and columns exchanged; the first column becomes the headings."""
-    columns = list(zip(table.headings, *table.cells, strict=True))
-    return Table([corner, *columns[0][1:]], [list(column) for column in columns[1:]])
+    labels, *columns = zip(*table.cells, strict=True)
+    headings = [corner, *(cell.text for cell in labels)]
+    named = zip(table.headings[1:], columns, strict=True)
+    return table._replace(
+        headings=headings, cells=[[MarkedCell(name), *column] for name, column in named]
+    )
 
 
-def beside(table: Table) -> Table:
+def beside(table: MarkedTable) -> MarkedTable:
     """The table with each held-out number in the cell of the other split's, after a slash."""
     headings = [heading for heading in table.headings if not heading.endswith(HELD_OUT)]
     cells = []
     for row in table.cells:
         named = dict(zip(table.headings, row, strict=True))
-        both = [(named[heading], named.get(heading + HELD_OUT, "")) for heading in headings]
-        cells.append(["\u00a0/ ".join(filter(None, pair)) for pair in both])
-    return Table(headings, cells)
+        both = [(named[heading], named.get(heading + HELD_OUT)) for heading in headings]
+        cells.append([cell if other is None else _joined(cell, other) for cell, other in both])
+    return table._replace(headings=headings, cells=cells)
 
 
-def to_html(table: Table, *, caption: str) -> str:
-    """The table as HTML; each cell carries its heading, so that a narrow screen can stack them."""
-    head = "".join(f'<th scope="col">{html.escape(heading)}</th>' for heading in table.headings)
-    body = ""
-    for first, *others in table.cells:
-        named = zip(table.headings[1:], others, strict=True)
-        cells = [f'<td data-label="{html.escape(h)}">{html.escape(c)}</td>' for h, c in named]
-        body += f'<tr><th scope="row">{html.escape(first)}</th>{"".join(cells)}</tr>\n'
-    return (
-        f"<table><caption>{html.escape(caption)}</caption>\n"
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table>\n"
+def _joined(cell: MarkedCell, other: MarkedCell) -> MarkedCell:
+    named = tuple((f"{HELD_OUT[2:]}, {name}", number) for name, number in other.more)
+    return cell._replace(
+        text="\u00a0/ ".join(filter(None, (cell.text, other.text))),
+        more=(*cell.more, (HELD_OUT[2:], other.value), *named),
     )
 
 
@@ -186,15 +189,16 @@ def _about(run: RunRecord) -> Row:
     return {"data": run.data, "steps": step, "points": points, "points" + HELD_OUT: held_out}
 
 
-def _numbers(run: RunRecord) -> dict[str, float | int | None]:
+def numbers(run: RunRecord) -> dict[str, float | int | None]:
+    """Losses, last weights and scores of a run."""
     train, test = (run.evaluation.get(split) or {} for split in ("train", "test"))
-    numbers: dict[str, float | int | None] = {}
+    found: dict[str, float | int | None] = {}
     for key in _LOSSES:
-        numbers |= {key: train.get(key), key + HELD_OUT: test.get(key)}
+        found |= {key: train.get(key), key + HELD_OUT: test.get(key)}
     last = run.log[-1] if run.log else {}
     beta, equivalent = last.get("beta"), last.get("equivalent_beta")
-    numbers |= {"beta": beta, "equivalent_beta": None if equivalent == beta else equivalent}
-    return numbers | scores(run)
+    found |= {"beta": beta, "equivalent_beta": None if equivalent == beta else equivalent}
+    return found | scores(run)
 
 
 def _spread(values: Sequence[float | int | None]) -> Spread | None:
@@ -227,18 +231,21 @@ def _better(metric: str) -> str:
     return ("↑" if higher else "↓") if isinstance(higher, bool) else ""
 
 
-def _cell(row: Row, key: str) -> str:
+def _cell(row: Row, key: str, marks: tuple[str, ...]) -> MarkedCell:
     value, form = row.get(key), column(key).format
     if not isinstance(value, Spread):
-        return number(value, form)
+        return MarkedCell(
+            number(value, form), None if isinstance(value, str) else value, marks if value else ()
+        )
     mean = number(value.mean, form)
     other = ".1e" if "e" in mean else f".{len(mean.partition('.')[2])}f"
-    std = "" if value.std is None else f"\u00a0±\u00a0{value.std:{other}}"
-    if value.interval:
-        low, high = value.interval
-        std += f" [{low:{other}}, {high:{other}}]"
-    fewer = "" if value.n == row.get("seeds") else f" (n={value.n})"
-    return mean + std + fewer
+    text = mean + ("" if value.std is None else f"\u00a0±\u00a0{value.std:{other}}")
+    low, high = value.interval or (None, None)
+    if low is not None and high is not None:
+        text += f" [{low:{other}},\u00a0{high:{other}}]"
+    text += "" if value.n == row.get("seeds") else f" (n={value.n})"
+    more = (("std", value.std), ("n", value.n), ("low", low), ("high", high))
+    return MarkedCell(text, value.mean, marks, more)
 
 
 def number(value: str | int | float | None, form: str) -> str:

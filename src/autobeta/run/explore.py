@@ -50,14 +50,20 @@ def explore(
             neither grey nor RGB, or there is no run.
         FileNotFoundError: If a folder holds no run, or nothing of its network yet.
     """
+    return write_explorer(explored_runs(runs, data=data), out)
+
+
+def explored_runs(
+    runs: Sequence[Run | Path | str], *, data: Images | Path | str | None = None
+) -> list[ExploredRun]:
+    """What `explore` writes, for a page of one's own; arguments and errors are those."""
     loaded: dict[Path, Run] = {}
     for given in runs:
         run = given if isinstance(given, Run) else load_run(given)
         loaded.setdefault(run.folder.resolve(), run)
     records = load_runs([*loaded])
     pictures: dict[str, Pictures] = {}
-    found = [_explored(loaded[record.path], record, pictures, data) for record in records]
-    return write_explorer(found, out)
+    return [_explored(loaded[record.path], record, pictures, data) for record in records]
 
 
 def _explored(

@@ -1,0 +1,35 @@
+import itertools
+
+import pytest
+
+from autobeta.reports import watch
+from autobeta.run import folder as runs
+
+
+def test_a_change_is_given_once_and_no_page_or_lock_is_one(make_run, monkeypatch, log_rows):
+    run = make_run()
+    log = run / runs.LOG
+    steps = [
+        lambda: None,
+        lambda: runs.write_jsonl(log, log_rows(steps=9)),
+        lambda: (run / "report.html").write_text("page"),
+        lambda: (run / runs.LOCK).touch(),
+        lambda: (run / runs.METRICS).unlink(),
+    ]
+    looks, seen = iter(steps), []
+
+    def sleep(seconds):
+        seen.append(seconds)
+        next(looks, KeyboardInterrupt)()
+
+    monkeypatch.setattr(watch, "sleep", sleep)
+    found = watch.changes([run, run / "none"], seconds=3.0)
+    looked = [next(found) or len(seen) for _ in range(3)]
+    assert looked == [0, 2, 5]
+    assert set(seen) == {3.0}
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan")])
+def test_the_time_between_two_looks_must_be_positive(seconds):
+    with pytest.raises(ValueError, match="`seconds` must be positive; got"):
+        next(itertools.islice(watch.changes([], seconds=seconds), 1))
