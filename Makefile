@@ -1,6 +1,7 @@
 # make quickstart    train three methods on dSprites and write quickstart/report.html
 # make test          run the tests
-# Both build .venv first if it is not there; all that is needed is Python >= 3.11.
+# make docs          build the site into site/
+# All build .venv first if it is not there; all that is needed is Python >= 3.11.
 
 PYTHON ?= python3
 QUICKSTART_DATA ?= dsprites
@@ -24,7 +25,8 @@ lint: $(INSTALLED)
 	$(BIN)/mypy
 
 docs: $(INSTALLED)
-	$(BIN)/python -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+	@echo "The site is site/index.html; it needs no server."
 
 # make wheel EXTRAS="lightgbm,hdf5 ray": build, check, install in an environment for each, and run
 EXTRAS ?= lightgbm,hdf5

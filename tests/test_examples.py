@@ -34,22 +34,18 @@ def script_of(page):
     return "\n".join(lines)
 
 
-ALONE = (
-    "concepts",
-    "control",
-    "extending",
-    "plug-in",
-    "your-own-loop",
-)  # see contracts/test_pages.py
-
-PAGES = [
-    page
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-    if script_of(page).strip() and page.stem not in ALONE
-]
+def name_of(page):
+    return page.relative_to(ROOT).as_posix()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+ALONE = ("concepts", "control", "extending", "plug-in", "your-own-loop")  # see contracts/test_pages.py
+TUTORIAL = ROOT / "docs" / "tutorial.md"  # whose blocks go on from one another
+ALL = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NOT_HERE = [TUTORIAL, *(ROOT / "docs" / f"{name}.md" for name in ALONE)]
+PAGES = [page for page in ALL if script_of(page).strip() and page not in NOT_HERE]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_python_blocks_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("AUTOBETA_DATA", str(tmp_path / "data"))
@@ -66,14 +62,10 @@ def commands_of(page):
     return [shlex.split(line, comments=True) for line in lines if line.startswith("autobeta ")]
 
 
-SHELL_PAGES = [
-    page
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-    if commands_of(page)
-]
+SHELL_PAGES = [page for page in ALL if commands_of(page) and page != TUTORIAL]
 
-# A command runs as it stands but for these: what takes long is made small. dsprites, which takes
-# half a minute to render, is replaced by toy.
+# A command runs as it stands but for these: what takes long is made small. dsprites and scenes3d,
+# which take half a minute and minutes to render, are replaced by toy.
 SHORT = {
     **{"--image-size": "32", "--architecture": "burgess", "--batch-size": "8", "--steps": "12"},
     **{"--threads": "1", "--log-every": "4"},
@@ -89,7 +81,7 @@ SMALLER = {
 
 def smaller(command):
     """The arguments of a command, with what takes long made small, and patterns expanded."""
-    args = ["toy" if arg == "dsprites" else arg for arg in command[1:]]
+    args = ["toy" if arg in ("dsprites", "scenes3d") else arg for arg in command[1:]]
     if "--help" in args:
         return args
     if args[:2] == ["study", "run"]:
@@ -172,7 +164,7 @@ def no_network(*args, **options):
         pytest.param(page, marks=pytest.mark.slow if page.stem == "launchers" else [])
         for page in SHELL_PAGES
     ],
-    ids=lambda page: page.name,
+    ids=name_of,
 )
 def test_commands_run_in_the_order_in_which_they_stand(page, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -198,6 +190,36 @@ def test_commands_run_in_the_order_in_which_they_stand(page, tmp_path, monkeypat
             assert named & set(re.findall(r"[\w-]+(?:\.[\w-]+)*", said)), said
         else:
             assert status == (130 if "--watch" in args else 0), (args, said)
+
+
+def photographs(folder):
+    """Two classes of photographs: a bright square that is red in one and blue in the other."""
+    rng = np.random.default_rng(0)
+    for colour, name in ((0, "indoors"), (2, "outdoors")):
+        (folder / name).mkdir(parents=True)
+        for number in range(40):
+            pixels = rng.integers(0, 60, (40, 48, 3), np.uint8)
+            row, column = rng.integers(4, 24, 2)
+            pixels[row : row + 12, column : column + 12, colour] += 190
+            Image.fromarray(pixels).save(folder / name / f"{number}.jpg")
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # of a small pilot and its schedule
+def test_the_tutorial_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    photographs(tmp_path / "photos")
+    blocks = re.findall(r"^```(sh|python)\n(.*?)^```$", TUTORIAL.read_text("utf-8"), re.M | re.S)
+    names = {"__name__": "tutorial"}
+    for language, block in blocks:
+        if language == "python":
+            exec(compile(block, str(TUTORIAL), "exec"), names)
+        else:
+            for line in block.replace("\\\n", " ").splitlines():
+                args = smaller(shlex.split(line, comments=True))
+                assert cli.main(args) == 0, (args, capsys.readouterr())
+    assert {language for language, _ in blocks} == {"sh", "python"}
+    assert names["found"].codes.shape == (40, 10)
+    assert (tmp_path / "explorer.html").read_text("utf-8").startswith("<!DOCTYPE html>")
 
 
 def test_quickstart_writes_a_report_and_does_nothing_twice(tmp_path, capsys):

@@ -7,7 +7,7 @@ squared error is sigma^2, which the log shows beside beta = 1.
 
 Deviations:
     The decoder's mean is what the network gives, where the authors' code has a logistic function:
-    on images of mostly one value that one saturates (`mean="logistic"`; docs/methods.md).
+    on images of mostly one value that one saturates (`mean="logistic"`; docs/methods/sigmavae.md).
 """
 
 from dataclasses import dataclass
