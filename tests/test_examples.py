@@ -38,7 +38,13 @@ def name_of(page):
     return page.relative_to(ROOT).as_posix()
 
 
-ALONE = ("concepts", "control", "extending", "plug-in", "your-own-loop")  # see contracts/test_pages.py
+ALONE = (
+    "concepts",
+    "control",
+    "extending",
+    "plug-in",
+    "your-own-loop",
+)  # see contracts/test_pages.py
 TUTORIAL = ROOT / "docs" / "tutorial.md"  # whose blocks go on from one another
 ALL = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOT_HERE = [TUTORIAL, *(ROOT / "docs" / f"{name}.md" for name in ALONE)]
