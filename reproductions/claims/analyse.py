@@ -166,16 +166,18 @@ def means(methods):
     return lines
 
 
-def draw(methods, title, path):
-    """Cross-entropy against DCI: a point a run, a cross a method's mean."""
-    figure, axes = plt.subplots(figsize=(6, 4), layout="constrained")
-    for name, runs in sorted(methods.items()):
-        x, y = (values(runs, c) for c in ("bce", "dci[lightgbm] disentanglement"))
-        points = axes.plot(list(x.values()), [y[s] for s in x], ".", alpha=0.5)[0]
+def draw(methods, data, title, path):
+    """Error against DCI: a point a run, a cross with its name a method's mean."""
+    column = ERRORS.get(data, "mse")
+    figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    colours = plt.get_cmap("tab20").colors
+    for (name, runs), colour in zip(sorted(methods.items()), colours, strict=False):
+        x, y = (values(runs, c) for c in (column, "dci[lightgbm] disentanglement"))
+        axes.plot(list(x.values()), [y[s] for s in x], ".", alpha=0.6, color=colour)
         at = np.mean(list(x.values())), np.mean(list(y.values()))
-        axes.plot(*at, "x", color=points.get_color(), label=name)
-    axes.set(xlabel="cross-entropy of the mean image (nats)", ylabel="DCI", title=title)
-    axes.legend(fontsize=7)
+        axes.plot(*at, "x", color=colour)
+        axes.annotate(name, at, (4, 4), textcoords="offset points", fontsize=8)
+    axes.set(xlabel=f"{SHOWN[column]} of the mean image", ylabel="DCI", title=title)
     files.write_out(path, lambda file: figure.savefig(file, format="png", dpi=110))
     plt.close(figure)
 
@@ -205,7 +207,7 @@ def main():
             lines, verdict = judge(methods, data)
             verdicts[f"{title}: {claim}"] = verdict
             page += ["", f"**{claim}: {verdict}.**", "", *lines]
-        draw(methods, title, HERE / f"{data}-{steps}.png")
+        draw(methods, data, title, HERE / f"{data}-{steps}.png")
     page += ["", "## Orders at different lengths", "", *(orders(found) or ["One length only."])]
     (HERE / "results.md").write_text("\n".join(page) + "\n", "utf-8")
     (HERE / "results.json").write_text(
