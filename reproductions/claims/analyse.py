@@ -170,8 +170,8 @@ def draw(methods, data, title, path):
     """Error against DCI: a point a run, a cross with its name a method's mean."""
     column = ERRORS.get(data, "mse")
     figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    colours = plt.get_cmap("tab20").colors
-    for (name, runs), colour in zip(sorted(methods.items()), colours, strict=False):
+    for i, (name, runs) in enumerate(sorted(methods.items())):
+        colour = plt.get_cmap("tab20")(i)
         x, y = (values(runs, c) for c in (column, "dci[lightgbm] disentanglement"))
         axes.plot(list(x.values()), [y[s] for s in x], ".", alpha=0.6, color=colour)
         at = np.mean(list(x.values())), np.mean(list(y.values()))
