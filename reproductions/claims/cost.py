@@ -21,7 +21,7 @@ METHODS = (
     *("vae", "betavae", "annealedvae", "cyclicalvae", "factorvae", "betatcvae", "dipvae"),
     *("infovae", "controlvae", "dynamicvae", "geco", "sigmavae", "lvae", "mdlvae"),
 )
-ROUNDS, STEPS = 5, 40
+ROUNDS, STEPS = 3, 40
 
 
 def steps_of(method, precision):
