@@ -45,6 +45,14 @@ class Recipe:
     """p(x|z) where the method brings its own; None takes the run's."""
 
 
+def quickest_rise(num_steps: int) -> float:
+    """Fraction of a run in which a network can learn what a set point rises to.
+
+    That is 1,000 steps, but at most 0.8.
+    """
+    return min(0.8, 1000 / num_steps)
+
+
 def set_point(config: Any, facts: Facts, *, ramp: int | None = None) -> Schedule:  # noqa: ANN401
     """The schedule that the settings of ControlVAE or DynamicVAE (with a `ramp`) ask for."""
     start, end = config.target_start, config.target

@@ -22,7 +22,7 @@ Deviations:
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from autobeta.methods._base import Facts, Recipe, set_point
+from autobeta.methods._base import Facts, Recipe, quickest_rise, set_point
 from autobeta.objectives import Elbo
 from autobeta.rules import IntegralGain, Rise, Settings, Share, Steps, Weight
 from autobeta.weighting import AbstractController, ControlledKL, PositionalPI, SelfTuningPI
@@ -35,7 +35,6 @@ CITATION = """@inproceedings{shao2020controlvae,
   booktitle = {International Conference on Machine Learning},
   year = {2020}
 }"""
-_RISING_STEPS, _RISING = 1000, 0.8
 ADAPTS = "beta, controlled so that KL follows a set point"
 
 _TRAINING = {"likelihood": "bernoulli", "lr": 1e-4, "batch_size": 64}
@@ -96,6 +95,6 @@ def make_controller(config: Config) -> AbstractController:
 def build(config: Config, facts: Facts) -> Recipe:
     """Objects of ControlVAE."""
     if config.rising is None:
-        config = replace(config, rising=min(_RISING, _RISING_STEPS / facts.num_steps))
+        config = replace(config, rising=quickest_rise(facts.num_steps))
     controller = make_controller(config)
     return Recipe(objective=Elbo(), weighting=ControlledKL(controller, set_point(config, facts)))

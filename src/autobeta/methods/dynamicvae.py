@@ -20,7 +20,7 @@ Deviations:
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from autobeta.methods._base import Facts, Recipe, set_point
+from autobeta.methods._base import Facts, Recipe, quickest_rise, set_point
 from autobeta.objectives import Elbo
 from autobeta.rules import (
     IntegralGain,
@@ -48,8 +48,6 @@ CITATION = """@inproceedings{shao2022rethinking,
 }"""
 ADAPTS = "beta, controlled so that a mean KL follows a set point"
 
-_RISING_STEPS = 1000  # of the fitted schedule at least, which a network can learn in
-_RISING = 0.8  # of the run at most, for that
 _SETTLE = 100  # steps, or a tenth of the run, before the set point rises
 _BEHIND = 2.0  # rises that KL may be below the set point
 _CATCH_UP = 2.0  # slopes of the schedule, after a hold
@@ -127,8 +125,8 @@ def build(config: Config, facts: Facts) -> Recipe:
             f"point is held where beta is below it; got {config.beta_hold:g}. Lower it."
         )
     if config.controller == "selftuning":
-        least = min(_RISING, _RISING_STEPS / facts.num_steps)
-        config = replace(config, rising=max(config.rising, least))
+        rising = max(config.rising, quickest_rise(facts.num_steps))
+        config = replace(config, rising=rising)
     target = set_point(config, facts, ramp=config.ramp)
     slope = (config.target - config.target_start) / (config.rising * facts.num_steps)
     hold = config.beta_hold if config.schedule == "fitted" else 0.0

@@ -136,7 +136,7 @@ def _resume(state: TrainState, config: TrainConfig, folder: Path | None) -> list
     """Restore the checkpoint, if any, and cut the log back to its step."""
     if folder is None:
         return []
-    state.counts()  # refuses batches that no checkpoint can keep
+    state.resumable()  # or a ValueError, before anything is written
     if has_checkpoint(folder / files.CHECKPOINT):
         load_checkpoint(folder / files.CHECKPOINT, state, log_every=config.log_every)
     written = [files.LOG, files.TIMING]

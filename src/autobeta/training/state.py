@@ -71,7 +71,7 @@ class TrainState:
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors but the model's: a flat dictionary, as a checkpoint keeps them."""
-        generator = self._resumable().state_dict()["generator"]
+        generator = self.resumable().state_dict()["generator"]
         flat = {"kl_sum": self.kl_sum, "batches.generator": generator}
         for name in ("objective", "weighting"):
             state = self.modules()[name].state_dict()
@@ -83,10 +83,11 @@ class TrainState:
 
     def counts(self) -> dict[str, int]:
         """The counters, as a checkpoint keeps them beside the tensors."""
-        position = self._resumable().state_dict()["position"]
+        position = self.resumable().state_dict()["position"]
         return {"step": self.step, "position": position, "kl_count": self.kl_count}
 
-    def _resumable(self) -> Batches:
+    def resumable(self) -> Batches:
+        """The batches, whose place a checkpoint keeps; a ValueError for those of a loader."""
         if not isinstance(self.batches, Batches):
             raise ValueError(
                 "`batches` must be Batches to keep a checkpoint; got those of a loader, whose "
@@ -103,7 +104,7 @@ class TrainState:
         self.kl_count = counts.get("kl_count", self.step % log_every)
         self.kl_sum.copy_(flat["kl_sum"])
         generator, position = flat["batches.generator"], counts["position"]
-        self._resumable().load_state_dict({"generator": generator, "position": position})
+        self.resumable().load_state_dict({"generator": generator, "position": position})
         for name in ("objective", "weighting"):
             self.modules()[name].load_state_dict(_below(flat, f"{name}."))
         for name, optimizer in self.optimizers().items():
