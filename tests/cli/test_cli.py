@@ -23,6 +23,7 @@ from autobeta.data import load_data
 from autobeta.errors import InterruptedRunError
 from autobeta.metrics import INTERVALS_COVER
 from autobeta.run import folder as runs
+from autobeta.settings import OBJECT
 from autobeta.training.checkpoint import write_tensors
 
 SMALL = [
@@ -256,6 +257,21 @@ def test_a_report_links_to_an_explorer_or_has_it_inside(run, tmp_path, capsys):
     capsys.readouterr()
     assert call("report", run, "--watch", "5") == 1
     assert "`out` must be given" in capsys.readouterr().err
+    assert call("report", "--out", out) == 1
+    assert "`runs` must name at least one run" in capsys.readouterr().err
+    assert call("report", run, "--out", out, "--explorer", out) == 1
+    assert "`explorer` must be another file than `out`" in capsys.readouterr().err
+
+
+def test_a_run_that_no_page_can_show_is_left_out_of_the_reports_explorer(run, tmp_path):
+    other, out = tmp_path / "other", tmp_path / "report.html"
+    shutil.copytree(run, other)
+    config = json.loads((other / runs.CONFIG).read_text())
+    config["model"]["likelihood"] = OBJECT
+    (other / runs.CONFIG).write_text(json.dumps(config))
+    with pytest.warns(UserWarning, match=f"{other} is left out of the explorer: `likelihood`"):
+        assert call("report", run, other, "--out", out, "--explorer", tmp_path / "e.html") == 0
+    assert "Explorer of dynamicvae" in (tmp_path / "e.html").read_text()
 
 
 def test_score_prints_the_same_numbers_as_a_table_and_as_json(run, tmp_path, capsys):

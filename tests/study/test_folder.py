@@ -179,6 +179,10 @@ def test_a_run_is_done_when_it_was_trained_and_evaluated_as_asked(tmp_path):
     assert not study.is_done(name), "it was not evaluated"
     metrics = {"step": 3, "num_points": 10_000, "seed": 0, "metrics": {"mig[bins=20]": 0.1}}
     files.write_json(study.run(name) / files.METRICS, metrics)
+    assert study.is_done(name), "its model and its checkpoint may be deleted together"
+    (study.run(name) / files.CHECKPOINT).mkdir()
+    assert not study.is_done(name), "its model can be had again"
+    (study.run(name) / files.MODEL).write_text("{}")
     assert study.is_done(name)
     for change in ({"num_points": 400}, {"seed": 5}, {"step": 2}, {"asked": ["mig"]}):
         files.write_json(study.run(name) / files.METRICS, metrics | change)

@@ -33,6 +33,8 @@ def command(
 
     if out is None and figures is None:
         raise ValueError("`out` must be given, or `figures`; got neither. Add --out report.html.")
+    if not runs:
+        raise ValueError("`runs` must name at least one run folder, or a study; got none.")
     studies = [path for path in runs if is_study(path)]
     if studies and len(runs) > 1:
         raise ValueError(
@@ -47,6 +49,8 @@ def command(
         raise ValueError(
             f"`explorer` must be of run folders; got the study {studies[0]}. Name its runs."
         )
+    if None not in (explorer, out) and Path(str(explorer)).resolve() == Path(str(out)).resolve():
+        raise ValueError(f"`explorer` must be another file than `out`; got {out} for both.")
     if watch is not None and out is None:
         raise ValueError("`watch` must come with `out`; got none. Add --out report.html.")
     if figures is not None:
@@ -97,7 +101,9 @@ def _explorer(runs: Sequence[Path], out: Path, asked: str) -> str:
     ]
     if not ready:
         return ""
-    found = explored_runs(ready)
+    found = explored_runs(ready, skip=True)
+    if not found:
+        return ""
     if asked == "inline":
         return explorer_page(found)
     written = write_explorer(found, Path(asked))

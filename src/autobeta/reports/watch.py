@@ -5,6 +5,7 @@ from pathlib import Path
 from time import sleep
 
 _READ = {".json", ".jsonl", ".npz", ".safetensors"}  # ends of the files that a report reads
+_DAY = 86_400
 
 
 def changes(folders: Sequence[Path], *, seconds: float) -> Iterator[None]:
@@ -15,10 +16,10 @@ def changes(folders: Sequence[Path], *, seconds: float) -> Iterator[None]:
         seconds: Time between two looks.
 
     Raises:
-        ValueError: If `seconds` is not positive.
+        ValueError: If `seconds` is not positive, or more than a day.
     """
-    if not seconds > 0:
-        raise ValueError(f"`seconds` must be positive; got {seconds:g}. Give 10.")
+    if not 0 < seconds <= _DAY:
+        raise ValueError(f"`seconds` must be in (0, {_DAY}]; got {seconds:g}. Give 10.")
     former = _state(folders)
     yield
     while True:

@@ -1,7 +1,9 @@
 """Write a page to look at trained models; what it needs of each run is gathered here."""
 
 import copy
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -54,16 +56,37 @@ def explore(
 
 
 def explored_runs(
-    runs: Sequence[Run | Path | str], *, data: Images | Path | str | None = None
+    runs: Sequence[Run | Path | str],
+    *,
+    data: Images | Path | str | None = None,
+    skip: bool = False,
 ) -> list[ExploredRun]:
-    """What `explore` writes, for a page of one's own; arguments and errors are those."""
+    """What `explore` writes, for a page of one's own; arguments and errors are those.
+
+    With `skip` a run that no page can show is left out, with a warning in place of the ValueError.
+    """
     loaded: dict[Path, Run] = {}
     for given in runs:
-        run = given if isinstance(given, Run) else load_run(given)
-        loaded.setdefault(run.folder.resolve(), run)
-    records = load_runs([*loaded])
+        with _left_out(given, skip):
+            run = given if isinstance(given, Run) else load_run(given)
+            loaded.setdefault(run.folder.resolve(), run)
     pictures: dict[str, Pictures] = {}
-    return [_explored(loaded[record.path], record, pictures, data) for record in records]
+    found = []
+    for record in load_runs([*loaded]) if loaded or not skip else []:
+        with _left_out(record.path, skip):
+            found.append(_explored(loaded[record.path], record, pictures, data))
+    return found
+
+
+@contextmanager
+def _left_out(run: Run | Path | str, skip: bool) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        if not skip:
+            raise
+        named = run.folder if isinstance(run, Run) else run
+        warnings.warn(f"{named} is left out of the explorer: {error}", stacklevel=4)
 
 
 def _explored(

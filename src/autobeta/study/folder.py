@@ -86,11 +86,13 @@ class Study(NamedTuple):
     def is_done(self, name: str) -> bool:
         """Whether the run was trained and evaluated as this study asks.
 
-        Its model may have been deleted since, to save room: nothing of a study reads it.
+        Its model and checkpoint may have been deleted since, to save room: nothing of a study
+        reads them. A model that is lost beside its checkpoint is written again.
         """
         run, done = self.run(name), self.attempt(name)
         asked_before = self.asked in (done.get("evaluations") or ())
-        if done.get("state") != "done" or not asked_before:
+        lost = (run / files.CHECKPOINT).exists() and not (run / files.MODEL).exists()
+        if done.get("state") != "done" or not asked_before or lost:
             return False
         try:  # another study that shares the run may have evaluated it otherwise since
             found = files.read_metrics(run / files.METRICS)
