@@ -58,8 +58,9 @@ class Config(Settings):
     weight_lr: LearningRate = 1e-3
     """Rate of the variances (natural gradient: 1 over the steps averaged), or learning rate of
     their logarithms."""
-    beta_initial: Weight = 1.0
-    """beta in the warm-up, and where "ones" starts; 0 for both weights 1, of an optimiser's."""
+    beta_initial: Weight | None = None
+    """beta in the warm-up, and where "ones" starts; None for an 80th of what a constant image
+    costs, 1 with an optimiser; 0 for both weights 1, of an optimiser's."""
     wait: Literal["explained", "records", "never"] = "explained"
     """When beta may rise: in steps at which the reconstruction's average is at its lowest, or
     always; of natural gradient."""
@@ -101,7 +102,7 @@ def make_recipe(config: Any, facts: Facts, *, kl_per_latent: bool) -> Recipe:  #
         floors={"kl": config.kl_floor},
         warmup=config.warmup,
         start=config.start,
-        beta_initial=config.beta_initial or None,
+        beta_initial=1.0 if config.beta_initial is None else config.beta_initial or None,
     )
     return Recipe(
         objective=objective,
@@ -112,10 +113,10 @@ def make_recipe(config: Any, facts: Facts, *, kl_per_latent: bool) -> Recipe:  #
 
 
 def _natural(config: Any, facts: Facts, num_weights: int, unit: float) -> NaturalWeights:  # noqa: ANN401
-    if not config.beta_initial:
+    if config.beta_initial == 0:
         raise ValueError(
-            "`beta_initial` must be positive for `weight_optimizer` natural; got 0. Take 1; adam, "
-            "adam_short and rmsprop can start with both weights 1."
+            "`beta_initial` must be positive for `weight_optimizer` natural; got 0. Leave it out; "
+            "adam, adam_short and rmsprop can start with both weights 1."
         )
     return NaturalWeights(
         num_weights=num_weights,
@@ -126,7 +127,7 @@ def _natural(config: Any, facts: Facts, num_weights: int, unit: float) -> Natura
         warmup=config.warmup,
         descent=round(config.descent * facts.num_steps),
         start=config.start,
-        beta_initial=max(config.beta_initial, 1e-9),
+        beta_initial=config.beta_initial,
         wait=config.wait,
         window=config.window,
     )

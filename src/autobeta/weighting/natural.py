@@ -25,6 +25,8 @@ Size = Float[Tensor, " size"]
 _NONE = torch.finfo(torch.float32).max  # no level yet: finite, as a checkpoint must be
 _SHARE = 0.119  # of the constant image's cost: below it an exponential curve R(K) has a balance
 _BRIEF = 10  # steps, of the average that is the constant image's cost
+_STATE = ("variance_reconstruction", "variance_kl", "beta")
+_PARTS = 80  # in which that cost is divided: the first beta is one of them
 
 
 class NaturalWeights(AbstractWeighting):
@@ -48,6 +50,10 @@ class NaturalWeights(AbstractWeighting):
     In the first `descent` steps beta falls from `beta_initial` to 1 by the same share in each, and
     the weights begin there, or in the first step at which all but 0.119 of the constant image's
     cost is explained. That is DynamicVAE's argument: large while the code is formed.
+
+    `beta_initial` None is an 80th of the constant image's cost, in that cost's own nats: while the
+    KL is below 1 nat beta is the brief average over 80, and the weights are those of that moment.
+    (1, if the KL is never below 1 nat.)
 
     During `warmup` steps beta is `beta_initial`. Then s_0 begins at its `fixed_point` for the mean
     of the warm-up's second half (without one, for the first batch), and beta at `beta_initial`
@@ -99,7 +105,7 @@ class NaturalWeights(AbstractWeighting):
         warmup: StepsOrNone = 0,
         descent: StepsOrNone = 0,
         start: Literal["ones", "fixed_point"] = "ones",
-        beta_initial: PositiveWeight = 1.0,
+        beta_initial: PositiveWeight | None = 1.0,
         wait: Wait = "explained",
         window: Window = 100,
     ) -> None:
@@ -108,18 +114,19 @@ class NaturalWeights(AbstractWeighting):
             raise ValueError(
                 f"`warmup` must be 0 with a `descent`, which is one; got {warmup}. Give either."
             )
-        if descent and beta_initial <= 1:
+        if descent and (beta_initial or 0) <= 1:
             raise ValueError(
                 "`beta_initial` must be above 1 with a `descent`, which goes from there to 1; got "
-                f"{beta_initial:g}. 50 is DynamicVAE's."
+                f"{beta_initial}. 50 is DynamicVAE's."
             )
+        first = beta_initial or 1.0
         self.descent = descent
         self.regulariser, self.unit, self.floor = regulariser, unit, floor
         self.rate, self.warmup, self.start = rate, warmup, start
         self.beta_initial, self.wait, self.window = beta_initial, wait, window
-        self.register_buffer("beta", torch.full((num_weights,), beta_initial))
+        self.register_buffer("beta", torch.full((num_weights,), first))
         self.register_buffer("variance_reconstruction", torch.ones(()))
-        self.register_buffer("variance_kl", torch.full((num_weights,), unit / beta_initial))
+        self.register_buffer("variance_kl", torch.full((num_weights,), unit / first))
         self.register_buffer("mean_reconstruction", torch.zeros(()))
         self.register_buffer("mean_kl", torch.zeros(num_weights))
         self.register_buffer("level", torch.zeros(()))
@@ -152,6 +159,11 @@ class NaturalWeights(AbstractWeighting):
         else:
             waits = (level > self.lowest) & ~(explained & (self.wait == "explained"))
             new |= self._moved(r, k, waits=waits)
+        if self.beta_initial is None:
+            bare = k.sum() < 1
+            state = {name: getattr(self, name) for name in _STATE} | new
+            first = self._first(new["brief"])
+            new |= {name: torch.where(bare, first[name], state[name]) for name in _STATE}
         if step < self.descent:
             begun = (self.begun > 0) | explained
             down = self._lowered(level, step)
@@ -170,8 +182,15 @@ class NaturalWeights(AbstractWeighting):
 
     def _lowered(self, level: Scalar, step: int) -> dict[str, Tensor]:
         """The weights of a descent: those of the reconstruction, and of a beta on its way to 1."""
-        beta = torch.full_like(self.beta, self.beta_initial ** (1 - step / self.descent))
+        highest = self.beta_initial or 1.0
+        beta = torch.full_like(self.beta, highest ** (1 - step / self.descent))
         s_r = fixed_point(level / self.unit, self.regulariser).clamp(min=LOWEST)
+        return self._state(s_r, self.unit * s_r / beta)
+
+    def _first(self, cost: Scalar) -> dict[str, Tensor]:
+        """The weights where nothing is coded yet, and the constant image's cost is `cost`."""
+        s_r = fixed_point(cost / self.unit, self.regulariser).clamp(min=LOWEST)
+        beta = (cost / _PARTS).clamp(min=LOWEST).expand_as(self.beta)
         return self._state(s_r, self.unit * s_r / beta)
 
     def _measured(self, r: Scalar, k: Size, step: int) -> dict[str, Tensor]:
@@ -185,7 +204,7 @@ class NaturalWeights(AbstractWeighting):
     def _begun(self, r: Scalar, k: Size) -> dict[str, Tensor]:
         s_r = fixed_point(r / self.unit, self.regulariser).clamp(min=LOWEST)
         if self.start == "ones":
-            s_k = self.unit * s_r / torch.full_like(k, self.beta_initial)
+            s_k = self.unit * s_r / self.beta
         else:
             s_k = fixed_point(k, self.regulariser).clamp(min=max(self.floor, LOWEST))
         return self._state(s_r, s_k)
