@@ -148,20 +148,30 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         ValueError: `x` must be at least 0; got -1.0.
     """
     signature = inspect.signature(function)
-    hints = typing.get_type_hints(function, include_extras=True)
+    given = typing.get_type_hints(function, include_extras=True)
+    optional = {name for name, hint in given.items() if NoneType in typing.get_args(hint)}
+    hints = {name: _without_none(hint) for name, hint in given.items()}
     rules: dict[str, Any] = {name: rule for name, hint in hints.items() for rule in _ranges(hint)}
     rules |= {n: typing.get_args(h) for n, h in hints.items() if typing.get_origin(h) is Literal}
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         for name, value in signature.bind(*args, **kwargs).arguments.items():
-            if name in rules and value not in (rule := rules[name]):
+            left_out = value is None and name in optional
+            if name in rules and not left_out and value not in (rule := rules[name]):
                 words = f"one of {', '.join(rule)}" if isinstance(rule, tuple) else str(rule)
                 hint = _hint(signature.parameters[name].default)
                 raise ValueError(f"`{name}` must be {words}; got {value!r}.{hint}")
         return function(*args, **kwargs)
 
     return call
+
+
+def _without_none(hint: Any) -> Any:  # noqa: ANN401
+    """The one kind that an annotation allows beside None; the annotation, if there are more."""
+    kinds = [arg for arg in typing.get_args(hint) if arg is not NoneType]
+    union = typing.get_origin(hint) in (Union, UnionType)
+    return kinds[0] if union and len(kinds) == 1 else hint
 
 
 def _ranges(hint: Any) -> list[Range]:  # noqa: ANN401

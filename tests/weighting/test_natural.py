@@ -153,6 +153,31 @@ def test_a_descent_from_nowhere_or_beside_a_warmup_is_refused(given, message):
         NaturalWeights(descent=10, **given)
 
 
+@pytest.mark.parametrize(("constant", "beta"), [(607.0, 7.5875), (81.0, 1.0125)])
+def test_left_out_the_first_beta_is_an_80th_of_what_a_constant_image_costs(constant, beta):
+    weighting = NaturalWeights(beta_initial=None)
+    betas = followed(weighting, (2800.0, 0.2, 5), (constant, 0.5, 150))
+    assert betas[0].item() == pytest.approx(2800 / 80)
+    assert betas[-1].item() == pytest.approx(beta, rel=1e-3)
+    assert weighting.variance_kl.item() == pytest.approx(
+        80
+    )  # the same share of R and of K is left
+    later = followed(weighting, (constant / 2, 40.0, 2000), start=155)
+    assert later.flatten().tolist() == pytest.approx([beta] * 2000, rel=0.02)
+
+
+def test_a_first_beta_in_a_warmup_and_for_each_latent():
+    weighting = NaturalWeights(beta_initial=None, num_weights=2, warmup=60)
+    betas = followed(weighting, (400.0, [0.3, 0.3], 40), (200.0, [3.0, 0.5], 40))
+    assert betas[39:61].tolist() == [[pytest.approx(5.0, rel=1e-2)] * 2] * 22  # also 3.5 nats in
+
+
+def test_without_a_step_below_a_nat_the_first_beta_is_1():
+    weighting = NaturalWeights(beta_initial=None)
+    betas = followed(weighting, (500.0, 5.0, 3)).flatten()
+    assert betas.tolist() == pytest.approx([1.0] * 3, rel=0.01)
+
+
 def test_without_a_step_below_a_nat_a_rise_is_earned():
     weighting = NaturalWeights(rate=0.01, window=10)
     begin = [(500.0, 0.5, 20), (500.0, 5.0, 80)]  # 20 steps are those of an untrained network
@@ -240,6 +265,7 @@ def test_it_has_no_parameters_and_the_loss_has_no_gradient_of_its_own():
         ({"unit": 0.0}, r"`unit` must be positive and finite; got 0"),
         ({"floor": -1.0}, r"`floor` must be at least 0; got -1"),
         ({"beta_initial": 0.0}, r"`beta_initial` must be in .*; got 0"),
+        ({"beta_initial": math.nan}, r"`beta_initial` must be in .*; got nan"),
         ({"window": 0}, r"`window` must be in .*; got 0"),
         ({"num_weights": 0}, r"`num_weights` must be at least 1; got 0"),
     ],

@@ -58,7 +58,7 @@ class Config(Settings):
     weight_lr: LearningRate = 1e-3
     """Rate of the variances (natural gradient: 1 over the steps averaged), or learning rate of
     their logarithms."""
-    beta_initial: Weight | None = None
+    beta_initial: Weight | None = 1.0
     """beta in the warm-up, and where "ones" starts; None for an 80th of what a constant image
     costs, 1 with an optimiser; 0 for both weights 1, of an optimiser's."""
     wait: Literal["explained", "records", "never"] = "explained"

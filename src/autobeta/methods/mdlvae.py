@@ -37,7 +37,7 @@ class Config(Settings):
     """What moves the variances, as for L-VAE."""
     weight_lr: LearningRate = 1e-3
     """Rate of the variances, or learning rate of their logarithms."""
-    beta_initial: Weight | None = None
+    beta_initial: Weight | None = 1.0
     """beta of each latent in the warm-up, and where "ones" starts; None and 0 as for L-VAE."""
     wait: Literal["explained", "records", "never"] = "explained"
     """When a beta may rise, as for L-VAE."""

@@ -117,7 +117,7 @@ class NaturalWeights(AbstractWeighting):
         if descent and (beta_initial or 0) <= 1:
             raise ValueError(
                 "`beta_initial` must be above 1 with a `descent`, which goes from there to 1; got "
-                f"{beta_initial}. 50 is DynamicVAE's."
+                f"{beta_initial or 1:g}. 50 is DynamicVAE's."
             )
         first = beta_initial or 1.0
         self.descent = descent
