@@ -170,6 +170,14 @@ def test_encode_writes_codes_and_factors(run, tmp_path, capsys):
     assert "90 codes of 10 latents" in capsys.readouterr().out
 
 
+def test_encode_refuses_data_whose_channels_are_others_than_the_runs(run, tmp_path, capsys):
+    assert call("encode", run, "--data", "scenes3d", "--out", tmp_path / "codes.npz") == 1
+    said = capsys.readouterr().err
+    assert (
+        "`data` must have images of shape (32, 32, 1), as in the training; got (32, 32, 3)" in said
+    )
+
+
 def test_encode_takes_a_folder_of_images(run, tmp_path):
     for i in range(3):
         pixels = np.random.default_rng(i).integers(0, 255, (40, 50), dtype=np.uint8)
@@ -261,6 +269,11 @@ def test_a_report_links_to_an_explorer_or_has_it_inside(run, tmp_path, capsys):
     assert "`runs` must name at least one run" in capsys.readouterr().err
     assert call("report", run, "--out", out, "--explorer", out) == 1
     assert "`explorer` must be another file than `out`" in capsys.readouterr().err
+    for wrong in ("5", out.parent):
+        assert call("report", run, "--out", out, "--explorer", wrong) == 1
+        assert "`explorer` must be an HTML file, or inline" in capsys.readouterr().err
+    assert call("report", run, "--out", out, "--watch", "0") == 1
+    assert "`watch` must be in (0, 86400]; got 0" in capsys.readouterr().err
 
 
 @pytest.mark.filterwarnings("default:.*is left out of the explorer")
@@ -546,7 +559,7 @@ def test_the_loop_of_a_default_run_is_told_from_what_its_controller_found(
     method, tmp_path, capsys
 ):
     folder = tmp_path / method
-    assert call("train", method, *SMALL, "--out", folder) == 0
+    assert call("train", method, *SMALL, "--steps", "200", "--out", folder) == 0
     assert call("control", folder) == 0
     out = capsys.readouterr().out
     assert "identified by the controller, last quarter; intervals of 95 %" in out

@@ -65,6 +65,18 @@ def test_swings_are_found_with_their_period(period):
     assert f"period of about {found.period:.0f} steps" in advice(found, beta_min=0.1)[0]
 
 
+def test_a_rise_seen_in_a_few_lines_is_no_swing():
+    lines = [
+        {"step": 50 * (i + 1), "kl_average": kl, "target": target, "beta": 1.5}
+        for i, (kl, target) in enumerate(
+            [(1.1, 4.0), (0.0, 7.5), (1.8, 11.4), (7.1, 14.9), (11.7, 18.0), (13.9, 18.0)]
+        )
+    ]
+    found = tracking(lines)
+    assert found.period is None
+    assert "KL lags by up to 7.65" in advice(found)[0]
+
+
 def test_noise_is_no_swing():
     for seed in range(20):
         noise = np.random.default_rng(seed).standard_normal(400)

@@ -23,7 +23,7 @@ def test_a_change_is_given_once_and_no_page_or_lock_is_one(make_run, monkeypatch
         next(looks, KeyboardInterrupt)()
 
     monkeypatch.setattr(watch, "sleep", sleep)
-    found = watch.changes([run, run / "none"], seconds=3.0)
+    found = watch.changes([run, run / "none"], watch=3.0)
     looked = [next(found) or len(seen) for _ in range(3)]
     assert looked == [0, 2, 5]
     assert set(seen) == {3.0}
@@ -31,5 +31,5 @@ def test_a_change_is_given_once_and_no_page_or_lock_is_one(make_run, monkeypatch
 
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("nan"), float("inf")])
 def test_the_time_between_two_looks_must_be_positive(seconds):
-    with pytest.raises(ValueError, match=r"`seconds` must be in \(0, 86400\]; got"):
-        next(itertools.islice(watch.changes([], seconds=seconds), 1))
+    with pytest.raises(ValueError, match=r"`watch` must be in \(0, 86400\]; got"):
+        next(itertools.islice(watch.changes([], watch=seconds), 1))

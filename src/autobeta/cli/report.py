@@ -49,6 +49,8 @@ def command(
         raise ValueError(
             f"`explorer` must be of run folders; got the study {studies[0]}. Name its runs."
         )
+    if explorer not in (None, "inline"):
+        _check_page(Path(str(explorer)))
     if None not in (explorer, out) and Path(str(explorer)).resolve() == Path(str(out)).resolve():
         raise ValueError(f"`explorer` must be another file than `out`; got {out} for both.")
     if watch is not None and out is None:
@@ -59,6 +61,14 @@ def command(
         _write(runs, out, explorer)
     elif out is not None and watch is not None:
         _keep_writing(runs, out, explorer, watch)
+
+
+def _check_page(explorer: Path) -> None:
+    if explorer.is_dir() or explorer.suffix.lower() not in {".html", ".htm"}:
+        raise ValueError(
+            f"`explorer` must be an HTML file, or inline; got {explorer}. Give "
+            f"{explorer.name}.html."
+        )
 
 
 def _write(
@@ -76,12 +86,12 @@ def _write(
         print(out, flush=True)
 
 
-def _keep_writing(runs: Sequence[Path], out: Path, explorer: str | None, seconds: float) -> None:
+def _keep_writing(runs: Sequence[Path], out: Path, explorer: str | None, watch: float) -> None:
     from autobeta.reports.watch import changes
 
     try:
-        for _ in changes(runs, seconds=seconds):
-            _write(runs, out, explorer, renew=seconds)
+        for _ in changes(runs, watch=watch):
+            _write(runs, out, explorer, renew=watch)
     except KeyboardInterrupt:
         _write(runs, out, explorer)  # the last one does not load itself again
         raise

@@ -154,7 +154,8 @@ def _period(ripple: Lines) -> float | None:
     # the moving average alone makes lines unlike their neighbours' neighbours, but less
     if not len(alike) or alike.min() > _SWINGS:
         return None
-    return 2.0 * (int(alike.argmin()) + 1)
+    period = 2.0 * (int(alike.argmin()) + 1)
+    return period if 2 * period <= len(ripple) else None  # once is no swing, but a rise or a fall
 
 
 def _settling(step: Lines, error: Lines, target: Lines) -> float | None:

@@ -8,22 +8,22 @@ _READ = {".json", ".jsonl", ".npz", ".safetensors"}  # ends of the files that a 
 _DAY = 86_400
 
 
-def changes(folders: Sequence[Path], *, seconds: float) -> Iterator[None]:
+def changes(folders: Sequence[Path], *, watch: float) -> Iterator[None]:
     """Gives once, and again whenever a file in some folders is new, gone or changed.
 
     Args:
         folders: Run folders, or a study's; what is no folder is left out.
-        seconds: Time between two looks.
+        watch: Seconds between two looks.
 
     Raises:
-        ValueError: If `seconds` is not positive, or more than a day.
+        ValueError: If `watch` is not positive, or more than a day.
     """
-    if not 0 < seconds <= _DAY:
-        raise ValueError(f"`seconds` must be in (0, {_DAY}]; got {seconds:g}. Give 10.")
+    if not 0 < watch <= _DAY:
+        raise ValueError(f"`watch` must be in (0, {_DAY}]; got {watch:g}. Give 10.")
     former = _state(folders)
     yield
     while True:
-        sleep(seconds)
+        sleep(watch)
         if (now := _state(folders)) != former:
             former = now
             yield

@@ -58,7 +58,11 @@ def dataset_for(
     Raises:
         ValueError: If they have another shape.
     """
-    options = DataOptions(image_size=run.image_size, channels=run.image_shape[2])
+    channels: int | None = run.image_shape[2]
+    if isinstance(data, str) and data in registry.available("data"):
+        takes = getattr(registry.load("data", data), "CHANNELS", (channels,))
+        channels = channels if channels in takes else None  # as they are, which is refused below
+    options = DataOptions(image_size=run.image_size, channels=channels)
     is_own = False
     if isinstance(data, Path | str):
         data = str(data)
