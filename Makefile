@@ -1,5 +1,6 @@
 # make quickstart    train three methods on dSprites and write quickstart/report.html
 # make test          run the tests
+# make test-whole    run those of whole programs: stopped, damaged, side by side, every page's commands
 # make docs          build the site into site/
 # All build .venv first if it is not there; all that is needed is Python >= 3.11.
 
@@ -11,13 +12,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 
-.PHONY: quickstart test lint docs bench wheel reproduce clean
+.PHONY: quickstart test test-whole lint docs bench wheel reproduce clean
 
 quickstart: $(INSTALLED)
 	@$(BIN)/python examples/quickstart.py --data $(QUICKSTART_DATA) --steps $(QUICKSTART_STEPS)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
+
+test-whole: $(INSTALLED)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal \
+		-m "whole and not slow and not gpu and not download and not browser"
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -51,6 +51,7 @@ NOT_HERE = [TUTORIAL, *(ROOT / "docs" / f"{name}.md" for name in ALONE)]
 PAGES = [page for page in ALL if script_of(page).strip() and page not in NOT_HERE]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_python_blocks_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -163,6 +164,7 @@ def no_network(*args, **options):
     raise OSError("there is no network")
 
 
+@pytest.mark.whole
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of schedules that a small run cuts short
 @pytest.mark.parametrize(
     "page",
@@ -210,6 +212,7 @@ def photographs(folder):
             Image.fromarray(pixels).save(folder / name / f"{number}.jpg")
 
 
+@pytest.mark.whole
 @pytest.mark.filterwarnings("ignore::UserWarning")  # of a small pilot and its schedule
 def test_the_tutorial_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
@@ -228,6 +231,7 @@ def test_the_tutorial_runs_from_top_to_bottom(tmp_path, monkeypatch, capsys):
     assert (tmp_path / "explorer.html").read_text("utf-8").startswith("<!DOCTYPE html>")
 
 
+@pytest.mark.whole
 def test_quickstart_writes_a_report_and_does_nothing_twice(tmp_path, capsys):
     main = runpy.run_path(str(ROOT / "examples" / "quickstart.py"))["main"]
     arguments = ["--data", "toy", "--steps", "3", "--num-points", "150", "--out", str(tmp_path)]
@@ -259,6 +263,7 @@ def test_a_loader_is_enough_for_a_loop_of_ones_own():
     assert set(scores) == {"mig[bins=20]", "sap"}
 
 
+@pytest.mark.whole
 def test_a_package_outside_adds_a_method_that_is_listed_and_trained(tmp_path, monkeypatch, capsys):
     shutil.copytree(ROOT / "examples" / "own_method", tmp_path / "source")
     site = tmp_path / "site"
@@ -291,6 +296,7 @@ def test_a_package_outside_adds_a_method_that_is_listed_and_trained(tmp_path, mo
 LOOPS = {"plain": ("steps", 60), "lightning": ("epochs", 8), "accelerate": ("steps", 60)}
 
 
+@pytest.mark.whole
 @pytest.mark.filterwarnings("ignore")  # of the other libraries, about each other
 @pytest.mark.parametrize("name", LOOPS)
 def test_loops_of_others_hold_the_controller_and_resume(name, tmp_path, monkeypatch):

@@ -16,6 +16,8 @@ from filelock import FileLock
 
 import autobeta
 
+pytestmark = pytest.mark.whole
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = sorted(DOCS.rglob("*.md"))

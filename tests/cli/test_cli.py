@@ -173,9 +173,7 @@ def test_encode_writes_codes_and_factors(run, tmp_path, capsys):
 def test_encode_refuses_data_whose_channels_are_others_than_the_runs(run, tmp_path, capsys):
     assert call("encode", run, "--data", "scenes3d", "--out", tmp_path / "codes.npz") == 1
     said = capsys.readouterr().err
-    assert (
-        "`data` must have images of shape (32, 32, 1), as in the training; got (32, 32, 3)" in said
-    )
+    assert "`data` must have images with 1 channels, as in the training; got scenes3d" in said
 
 
 def test_encode_takes_a_folder_of_images(run, tmp_path):
@@ -559,7 +557,7 @@ def test_the_loop_of_a_default_run_is_told_from_what_its_controller_found(
     method, tmp_path, capsys
 ):
     folder = tmp_path / method
-    assert call("train", method, *SMALL, "--steps", "200", "--out", folder) == 0
+    assert call("train", method, *SMALL, "--out", folder) == 0
     assert call("control", folder) == 0
     out = capsys.readouterr().out
     assert "identified by the controller, last quarter; intervals of 95 %" in out
@@ -568,6 +566,7 @@ def test_the_loop_of_a_default_run_is_told_from_what_its_controller_found(
     found = re.search(r"gain +│ (\d+\.\d+) \((\d+\.\d+) to (\d+\.\d+)\) nats", out)
     assert float(found[2]) < gain < float(found[3])
     assert re.search(r"lag +│ \d+ \(\d+ to \d+\) steps", out)
+    assert "In 12 steps the controller has learned little of its network" in out
     assert re.search(r"gain margin +│ \d+\.\d", out)
     assert "explained" not in out
     assert "gains that would suit it" not in out  # it has none to set

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from autobeta import cli
 from autobeta.run import folder as files
 
+pytestmark = pytest.mark.whole
+
 TRAIN = [
     *("train", "dynamicvae", "--data", "toy", "--image-size", "32", "--architecture", "burgess"),
     *("--num-latents", "3", "--batch-size", "8", "--steps", "4", "--log-every", "2"),

@@ -226,6 +226,7 @@ def quick(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
+@pytest.mark.whole
 @pytest.mark.filterwarnings("ignore:left out")
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_examples_of_objects_run_and_are_short(path, tmp_path, quick):

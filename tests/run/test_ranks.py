@@ -12,6 +12,8 @@ import torch
 
 from autobeta.run import folder as files
 
+pytestmark = pytest.mark.whole
+
 ARGUMENTS = (  # noqa: SIM905
     "--data toy --image-size 32 --architecture burgess --batch-size 16 --log-every 4 "
     "--checkpoint-every 8 --threads 1 --device cpu --num-points 60 --metrics mig"

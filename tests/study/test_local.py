@@ -17,7 +17,10 @@ from autobeta.study.launchers._process import Attempts, start
 from autobeta.study.launchers.local import LocalOptions, launch
 from autobeta.training.checkpoint import find_checkpoint
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+pytestmark = [
+    pytest.mark.whole,
+    pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc"),
+]
 
 BOTH = ["vae", "betavae"]
 

@@ -11,6 +11,8 @@ from safetensors.torch import load_file
 
 from autobeta.run import folder as runs
 
+pytestmark = pytest.mark.whole
+
 STEPS = 40
 COMMON = [
     *("dynamicvae", "--data", "toy", "--steps", str(STEPS), "--batch-size", "8"),

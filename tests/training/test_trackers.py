@@ -20,7 +20,10 @@ from autobeta.training.callbacks._tracker import Tracker
 FEW = EvaluationConfig(num_points=200, metrics=("mig[bins=10]", "modularity"), num_pictures=4)
 
 # of mlflow's own use of SQLAlchemy
-pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")
+pytestmark = [
+    pytest.mark.whole,
+    pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning"),
+]
 
 
 def config(steps=6, **more):

@@ -9,6 +9,8 @@ from rich.table import Table
 
 from autobeta.cli._print import print_tracking
 
+_SEEN = 200  # steps; in fewer a self-tuning controller has little but what it assumed
+
 
 def command(run: tyro.conf.Positional[Path]) -> None:
     """Show how a controlled run tracked, and how its loop answers: gain, lag, margin, damping.
@@ -47,6 +49,11 @@ def command(run: tyro.conf.Positional[Path]) -> None:
     for name, text in lines.items():
         table.add_row(name, text)
     Console().print(table)
+    if plant.explained is None and log[-1]["step"] < _SEEN:
+        print(
+            f"In {log[-1]['step']} steps the controller has learned little of its network: this "
+            f"is close to what it assumed. Train for {_SEEN} steps or more."
+        )
 
 
 def _interval(value: float, error: float, digits: int) -> str:

@@ -9,7 +9,6 @@ from autobeta.control.loop import Loop, damping, gain_margin, overshoot, suggest
 from autobeta.control.plant import Plant, found_by_controller, gains_in_force, identify
 
 DEAD = 3  # steps before KL answers, in every network measured (`docs/dynamicvae.md`)
-_SEEN = 200  # steps; in fewer a self-tuning controller has little but what it assumed
 _SETTLING = 50.0  # steps, the least time constant that gains are proposed for
 _SLOPE = 4  # kp of IncrementalPI and PositionalPI over that of their linear form
 
@@ -38,11 +37,6 @@ def analyse(
     is then still in `tracking`.
     """
     own = gains_in_force(log)
-    if own and log[-1]["step"] < _SEEN:
-        return (
-            f"In {log[-1]['step']} steps the controller has learned little of its network: its "
-            f"gain and lag are what it assumed. Train for {_SEEN} steps or more."
-        )
     kp, ki = (own["kp"], own["ki"]) if own else (kp, ki)
     if ki == 0:
         return "The controller has no integral gain, so that KL does not follow its set point."

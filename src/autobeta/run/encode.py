@@ -58,10 +58,14 @@ def dataset_for(
     Raises:
         ValueError: If they have another shape.
     """
-    channels: int | None = run.image_shape[2]
+    channels = run.image_shape[2]
     if isinstance(data, str) and data in registry.available("data"):
-        takes = getattr(registry.load("data", data), "CHANNELS", (channels,))
-        channels = channels if channels in takes else None  # as they are, which is refused below
+        known = getattr(registry.load("data", data), "CHANNELS", (channels,))
+        if channels not in known:
+            raise ValueError(
+                f"`data` must have images with {channels} channels, as in the training; got "
+                f"{data} with {' or '.join(map(str, known))}. Name other data."
+            )
     options = DataOptions(image_size=run.image_size, channels=channels)
     is_own = False
     if isinstance(data, Path | str):
