@@ -5,8 +5,6 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autobeta import registry
-from autobeta.methods import Facts
 from autobeta.weighting import NaturalWeights, effective_weights, fixed_point
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -120,48 +118,13 @@ def test_a_rise_is_free_once_all_but_an_eighth_is_explained(wait, constant):
     assert weighting.constant.item() == pytest.approx(constant, rel=1e-4)
 
 
-def test_beta_descends_to_one_or_until_all_but_an_eighth_is_explained():
-    weighting = NaturalWeights(beta_initial=50.0, descent=200, rate=0.01, window=10)
-    betas = followed(weighting, (500.0, 0.5, 100))
-    assert betas[-1].item() == pytest.approx(50 ** (1 - 99 / 200), rel=0.02)
-    stay = weighting.beta.item()
-    learned = followed(weighting, (40.0, 20.0, 1000), start=100)
-    assert learned[30].item() < stay  # until the average has seen it
-    assert learned[-1].item() == pytest.approx(2.0, rel=0.02)
-    assert learned.min() > 1.5  # the descent has ended
-    late = NaturalWeights(beta_initial=50.0, descent=200, rate=0.01, window=10)
-    assert followed(late, (500.0, 0.5, 200))[-1].item() == pytest.approx(1.0, rel=0.03)
-    assert followed(late, (500.0, 1000.0, 300), start=200)[-1].item() < 0.6  # learned from here
-
-
-def test_where_the_weights_would_start_is_no_matter_to_a_descent():
-    weighting = NaturalWeights(beta_initial=50.0, descent=200, start="fixed_point")
-    betas = followed(weighting, (500.0, 0.5, 100))
-    assert betas[0].item() == pytest.approx(50.0, rel=1e-4)  # and not 500 / 0.5
-    assert betas[-1].item() == pytest.approx(50 ** (1 - 99 / 200), rel=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        ({"beta_initial": 2.0, "warmup": 5}, r"`warmup` must be 0 with a `descent`.*; got 5"),
-        ({}, r"`beta_initial` must be above 1 with a `descent`.*; got 1\. 50 is"),
-    ],
-)
-def test_a_descent_from_nowhere_or_beside_a_warmup_is_refused(given, message):
-    with pytest.raises(ValueError, match=message):
-        NaturalWeights(descent=10, **given)
-
-
 @pytest.mark.parametrize(("constant", "beta"), [(607.0, 7.5875), (81.0, 1.0125)])
 def test_left_out_the_first_beta_is_an_80th_of_what_a_constant_image_costs(constant, beta):
     weighting = NaturalWeights(beta_initial=None)
     betas = followed(weighting, (2800.0, 0.2, 5), (constant, 0.5, 150))
     assert betas[0].item() == pytest.approx(2800 / 80)
     assert betas[-1].item() == pytest.approx(beta, rel=1e-3)
-    assert weighting.variance_kl.item() == pytest.approx(
-        80
-    )  # the same share of R and of K is left
+    assert weighting.variance_kl.item() == pytest.approx(80)  # of R and K the same share is left
     later = followed(weighting, (constant / 2, 40.0, 2000), start=155)
     assert later.flatten().tolist() == pytest.approx([beta] * 2000, rel=0.02)
 
@@ -280,15 +243,3 @@ def test_terms_of_another_size_are_refused():
         ValueError, match=r"`terms\['kl'\]` must have 1 values, one for each weight"
     ):
         NaturalWeights()(terms(30.0, [1.0, 2.0]), 0)
-
-
-@pytest.mark.parametrize("method", ["lvae", "mdlvae"])
-def test_a_descent_that_an_optimiser_can_not_hold_is_refused(method):
-    module = registry.load("methods", method)
-    likelihood = registry.load("models/likelihoods", "bernoulli").build()
-    facts = Facts(
-        num_latents=3, num_train=12, image_shape=(8, 8, 1), num_steps=100, likelihood=likelihood
-    )
-    given = {"weight_optimizer": "adam", "beta_initial": 50.0, "descent": 0.3}
-    with pytest.raises(ValueError, match=r"`descent` must be 0 for `weight_optimizer` adam"):
-        module.build(module.Config(**given), facts)

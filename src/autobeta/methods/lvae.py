@@ -24,7 +24,6 @@ from typing import Any, Literal
 from autobeta.methods._base import Facts, Recipe
 from autobeta.objectives import Elbo
 from autobeta.rules import (
-    Fraction,
     LearningRate,
     Settings,
     StepsOrNone,
@@ -74,9 +73,6 @@ class Config(Settings):
     """Weights after the warm-up: those of `beta_initial`, or where its mean terms put them."""
     warmup: StepsOrNone = 0
     """Steps with beta at `beta_initial` before the weights are learned; 0 for none."""
-    descent: Fraction = 0.0
-    """Fraction of the run in which beta falls from `beta_initial` to 1 at the latest, before the
-    weights are learned; 0 for none, of natural gradient."""
     kl_floor: Weight = 1.0
     """Lower bound of the KL's variance, nats, against posterior collapse."""
 
@@ -90,11 +86,6 @@ def make_recipe(config: Any, facts: Facts, *, kl_per_latent: bool) -> Recipe:  #
     objective = Elbo(kl_per_latent=kl_per_latent, relative=True)
     if config.weight_optimizer == "natural":
         return Recipe(objective=objective, weighting=_natural(config, facts, num_weights, unit))
-    if config.descent:
-        raise ValueError(
-            f"`descent` must be 0 for `weight_optimizer` {config.weight_optimizer}, which can't "
-            f"hold beta; got {config.descent:g}. Take natural, or a `warmup`."
-        )
     weighting = LearnedWeights(
         {"reconstruction": 1, "kl": num_weights},
         regulariser=config.regulariser,
@@ -125,7 +116,6 @@ def _natural(config: Any, facts: Facts, num_weights: int, unit: float) -> Natura
         floor=config.kl_floor,
         rate=config.weight_lr,
         warmup=config.warmup,
-        descent=round(config.descent * facts.num_steps),
         start=config.start,
         beta_initial=config.beta_initial,
         wait=config.wait,

@@ -13,7 +13,7 @@ from typing import Literal
 
 from autobeta.methods._base import Facts, Recipe
 from autobeta.methods.lvae import make_recipe
-from autobeta.rules import Fraction, LearningRate, Settings, StepsOrNone, Weight, Window
+from autobeta.rules import LearningRate, Settings, StepsOrNone, Weight, Window
 
 SOURCE = (
     "Mogultay Ozcan, On Disentangled Representation Learning, PhD thesis, METU, 2024, "
@@ -51,9 +51,6 @@ class Config(Settings):
     """Weights after the warm-up: those of `beta_initial`, or where its mean terms put them."""
     warmup: StepsOrNone = 0
     """Steps with beta at `beta_initial` before the weights are learned; 0 for none."""
-    descent: Fraction = 0.0
-    """Fraction of the run in which beta falls from `beta_initial` to 1 at the latest, before the
-    weights are learned; 0 for none, of natural gradient."""
     kl_floor: Weight = 0.5
     """Lower bound of each latent's variance, nats; without it dead latents stay dead."""
 

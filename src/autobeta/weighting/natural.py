@@ -47,10 +47,6 @@ class NaturalWeights(AbstractWeighting):
     The network's loss is that of `LearnedWeights` over the reconstruction's weight. The balance is
     the same, and Adam, which keeps the scale of former gradients, sees no jump when it begins.
 
-    In the first `descent` steps beta falls from `beta_initial` to 1 by the same share in each, and
-    the weights begin there, or in the first step at which all but 0.119 of the constant image's
-    cost is explained. That is DynamicVAE's argument: large while the code is formed.
-
     `beta_initial` None is an 80th of the constant image's cost, in that cost's own nats: while the
     KL is below 1 nat beta is the brief average over 80, and the weights are those of that moment.
     (1, if the KL is never below 1 nat.)
@@ -90,8 +86,7 @@ class NaturalWeights(AbstractWeighting):
     lowest: Tensor
     brief: Tensor
     constant: Tensor
-    begun: Tensor
-    added = ("brief", "constant", "begun")
+    added = ("brief", "constant")
 
     @checked
     def __init__(
@@ -103,24 +98,13 @@ class NaturalWeights(AbstractWeighting):
         floor: NonNegative = 0.0,
         rate: LearningRate = 1e-3,
         warmup: StepsOrNone = 0,
-        descent: StepsOrNone = 0,
         start: Literal["ones", "fixed_point"] = "ones",
         beta_initial: PositiveWeight | None = 1.0,
         wait: Wait = "explained",
         window: Window = 100,
     ) -> None:
         super().__init__()
-        if descent and warmup:
-            raise ValueError(
-                f"`warmup` must be 0 with a `descent`, which is one; got {warmup}. Give either."
-            )
-        if descent and (beta_initial or 0) <= 1:
-            raise ValueError(
-                "`beta_initial` must be above 1 with a `descent`, which goes from there to 1; got "
-                f"{beta_initial or 1:g}. 50 is DynamicVAE's."
-            )
         first = beta_initial or 1.0
-        self.descent = descent
         self.regulariser, self.unit, self.floor = regulariser, unit, floor
         self.rate, self.warmup, self.start = rate, warmup, start
         self.beta_initial, self.wait, self.window = beta_initial, wait, window
@@ -133,7 +117,6 @@ class NaturalWeights(AbstractWeighting):
         self.register_buffer("lowest", torch.tensor(_NONE))
         self.register_buffer("brief", torch.zeros(()))
         self.register_buffer("constant", torch.tensor(_NONE))
-        self.register_buffer("begun", torch.zeros(()))
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step, with the variances that its terms have moved."""
@@ -153,22 +136,16 @@ class NaturalWeights(AbstractWeighting):
         explained = (constant < _NONE) & (level < _SHARE * constant)
         if step < self.warmup:
             new |= self._measured(r, k, step)
-        elif step == self.warmup and not self.descent:
+        elif step == self.warmup:
             mean = (self.mean_reconstruction, self.mean_kl) if self.warmup else (r, k)
             new |= self._begun(*mean)
         else:
             waits = (level > self.lowest) & ~(explained & (self.wait == "explained"))
             new |= self._moved(r, k, waits=waits)
         if self.beta_initial is None:
-            bare = k.sum() < 1
-            state = {name: getattr(self, name) for name in _STATE} | new
+            now = {name: self.get_buffer(name) for name in _STATE} | new
             first = self._first(new["brief"])
-            new |= {name: torch.where(bare, first[name], state[name]) for name in _STATE}
-        if step < self.descent:
-            begun = (self.begun > 0) | explained
-            down = self._lowered(level, step)
-            new |= {name: torch.where(begun, new[name], value) for name, value in down.items()}
-            new["begun"] = begun.to(level.dtype)
+            new |= {name: torch.where(k.sum() < 1, first[name], now[name]) for name in _STATE}
         self._write(new, r, k)
 
     def _progress(self, r: Scalar, k: Size, step: int) -> dict[str, Tensor]:
@@ -179,13 +156,6 @@ class NaturalWeights(AbstractWeighting):
         constant = torch.where(bare, brief.minimum(self.constant), self.constant)
         lowest = torch.minimum(level, self.lowest)
         return {"level": level, "lowest": lowest, "brief": brief, "constant": constant}
-
-    def _lowered(self, level: Scalar, step: int) -> dict[str, Tensor]:
-        """The weights of a descent: those of the reconstruction, and of a beta on its way to 1."""
-        highest = self.beta_initial or 1.0
-        beta = torch.full_like(self.beta, highest ** (1 - step / self.descent))
-        s_r = fixed_point(level / self.unit, self.regulariser).clamp(min=LOWEST)
-        return self._state(s_r, self.unit * s_r / beta)
 
     def _first(self, cost: Scalar) -> dict[str, Tensor]:
         """The weights where nothing is coded yet, and the constant image's cost is `cost`."""
