@@ -179,7 +179,7 @@ def test_learned_weights_have_what_their_optimizer_needs(method):
         recipe, _ = make(method, weight_optimizer=name, beta_initial=0.0, weight_lr=0.01)
         assert isinstance(recipe.weighting, LearnedWeights)
         assert recipe.weighting_lr == 0.01
-    message = "`beta_initial` must be positive for `weight_optimizer` natural; got 0. Leave it out"
+    message = "`beta_initial` must be positive for `weight_optimizer` natural; got 0. Take 1"
     with pytest.raises(ValueError, match=message):
         make(method, beta_initial=0.0)
 

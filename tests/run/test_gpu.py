@@ -15,8 +15,9 @@ from autobeta import (
     train,
 )
 from autobeta.run import folder as files
-from autobeta.run.build import build, find_device
+from autobeta.run.build import build
 from autobeta.run.objects import Objects
+from autobeta.training.machine import find_device
 
 pytestmark = [
     pytest.mark.gpu,

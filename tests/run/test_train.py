@@ -21,10 +21,11 @@ from autobeta import (
 )
 from autobeta.errors import DiskFullError, DivergedError
 from autobeta.run import folder as files
-from autobeta.run.build import build, find_device
+from autobeta.run.build import build
 from autobeta.run.load import trained_steps
 from autobeta.run.objects import Objects
 from autobeta.settings import bounds_of
+from autobeta.training.machine import find_device
 
 FEW = EvaluationConfig(num_points=200, metrics=("mig",), num_pictures=4)
 

@@ -5,6 +5,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autobeta import registry
+from autobeta.methods import Facts, lvae
+from autobeta.methods.lvae import constant_cost
+from autobeta.objectives import Elbo
 from autobeta.weighting import NaturalWeights, effective_weights, fixed_point
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -108,56 +112,56 @@ def test_a_rise_without_a_new_lowest_never_happens(costs, rate):
 
 
 @pytest.mark.parametrize("wait", ["explained", "records"])
-@pytest.mark.parametrize("constant", [500.0, 400.0])
+@pytest.mark.parametrize("constant", [500.0, 400.0, None])
 def test_a_rise_is_free_once_all_but_an_eighth_is_explained(wait, constant):
-    weighting = NaturalWeights(rate=0.01, window=10, wait=wait)
-    followed(weighting, (constant, 0.5, 100), (40.0, 10.0, 300), start=0)
+    weighting = NaturalWeights(rate=0.01, window=10, wait=wait, constant=constant)
+    followed(weighting, (500.0, 20.0, 100), (40.0, 10.0, 300), start=0)
     betas = followed(weighting, (55.0, 10.0, 600), start=400)  # never at its lowest
     free = wait == "explained" and constant == 500.0  # 55 is 0.11 of it, and 0.1375 of 400
     assert betas[-1] == pytest.approx(5.5 if free else betas[0].item(), rel=0.02)
-    assert weighting.constant.item() == pytest.approx(constant, rel=1e-4)
 
 
-@pytest.mark.parametrize(("constant", "beta"), [(607.0, 7.5875), (81.0, 1.0125)])
-def test_left_out_the_first_beta_is_an_80th_of_what_a_constant_image_costs(constant, beta):
-    weighting = NaturalWeights(beta_initial=None)
-    betas = followed(weighting, (2800.0, 0.2, 5), (constant, 0.5, 150))
-    assert betas[0].item() == pytest.approx(2800 / 80)
-    assert betas[-1].item() == pytest.approx(beta, rel=1e-3)
-    assert weighting.variance_kl.item() == pytest.approx(80)  # of R and K the same share is left
-    later = followed(weighting, (constant / 2, 40.0, 2000), start=155)
-    assert later.flatten().tolist() == pytest.approx([beta] * 2000, rel=0.02)
+def facts(likelihood, images):
+    likelihood = registry.load("models/likelihoods", likelihood).build()
+    return Facts(
+        num_latents=3,
+        num_train=12,
+        image_shape=(8, 8, 1),
+        num_steps=100,
+        likelihood=likelihood,
+        images=images,
+    )
 
 
-def test_a_first_beta_in_a_warmup_and_for_each_latent():
-    weighting = NaturalWeights(beta_initial=None, num_weights=2, warmup=60)
-    betas = followed(weighting, (400.0, [0.3, 0.3], 40), (200.0, [3.0, 0.5], 40))
-    assert betas[39:61].tolist() == [[pytest.approx(5.0, rel=1e-2)] * 2] * 22  # also 3.5 nats in
+@pytest.mark.parametrize(
+    ("likelihood", "cost"),
+    [
+        ("bernoulli", 64 * (math.log(5) - 0.8 * math.log(4))),  # the entropy of a fifth
+        ("gaussian", 0.5 * 64 * 0.2 * 0.8),
+        ("gaussian_logistic", 0.5 * 64 * 0.2 * 0.8),
+        ("laplace", 64 * 0.2),  # of black: the mean costs 64 * 2 * 0.2 * 0.8
+    ],
+)
+def test_a_constant_image_costs_what_the_best_of_its_kind_does(likelihood, cost):
+    x = torch.zeros(500, 1, 8, 8)
+    x[::5] = 1.0
+    given = facts(likelihood, lambda count: x[:count])
+    assert constant_cost(given, Elbo(relative=True)) == pytest.approx(cost, rel=1e-4)
+    weighting = registry.load("methods", "lvae").build(lvae.Config(), given).weighting
+    assert weighting.explained == pytest.approx(0.119 * cost, rel=1e-4)
 
 
-def test_without_a_step_below_a_nat_the_first_beta_is_1():
-    weighting = NaturalWeights(beta_initial=None)
-    betas = followed(weighting, (500.0, 5.0, 3)).flatten()
-    assert betas.tolist() == pytest.approx([1.0] * 3, rel=0.01)
-
-
-def test_without_a_step_below_a_nat_a_rise_is_earned():
-    weighting = NaturalWeights(rate=0.01, window=10)
-    begin = [(500.0, 0.5, 20), (500.0, 5.0, 80)]  # 20 steps are those of an untrained network
-    betas = followed(weighting, *begin, (40.0, 10.0, 300), (55.0, 10.0, 600))
-    assert betas[-1] <= betas[405] * (1 + 1e-5)
-
-
-def test_a_state_of_before_has_no_cost_of_a_constant_image():
-    weighting, again = NaturalWeights(), NaturalWeights()
-    followed(weighting, (500.0, 0.5, 40))
-    state = weighting.state_dict()
-    del state["brief"], state["constant"]
-    again.load_state_dict(state)
-    assert again.level == weighting.level
-    del state["level"]
-    with pytest.raises(RuntimeError, match=r"Missing key.*level"):
-        NaturalWeights().load_state_dict(state)
+@pytest.mark.parametrize(
+    ("likelihood", "images"),
+    [
+        ("bernoulli", None),
+        ("continuousbernoulli", lambda count: torch.rand(count, 1, 8, 8)),
+        ("bernoulli", lambda count: torch.ones(count, 1, 8, 8)),  # nothing is left to explain
+    ],
+)
+def test_where_no_constant_image_costs_anything_a_rise_is_earned(likelihood, images):
+    given = facts(likelihood, images)
+    assert constant_cost(given, Elbo(relative=True)) in (None, pytest.approx(0, abs=1e-3))
 
 
 def test_beta_falls_at_any_time():
@@ -228,7 +232,8 @@ def test_it_has_no_parameters_and_the_loss_has_no_gradient_of_its_own():
         ({"unit": 0.0}, r"`unit` must be positive and finite; got 0"),
         ({"floor": -1.0}, r"`floor` must be at least 0; got -1"),
         ({"beta_initial": 0.0}, r"`beta_initial` must be in .*; got 0"),
-        ({"beta_initial": math.nan}, r"`beta_initial` must be in .*; got nan"),
+        ({"constant": 0.0}, r"`constant` must be positive and finite; got 0"),
+        ({"constant": math.nan}, r"`constant` must be positive and finite; got nan"),
         ({"window": 0}, r"`window` must be in .*; got 0"),
         ({"num_weights": 0}, r"`num_weights` must be at least 1; got 0"),
     ],

@@ -9,11 +9,13 @@ model and training), a frozen keyword-only dataclass `Config(Settings)`, and
 import bisect
 import sys
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from autobeta.models import AbstractLikelihood
 from autobeta.objectives import AbstractObjective
+from autobeta.types import Images
 from autobeta.weighting import AbstractWeighting, schedules
 from autobeta.weighting.schedules import Schedule
 
@@ -29,6 +31,9 @@ class Facts:
     num_steps: int
     likelihood: AbstractLikelihood
     """p(x|z) that the run has, unless the recipe brings its own."""
+    images: Callable[[int], Images] | None = None
+    """A seeded sample of at most so many training images, shape (count, C, H, W); None where the
+    data are not at hand, as when a finished run is loaded."""
 
 
 @dataclass(frozen=True, kw_only=True)

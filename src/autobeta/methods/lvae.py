@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
+
 from autobeta.methods._base import Facts, Recipe
 from autobeta.objectives import Elbo
 from autobeta.rules import (
@@ -44,6 +46,8 @@ CITATION = """@article{mogultay2025lvae,
 }"""
 ADAPTS = "the weights of reconstruction and KL, learned"
 PRESETS: dict[str, dict[str, object]] = {}
+_SAMPLE = 500  # images that the constant one's cost is taken from
+_LEAST = 1e-6  # probability of a pixel that none of them has
 ADAM_BETAS = {"adam": (0.9, 0.999), "adam_short": (0.9, 0.9), "rmsprop": (0.0, 0.9)}
 
 
@@ -57,9 +61,8 @@ class Config(Settings):
     weight_lr: LearningRate = 1e-3
     """Rate of the variances (natural gradient: 1 over the steps averaged), or learning rate of
     their logarithms."""
-    beta_initial: Weight | None = 1.0
-    """beta in the warm-up, and where "ones" starts; None for an 80th of what a constant image
-    costs, 1 with an optimiser; 0 for both weights 1, of an optimiser's."""
+    beta_initial: Weight = 1.0
+    """beta in the warm-up, and where "ones" starts; 0 for both weights 1, of an optimiser's."""
     wait: Literal["explained", "records", "never"] = "explained"
     """When beta may rise: in steps at which the reconstruction's average is at its lowest, or
     always; of natural gradient."""
@@ -85,7 +88,8 @@ def make_recipe(config: Any, facts: Facts, *, kl_per_latent: bool) -> Recipe:  #
     num_weights = facts.num_latents if kl_per_latent else 1
     objective = Elbo(kl_per_latent=kl_per_latent, relative=True)
     if config.weight_optimizer == "natural":
-        return Recipe(objective=objective, weighting=_natural(config, facts, num_weights, unit))
+        constant = constant_cost(facts, objective)
+        return Recipe(objective=objective, weighting=_natural(config, num_weights, unit, constant))
     weighting = LearnedWeights(
         {"reconstruction": 1, "kl": num_weights},
         regulariser=config.regulariser,
@@ -93,7 +97,7 @@ def make_recipe(config: Any, facts: Facts, *, kl_per_latent: bool) -> Recipe:  #
         floors={"kl": config.kl_floor},
         warmup=config.warmup,
         start=config.start,
-        beta_initial=1.0 if config.beta_initial is None else config.beta_initial or None,
+        beta_initial=config.beta_initial or None,
     )
     return Recipe(
         objective=objective,
@@ -103,11 +107,34 @@ def make_recipe(config: Any, facts: Facts, *, kl_per_latent: bool) -> Recipe:  #
     )
 
 
-def _natural(config: Any, facts: Facts, num_weights: int, unit: float) -> NaturalWeights:  # noqa: ANN401
-    if config.beta_initial == 0:
+def constant_cost(facts: Facts, objective: Elbo) -> float | None:
+    """What training images cost where all have the same outputs, the best of mean and median.
+
+    Nats per image, of 500 of them. None without images, for a density with its constants, and for
+    a likelihood whose outputs are neither means nor logits.
+    """
+    likelihood = facts.likelihood
+    linear = likelihood.link is torch.positive
+    known = linear or likelihood.link is torch.sigmoid
+    if facts.images is None or likelihood.is_density or not known:
+        return None
+    x = facts.images(_SAMPLE)
+    averages = (x.mean(dim=0, keepdim=True), x.median(dim=0, keepdim=True).values)
+    outputs = [mean if linear else mean.clamp(_LEAST, 1 - _LEAST).logit() for mean in averages]
+    costs = [objective.reconstruction(likelihood, o.expand_as(x), x).item() for o in outputs]
+    return min(costs) if min(costs) > 0 else None
+
+
+def _natural(
+    config: Any,  # noqa: ANN401
+    num_weights: int,
+    unit: float,
+    constant: float | None,
+) -> NaturalWeights:
+    if not config.beta_initial:
         raise ValueError(
-            "`beta_initial` must be positive for `weight_optimizer` natural; got 0. Leave it out; "
-            "adam, adam_short and rmsprop can start with both weights 1."
+            "`beta_initial` must be positive for `weight_optimizer` natural; got 0. Take 1; adam, "
+            "adam_short and rmsprop can start with both weights 1."
         )
     return NaturalWeights(
         num_weights=num_weights,
@@ -120,6 +147,7 @@ def _natural(config: Any, facts: Facts, num_weights: int, unit: float) -> Natura
         beta_initial=config.beta_initial,
         wait=config.wait,
         window=config.window,
+        constant=constant,
     )
 
 

@@ -37,8 +37,8 @@ class Config(Settings):
     """What moves the variances, as for L-VAE."""
     weight_lr: LearningRate = 1e-3
     """Rate of the variances, or learning rate of their logarithms."""
-    beta_initial: Weight | None = 1.0
-    """beta of each latent in the warm-up, and where "ones" starts; None and 0 as for L-VAE."""
+    beta_initial: Weight = 1.0
+    """beta of each latent in the warm-up, and where "ones" starts; 0 for all weights 1."""
     wait: Literal["explained", "records", "never"] = "explained"
     """When a beta may rise, as for L-VAE."""
     window: Window = 100

@@ -2,9 +2,9 @@
 
 from torch import Tensor
 
-from autobeta.models import Bernoulli, VAEOutput, entropy
+from autobeta.models import AbstractLikelihood, Bernoulli, VAEOutput, entropy
 from autobeta.objectives._base import AbstractObjective
-from autobeta.types import Images, Terms
+from autobeta.types import Images, Scalar, Terms
 
 
 def elbo_terms(x: Images, output: VAEOutput) -> dict[str, Tensor]:
@@ -34,8 +34,12 @@ class Elbo(AbstractObjective):
 
     def forward(self, x: Images, output: VAEOutput) -> Terms:
         """Terms {"reconstruction", "kl"} of one batch."""
-        reconstruction = output.likelihood.nll(output.outputs, x).mean()
-        if self.relative and isinstance(output.likelihood, Bernoulli):
-            reconstruction = reconstruction - entropy(x).mean()
+        reconstruction = self.reconstruction(output.likelihood, output.outputs, x)
         kl = output.posterior.kl().mean(dim=0)
         return {"reconstruction": reconstruction, "kl": kl if self.kl_per_latent else kl.sum()}
+
+    def reconstruction(self, likelihood: AbstractLikelihood, outputs: Images, x: Images) -> Scalar:
+        """What images cost, given the outputs for each: nats, mean over the batch."""
+        cost = likelihood.nll(outputs, x).mean()
+        relative = self.relative and isinstance(likelihood, Bernoulli)
+        return cost - entropy(x).mean() if relative else cost

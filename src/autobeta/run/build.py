@@ -3,6 +3,7 @@
 import copy
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,8 +19,9 @@ from autobeta.objectives import AbstractAdversarialObjective
 from autobeta.run.objects import Objects, Shape, known_by
 from autobeta.settings import OBJECT, ModelConfig, RunConfig
 from autobeta.training import HeldOut, TrainState, make_state
-from autobeta.training.machine import check_compiler, quickest_precision
+from autobeta.training.machine import check_compiler, find_device, quickest_precision
 from autobeta.training.ranks import ALONE, Ranks
+from autobeta.types import Images
 from autobeta.weighting import AbstractController, check_terms, effective_weights
 
 
@@ -74,7 +76,7 @@ def build(config: RunConfig, objects: Objects, ranks: Ranks = ALONE) -> BuiltRun
         device=device,
     )
     shape, num_train = dataset.image_shape, len(dataset.splits["train"])
-    model, recipe = build_model(config, objects, shape, num_train)
+    model, recipe = build_model(config, objects, shape, num_train, dataset.sample)
     named = config.model.likelihood
     if recipe.likelihood is not None and named not in (ModelConfig().likelihood, OBJECT):
         warnings.warn(
@@ -213,9 +215,13 @@ def open_dataset(config: RunConfig, objects: Objects = Objects()) -> FactorDatas
 
 
 def build_model(
-    config: RunConfig, objects: Objects, image_shape: Shape, num_train: int
+    config: RunConfig,
+    objects: Objects,
+    image_shape: Shape,
+    num_train: int,
+    images: Callable[[int], Images] | None = None,
 ) -> tuple[VAE, Recipe]:
-    """The network with its likelihood, and the recipe of the method.
+    """The network with its likelihood, and the recipe of the method, which may look at `images`.
 
     Raises:
         ValueError: If a setting does not fit, or the run was made with an object and none is
@@ -231,6 +237,7 @@ def build_model(
         image_shape=image_shape,
         num_steps=config.train.steps,
         likelihood=likelihood,
+        images=images,
     )
     recipe = _recipe(config, objects, facts)
     encoder, decoder = _network(config, objects, image_shape)
@@ -271,28 +278,3 @@ def _ask(name: str, found: str) -> None:
             f"`{name}` must be given: it is an object in this configuration, which no file can "
             f"bring back. Give the same in Python, as in load_run(folder, {name}=...)."
         )
-
-
-def find_device(name: str) -> torch.device:
-    """The device of a name that this machine has; "auto" takes the quickest.
-
-    Raises:
-        ValueError: If there is none of that name; the message lists what there is.
-    """
-    found = ["cpu"]
-    if torch.cuda.is_available():
-        found += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-    if torch.backends.mps.is_available():
-        found.append("mps")
-    if name == "auto":
-        return torch.device(_quickest(found))
-    if name not in found:
-        raise ValueError(
-            f"`device` must be auto or one that torch {torch.__version__} finds here, "
-            f"{', '.join(found)}; got {name!r}. Take auto, which is {_quickest(found)} here."
-        )
-    return torch.device(name)
-
-
-def _quickest(found: list[str]) -> str:
-    return found[1] if len(found) > 1 else "cpu"

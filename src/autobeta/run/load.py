@@ -11,7 +11,7 @@ from autobeta.errors import MissingDataError
 from autobeta.methods import Recipe
 from autobeta.models import VAE, AbstractLikelihood
 from autobeta.run import folder as files
-from autobeta.run.build import build_model, find_device, open_dataset
+from autobeta.run.build import build_model, open_dataset
 from autobeta.run.hub import local
 from autobeta.run.objects import Images, MakeRecipe, Network, Objects, known_by
 from autobeta.settings import RunConfig
@@ -21,6 +21,7 @@ from autobeta.training.checkpoint import (
     read_facts,
     read_tensors,
 )
+from autobeta.training.machine import find_device
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What this machine does best: memory that stays, the quickest precision, a compiler."""
+"""What this machine has, and does best: devices, memory that stays, precision, a compiler."""
 
 import ctypes
 import functools
@@ -103,3 +103,28 @@ def check_compiler(device: torch.device) -> None:
             f"`compile` must be left out here; found no {' and no '.join(missing)}. Install what "
             "is missing, or train without --compile."
         )
+
+
+def find_device(name: str) -> torch.device:
+    """The device of a name that this machine has; "auto" takes the quickest.
+
+    Raises:
+        ValueError: If there is none of that name; the message lists what there is.
+    """
+    found = ["cpu"]
+    if torch.cuda.is_available():
+        found += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        found.append("mps")
+    if name == "auto":
+        return torch.device(_quickest(found))
+    if name not in found:
+        raise ValueError(
+            f"`device` must be auto or one that torch {torch.__version__} finds here, "
+            f"{', '.join(found)}; got {name!r}. Take auto, which is {_quickest(found)} here."
+        )
+    return torch.device(name)
+
+
+def _quickest(found: list[str]) -> str:
+    return found[1] if len(found) > 1 else "cpu"

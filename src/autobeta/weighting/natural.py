@@ -24,9 +24,6 @@ Wait = Literal["explained", "records", "never"]
 Size = Float[Tensor, " size"]
 _NONE = torch.finfo(torch.float32).max  # no level yet: finite, as a checkpoint must be
 _SHARE = 0.119  # of the constant image's cost: below it an exponential curve R(K) has a balance
-_BRIEF = 10  # steps, of the average that is the constant image's cost
-_STATE = ("variance_reconstruction", "variance_kl", "beta")
-_PARTS = 80  # in which that cost is divided: the first beta is one of them
 
 
 class NaturalWeights(AbstractWeighting):
@@ -47,17 +44,12 @@ class NaturalWeights(AbstractWeighting):
     The network's loss is that of `LearnedWeights` over the reconstruction's weight. The balance is
     the same, and Adam, which keeps the scale of former gradients, sees no jump when it begins.
 
-    `beta_initial` None is an 80th of the constant image's cost, in that cost's own nats: while the
-    KL is below 1 nat beta is the brief average over 80, and the weights are those of that moment.
-    (1, if the KL is never below 1 nat.)
-
     During `warmup` steps beta is `beta_initial`. Then s_0 begins at its `fixed_point` for the mean
     of the warm-up's second half (without one, for the first batch), and beta at `beta_initial`
     (`start` "ones") or at the ratio of both fixed points. `wait` "records" lets beta rise only in
     steps at which m, the reconstruction's average, is at its lowest; "explained" also in those at
-    which m is so low that there is a balance to go to; "never" lets it always. The constant
-    image's cost is the lowest average over 10 steps of the reconstruction in the steps from the
-    30th at which the KL is below 1 nat; without one "explained" is "records".
+    which m is so low that there is a balance to go to; "never" lets it always. `constant` is the
+    cost of the best constant image, in nats; without it "explained" is "records".
 
     `num_weights` is 1, or the number of latents where the KL is a vector over them; `unit` and
     `floor` are those of `LearnedWeights`, `window` is in steps.
@@ -84,9 +76,6 @@ class NaturalWeights(AbstractWeighting):
     mean_kl: Tensor
     level: Tensor
     lowest: Tensor
-    brief: Tensor
-    constant: Tensor
-    added = ("brief", "constant")
 
     @checked
     def __init__(
@@ -99,24 +88,23 @@ class NaturalWeights(AbstractWeighting):
         rate: LearningRate = 1e-3,
         warmup: StepsOrNone = 0,
         start: Literal["ones", "fixed_point"] = "ones",
-        beta_initial: PositiveWeight | None = 1.0,
+        beta_initial: PositiveWeight = 1.0,
         wait: Wait = "explained",
         window: Window = 100,
+        constant: Positive | None = None,
     ) -> None:
         super().__init__()
-        first = beta_initial or 1.0
         self.regulariser, self.unit, self.floor = regulariser, unit, floor
         self.rate, self.warmup, self.start = rate, warmup, start
-        self.beta_initial, self.wait, self.window = beta_initial, wait, window
-        self.register_buffer("beta", torch.full((num_weights,), first))
+        self.wait, self.window = wait, window
+        self.explained = 0.0 if constant is None else _SHARE * constant
+        self.register_buffer("beta", torch.full((num_weights,), beta_initial))
         self.register_buffer("variance_reconstruction", torch.ones(()))
-        self.register_buffer("variance_kl", torch.full((num_weights,), unit / first))
+        self.register_buffer("variance_kl", torch.full((num_weights,), unit / beta_initial))
         self.register_buffer("mean_reconstruction", torch.zeros(()))
         self.register_buffer("mean_kl", torch.zeros(num_weights))
         self.register_buffer("level", torch.zeros(()))
         self.register_buffer("lowest", torch.tensor(_NONE))
-        self.register_buffer("brief", torch.zeros(()))
-        self.register_buffer("constant", torch.tensor(_NONE))
 
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step, with the variances that its terms have moved."""
@@ -131,37 +119,23 @@ class NaturalWeights(AbstractWeighting):
     def _update(self, terms: Terms, step: int) -> None:
         r = terms["reconstruction"].detach().to(self.level.dtype).reshape(())
         k = terms["kl"].detach().to(self.level.dtype).reshape(-1)
-        new = self._progress(r, k, step)
-        constant, level = new["constant"], new["level"]
-        explained = (constant < _NONE) & (level < _SHARE * constant)
+        new = self._progress(r)
         if step < self.warmup:
             new |= self._measured(r, k, step)
         elif step == self.warmup:
             mean = (self.mean_reconstruction, self.mean_kl) if self.warmup else (r, k)
             new |= self._begun(*mean)
         else:
-            waits = (level > self.lowest) & ~(explained & (self.wait == "explained"))
-            new |= self._moved(r, k, waits=waits)
-        if self.beta_initial is None:
-            now = {name: self.get_buffer(name) for name in _STATE} | new
-            first = self._first(new["brief"])
-            new |= {name: torch.where(k.sum() < 1, first[name], now[name]) for name in _STATE}
+            earned = new["level"] <= self.lowest
+            if self.wait == "explained":
+                earned |= new["level"] < self.explained
+            new |= self._moved(r, k, waits=~earned)
         self._write(new, r, k)
 
-    def _progress(self, r: Scalar, k: Size, step: int) -> dict[str, Tensor]:
-        first = self.lowest == _NONE
-        level = torch.where(first, r, self.level + (r - self.level) / self.window)
-        brief = torch.where(first, r, self.brief + (r - self.brief) / _BRIEF)
-        bare = (k.sum() < 1) & (step >= 3 * _BRIEF)  # the average has forgotten the first batch
-        constant = torch.where(bare, brief.minimum(self.constant), self.constant)
-        lowest = torch.minimum(level, self.lowest)
-        return {"level": level, "lowest": lowest, "brief": brief, "constant": constant}
-
-    def _first(self, cost: Scalar) -> dict[str, Tensor]:
-        """The weights where nothing is coded yet, and the constant image's cost is `cost`."""
-        s_r = fixed_point(cost / self.unit, self.regulariser).clamp(min=LOWEST)
-        beta = (cost / _PARTS).clamp(min=LOWEST).expand_as(self.beta)
-        return self._state(s_r, self.unit * s_r / beta)
+    def _progress(self, r: Scalar) -> dict[str, Tensor]:
+        level = self.level + (r - self.level) / self.window
+        level = torch.where(self.lowest == _NONE, r, level)
+        return {"level": level, "lowest": torch.minimum(level, self.lowest)}
 
     def _measured(self, r: Scalar, k: Size, step: int) -> dict[str, Tensor]:
         counted = max(0, step - self.warmup // 2) + 1  # of the second half alone

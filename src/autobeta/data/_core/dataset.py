@@ -93,6 +93,12 @@ class FactorDataset(Dataset[Tensor]):
         pixels = self.images(chosen % self.num_images)
         return list(as_batch(torch.from_numpy(pixels)))
 
+    def sample(self, count: int, *, seed: int = 0) -> Float[Tensor, "count channels height width"]:
+        """At most so many of the images for training, drawn by a seed, float32 in [0, 1]."""
+        train = self.splits["train"]
+        index = np.random.default_rng(seed).choice(train, min(count, len(train)), replace=False)
+        return as_batch(torch.from_numpy(self.images(np.sort(index))))
+
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.image_shape))
         splits = ", ".join(f"{len(index)} {name}" for name, index in self.splits.items())
