@@ -29,7 +29,7 @@ from autobeta import (
 )
 from autobeta.data import load_data
 from autobeta.methods import Facts, Recipe
-from autobeta.models import Bernoulli
+from autobeta.models import VAE, Bernoulli
 from autobeta.models.likelihoods.gaussian import Gaussian
 from autobeta.objectives import Elbo
 from autobeta.run import folder as files
@@ -320,6 +320,7 @@ class Odd(nn.Module):
         return self.make(self.layer(z).unflatten(1, (3, 64, 64)))
 
 
+@pytest.mark.filterwarnings("default")  # of torch, about what is refused here
 @pytest.mark.parametrize(
     "make",
     [lambda y: y.detach(), lambda y: y.long(), lambda y: (y, y), lambda y: y * 1j, lambda y: None],
@@ -330,6 +331,19 @@ def test_what_cannot_be_trained_is_refused_before_the_folder_is_claimed(array, t
     with pytest.raises((ValueError, TypeError), match="must"):
         train(config(), tmp_path / "run", data=array, network=(encoder, Odd(make)))
     assert not (tmp_path / "run").exists()
+
+
+class Imaginary(nn.Module):
+    def forward(self, x):
+        return 1j * x.flatten(1)[:, :6]
+
+
+def test_an_encoder_of_complex_numbers_is_refused():
+    model = VAE(Imaginary(), nn.Identity(), Bernoulli())
+    with pytest.raises(
+        TypeError, match=r"`encoder` must return real numbers; got torch.complex64"
+    ):
+        model.encode(torch.rand(2, 1, 8, 8))
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,7 @@ class VAE(nn.Module):
                 f"`decoder` must return the images' shape {tuple(x.shape)}; got "
                 f"{tuple(outputs.shape)} from latents {tuple(z.shape)}. Change its last layer."
             )
+        _check_real("decoder", outputs)
         return VAEOutput(posterior, z, outputs.float(), self.likelihood)
 
     def encode(self, x: Images) -> DiagonalGaussian:
@@ -93,5 +94,15 @@ def _posterior(found: Any, images: tuple[int, ...]) -> DiagonalGaussian:  # noqa
             f"one tensor ({images[0]}, 2 * num_latents), for images {images}; got "
             f"{', '.join(map(str, shapes))}. Change its last layer."
         )
+    _check_real("encoder", *found)
     mean, logvar = found
     return DiagonalGaussian(mean.float(), logvar.float())
+
+
+def _check_real(name: str, *found: Tensor) -> None:
+    """Refuse complex numbers, whose imaginary part `float` would discard."""
+    for part in found:
+        if part.is_complex():
+            raise TypeError(
+                f"`{name}` must return real numbers; got {part.dtype}. Take the real part, or abs."
+            )
