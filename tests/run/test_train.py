@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from scipy.special import xlogy
 
 from autobeta import (
     DataOptions,
@@ -461,3 +462,16 @@ def test_a_likelihood_that_the_method_replaces_is_warned_of(tmp_path):
         UserWarning, match="`likelihood` laplace is not used: sigmavae brings its own"
     ):
         train(given, tmp_path, evaluation=few)
+
+
+def test_lvae_is_told_what_a_constant_image_costs():
+    built = build(config("lvae"), Objects())
+    x = built.dataset.sample(500).double().numpy()
+    assert x.shape == (500, 1, 32, 32)
+    assert np.array_equal(x, built.dataset.sample(500).double().numpy())  # a seed of its own
+
+    def entropy(p):
+        return -(xlogy(p, p) + xlogy(1 - p, 1 - p)).sum() / len(p)
+
+    cost = entropy(np.broadcast_to(x.mean(axis=0), x.shape)) - entropy(x)
+    assert built.state.weighting.explained == pytest.approx(0.119 * cost, rel=1e-3)
