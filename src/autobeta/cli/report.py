@@ -50,9 +50,7 @@ def command(
             f"`explorer` must be of run folders; got the study {studies[0]}. Name its runs."
         )
     if explorer not in (None, "inline"):
-        _check_page(Path(str(explorer)))
-    if None not in (explorer, out) and Path(str(explorer)).resolve() == Path(str(out)).resolve():
-        raise ValueError(f"`explorer` must be another file than `out`; got {out} for both.")
+        _check_page(Path(str(explorer)), out)
     if watch is not None and out is None:
         raise ValueError("`watch` must come with `out`; got none. Add --out report.html.")
     if figures is not None:
@@ -63,12 +61,14 @@ def command(
         _keep_writing(runs, out, explorer, watch)
 
 
-def _check_page(explorer: Path) -> None:
+def _check_page(explorer: Path, out: Path | None) -> None:
     if explorer.is_dir() or explorer.suffix.lower() not in {".html", ".htm"}:
         raise ValueError(
             f"`explorer` must be an HTML file, or inline; got {explorer}. Give "
             f"{explorer.name}.html."
         )
+    if out is not None and explorer.resolve() == out.resolve():
+        raise ValueError(f"`explorer` must be another file than `out`; got {out} for both.")
 
 
 def _write(
