@@ -164,6 +164,19 @@ def test_where_no_constant_image_costs_anything_a_rise_is_earned(likelihood, ima
     assert constant_cost(given, Elbo(relative=True)) in (None, pytest.approx(0, abs=1e-3))
 
 
+@pytest.mark.parametrize("warmup", [0, 10])
+def test_the_weights_begin_at_the_first_step_that_can_be_read(warmup):
+    plain, late, odd = (NaturalWeights(warmup=warmup) for _ in range(3))
+    steps = (500.0, 20.0, 300)
+    expected = followed(plain, steps)[-1].item()
+    assert followed(late, steps, start=1)[-1].item() == pytest.approx(expected, rel=0.01)
+    if warmup:
+        followed(odd, (500.0, 20.0, warmup))
+    odd(terms(math.nan, 20.0), warmup)
+    after = followed(odd, (500.0, 20.0, 300), start=warmup + 1)[-1].item()
+    assert after == pytest.approx(expected, rel=0.05)
+
+
 def test_beta_falls_at_any_time():
     weighting = NaturalWeights(rate=0.01, beta_initial=8.0)
     assert followed(weighting, (10.0, 10.0, 1), (20.0, 20.0, 600))[-1] == pytest.approx(

@@ -99,7 +99,7 @@ class NaturalWeights(AbstractWeighting):
         self.wait, self.window = wait, window
         self.explained = 0.0 if constant is None else _SHARE * constant
         self.register_buffer("beta", torch.full((num_weights,), beta_initial))
-        self.register_buffer("variance_reconstruction", torch.ones(()))
+        self.register_buffer("variance_reconstruction", torch.zeros(()))  # 0: not begun
         self.register_buffer("variance_kl", torch.full((num_weights,), unit / beta_initial))
         self.register_buffer("mean_reconstruction", torch.zeros(()))
         self.register_buffer("mean_kl", torch.zeros(num_weights))
@@ -122,14 +122,15 @@ class NaturalWeights(AbstractWeighting):
         new = self._progress(r)
         if step < self.warmup:
             new |= self._measured(r, k, step)
-        elif step == self.warmup:
-            mean = (self.mean_reconstruction, self.mean_kl) if self.warmup else (r, k)
-            new |= self._begun(*mean)
         else:
             earned = new["level"] <= self.lowest
             if self.wait == "explained":
                 earned |= new["level"] < self.explained
-            new |= self._moved(r, k, waits=~earned)
+            mean = (self.mean_reconstruction, self.mean_kl) if self.warmup else (r, k)
+            begun = self._begun(*mean)
+            moved = self._moved(r, k, waits=~earned)
+            first = self.variance_reconstruction == 0
+            new |= {name: torch.where(first, begun[name], moved[name]) for name in begun}
         self._write(new, r, k)
 
     def _progress(self, r: Scalar) -> dict[str, Tensor]:
