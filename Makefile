@@ -44,7 +44,8 @@ bench: $(INSTALLED)
 		$(BIN)/python "$$file" || exit 1; \
 	done
 
-# make reproduce STUDY=claims: its tables and figures again, from the runs' table that is kept
+# make reproduce STUDY=claims (or saddle, selftuning): its tables and figures again, from the runs'
+# table that is kept; those that read whole runs ask for RUNS="FOLDER ..."
 reproduce: $(INSTALLED)
 	@test -f "reproductions/$(STUDY)/analyse.py" || { echo "STUDY must name a folder of reproductions/ with an analyse.py; got '$(STUDY)'. Try make reproduce STUDY=claims"; exit 1; }
 	$(BIN)/python "reproductions/$(STUDY)/analyse.py" $(RUNS)

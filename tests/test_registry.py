@@ -21,6 +21,11 @@ def test_name_without_a_neighbour_gets_no_guess():
         registry.check_name("methods", "xyzzy")
 
 
+def test_images_of_ones_own_are_named_by_their_path():
+    with pytest.raises(ValueError, match=r"has no 'xyzzy'; .* own are named by their path"):
+        registry.check_name("data", "xyzzy")
+
+
 @pytest.mark.parametrize(
     "folder", ["methods", "data", "metrics", "models/networks", "models/likelihoods"]
 )

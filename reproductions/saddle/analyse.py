@@ -1,6 +1,6 @@
 """The step of the fourth latent for every run of the studies: results.md and results.csv.
 
-python reproductions/saddle/analyse.py STUDY ...
+python reproductions/saddle/analyse.py [STUDY ...]; without one, from results.csv as it stands
 """
 
 import argparse
@@ -46,20 +46,30 @@ def entry(run):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("studies", type=Path, nargs="+")
-    studies = [read_study(folder) for folder in parser.parse_args().studies]
-    runs = [study.run(name) for study in studies for name in study.runs]
-    done = [run for run in runs if (run / files.METRICS).exists()]
-    rows = [entry(run) for run in done]
-    with (HERE / "results.csv").open("w", newline="") as file:
+    parser.add_argument("studies", type=Path, nargs="*")
+    if studies := parser.parse_args().studies:
+        write(HERE / "results.csv", studies)
+    with (HERE / "results.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    lines = [f"| {' | '.join(rows[0])} |", "|---" * len(rows[0]) + "|"]
+    lines += [f"| {' | '.join(map(shown, row.values()))} |" for row in rows]
+    (HERE / "results.md").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def write(table, studies):
+    """The table of the studies' finished runs, a row each."""
+    read = [read_study(folder) for folder in studies]
+    runs = [study.run(name) for study in read for name in study.runs]
+    rows = [entry(run) for run in runs if (run / files.METRICS).exists()]
+    with table.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    lines = [f"| {' | '.join(rows[0])} |", "|---" * len(rows[0]) + "|"]
-    for row in rows:
-        cells = [f"{v:.4g}" if isinstance(v, float) else str(v) for v in row.values()]
-        lines.append(f"| {' | '.join(cells)} |")
-    (HERE / "results.md").write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def shown(cell):
+    """A number in four digits, unless it is a whole one; other cells as they are."""
+    return f"{float(cell):.4g}" if "." in cell else cell or "None"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""The criterion of README.md for every run that is finished: results.csv and results.md.
+"""The criterion of README.md for every run that is finished: results.csv, results.md, a figure.
 
-python reproductions/selftuning/analyse.py STUDY [STUDY ...]
+python reproductions/selftuning/analyse.py [STUDY ...]; without one, from results.csv as it stands
 """
 
 import argparse
@@ -91,9 +91,9 @@ def predicted(loop, noise, num_steps=20_000):
 def draw(runs, path):
     """What the loop's analysis predicts for each run against what was observed."""
     figure, axes = plt.subplots(figsize=(5, 4), layout="constrained")
-    for size in sorted({run["batch_size"] for run in runs}):
+    for size in sorted({run["batch_size"] for run in runs}, key=int):
         own = [run for run in runs if run["batch_size"] == size]
-        pairs = [(run["predicted_sd"], run["observed_sd"]) for run in own]
+        pairs = [(float(run["predicted_sd"]), float(run["observed_sd"])) for run in own]
         axes.loglog(*np.transpose(pairs), ".", label=f"batch {size}")
     ends = (0.02, 1.0)
     axes.loglog(ends, ends, "k:", linewidth=1)
@@ -105,26 +105,34 @@ def draw(runs, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("studies", nargs="+", type=Path)
+    parser.add_argument("studies", nargs="*", type=Path)
     parser.add_argument("--out", type=Path, default=HERE)
     options = parser.parse_args()
-    folders = [path for study in options.studies for path in sorted(study.glob("runs/*"))]
+    table = options.out / "results.csv"
+    if options.studies:
+        write(table, options.studies)
+    with table.open(newline="") as file:
+        runs = list(csv.DictReader(file))
+    draw([run for run in runs if run["observed_sd"] != "nan"], options.out / "stability.png")
+    lines = ["| " + " | ".join(runs[0]) + " |", "|" + "---|" * len(runs[0])]
+    lines += ["| " + " | ".join(run.values()) + " |" for run in runs]
+    good = sum(not run["fails"] for run in runs)
+    lines = [f"{good} of {len(runs)} runs meet the criterion.", "", *lines]
+    (options.out / "results.md").write_text("\n".join(lines) + "\n", "utf-8")
+    print(lines[0])
+
+
+def write(table, studies):
+    """The table of the studies' runs, a row each."""
+    folders = [path for study in studies for path in sorted(study.glob("runs/*"))]
     runs = [run for folder in folders if (folder / files.LOG).exists() and (run := found(folder))]
     runs.sort(key=lambda run: [str(run[key]).rjust(9) for key in SETTINGS])
     columns = [*SETTINGS, *NUMBERS, "set_point", "rested", "first_nat", "fourth_latent"]
     columns += [*STABILITY, "fails"]
-    rested = [run for run in runs if math.isfinite(run["observed_sd"])]
-    draw(rested, options.out / "stability.png")
-    with (options.out / "results.csv").open("w", newline="") as file:
+    with table.open("w", newline="") as file:
         writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows({key: shown(run[key]) for key in columns} for run in runs)
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join(shown(run[key]) for key in columns) + " |" for run in runs]
-    good = sum(not run["fails"] for run in runs)
-    lines = [f"{good} of {len(runs)} runs meet the criterion.", "", *lines]
-    (options.out / "results.md").write_text("\n".join(lines) + "\n")
-    print(lines[0])
 
 
 def shown(value):

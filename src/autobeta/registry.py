@@ -62,6 +62,7 @@ def check_name(folder: str, name: str) -> str:
         return name
     near = difflib.get_close_matches(name, names, n=1)
     hint = f" Did you mean {near[0]!r}?" if near else ""
+    hint += " Images of your own are named by their path, such as ./images." * (folder == "data")
     kind = folder.rpartition("/")[2]
     raise ValueError(f"`{kind}` has no {name!r}; it has {', '.join(listed(folder))}.{hint}")
 

@@ -79,9 +79,8 @@ def check_settings(settings: Any) -> None:  # noqa: ANN401 - any dataclass of se
     """
     hints = hints_of(type(settings))
     for item in fields(settings):
-        value = getattr(settings, item.name)
-        if isinstance(value, Real) and not isinstance(value, int | float):  # such as NumPy's
-            value = int(value) if isinstance(value, Integral) else float(value)
+        given = getattr(settings, item.name)
+        if (value := _plain(given)) is not given:
             object.__setattr__(settings, item.name, value)
         if (rule := _broken_rule(hints[item.name], value)) is not None:
             raise ValueError(f"`{item.name}` must be {rule}; got {value!r}.{_hint(item.default)}")
@@ -148,30 +147,32 @@ def checked(function: Callable[P, R]) -> Callable[P, R]:
         ValueError: `x` must be at least 0; got -1.0.
     """
     signature = inspect.signature(function)
-    given = typing.get_type_hints(function, include_extras=True)
-    optional = {name for name, hint in given.items() if NoneType in typing.get_args(hint)}
-    hints = {name: _without_none(hint) for name, hint in given.items()}
-    rules: dict[str, Any] = {name: rule for name, hint in hints.items() for rule in _ranges(hint)}
-    rules |= {n: typing.get_args(h) for n, h in hints.items() if typing.get_origin(h) is Literal}
+    hints = typing.get_type_hints(function, include_extras=True)
+    ruled = {name: hint for name, hint in hints.items() if _has_rule(hint)}
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         for name, value in signature.bind(*args, **kwargs).arguments.items():
-            left_out = value is None and name in optional
-            if name in rules and not left_out and value not in (rule := rules[name]):
-                words = f"one of {', '.join(rule)}" if isinstance(rule, tuple) else str(rule)
+            if name in ruled and (rule := _broken_rule(ruled[name], _plain(value))) is not None:
                 hint = _hint(signature.parameters[name].default)
-                raise ValueError(f"`{name}` must be {words}; got {value!r}.{hint}")
+                raise ValueError(f"`{name}` must be {rule}; got {value!r}.{hint}")
         return function(*args, **kwargs)
 
     return call
 
 
-def _without_none(hint: Any) -> Any:  # noqa: ANN401
-    """The one kind that an annotation allows beside None; the annotation, if there are more."""
-    kinds = [arg for arg in typing.get_args(hint) if arg is not NoneType]
-    union = typing.get_origin(hint) in (Union, UnionType)
-    return kinds[0] if union and len(kinds) == 1 else hint
+def _has_rule(hint: Any) -> bool:  # noqa: ANN401
+    """Whether an annotation holds a `Range` or choices."""
+    if typing.get_origin(hint) in (Union, UnionType):
+        return any(_has_rule(arg) for arg in typing.get_args(hint))
+    return typing.get_origin(hint) is Literal or bool(_ranges(hint))
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    """A number of another library, such as NumPy's, as Python's."""
+    if isinstance(value, Real) and not isinstance(value, int | float):
+        return int(value) if isinstance(value, Integral) else float(value)
+    return value
 
 
 def _ranges(hint: Any) -> list[Range]:  # noqa: ANN401

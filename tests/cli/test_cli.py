@@ -579,7 +579,7 @@ def test_a_loop_that_cannot_be_told_says_why(tmp_path, capsys):
     assert "must have a set point that rises three times" in capsys.readouterr().out
     assert call("train", "vae", *SMALL, "--out", tmp_path / "vae") == 0
     assert call("control", tmp_path / "vae") == 1
-    assert "`run` must be a controlled run; got one of vae" in capsys.readouterr().err
+    assert "`run` must be a controlled run, such as" in capsys.readouterr().err
 
 
 def test_data_info_tells_the_factors_of_a_variant_before_anything_is_fetched(capsys):

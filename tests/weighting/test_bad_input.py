@@ -134,6 +134,13 @@ def test_a_term_that_is_no_tensor_is_refused():
         check_terms.__wrapped__({"kl": 3.0})  # the type checker of the tests comes first
 
 
+def test_a_whole_number_as_a_term_is_refused():
+    """Weighted, it would be cut: 0.5 of three nats would be one."""
+    for dtype in (torch.int64, torch.bool, torch.uint8):
+        with pytest.raises(TypeError, match=r"`terms\['kl'\]` must be a tensor of floats"):
+            check_terms.__wrapped__({"kl": torch.tensor(3).to(dtype)})
+
+
 def test_a_weight_for_a_term_that_is_not_there_is_refused():
     with pytest.raises(ValueError, match="`terms` must have 'KL'; got reconstruction, kl"):
         ScheduledWeights({"KL": 4.0})(terms(), 0)

@@ -249,8 +249,13 @@ def test_it_has_no_parameters_and_the_loss_has_no_gradient_of_its_own():
         ({"constant": math.nan}, r"`constant` must be positive and finite; got nan"),
         ({"window": 0}, r"`window` must be in .*; got 0"),
         ({"num_weights": 0}, r"`num_weights` must be at least 1; got 0"),
+        ({"warmup": 1.5}, r"`warmup` must be a whole number at least 0; got 1.5"),
+        ({"warmup": True}, r"`warmup` must be a whole number at least 0; got True"),
+        ({"warmup": None}, r"`warmup` must be a whole number at least 0; got None"),
+        ({"constant": "3"}, r"`constant` must be a number positive and finite; got '3'"),
     ],
 )
+@pytest.mark.usefixtures("unchecked")
 def test_bad_setting_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         NaturalWeights(**options)

@@ -25,7 +25,10 @@ def command(run: tyro.conf.Positional[Path]) -> None:
     controller: Any = controller_of(run)
     if controller is None:
         method = files.read_config(run)["method"]
-        raise ValueError(f"`run` must be a controlled run; got one of {method}.")
+        raise ValueError(
+            f"`run` must be a controlled run, such as one of dynamicvae or controlvae; got one of "
+            f"{method}."
+        )
     log = files.read_log(run)
     print_tracking(log, files.read_config(run))
     report = analyse(log, **controller.near_target()._asdict())

@@ -18,7 +18,8 @@ def command(
 
     Args:
         run: Run folder.
-        data: Name of a data set, a folder of images, or a file of arrays.
+        data: Name of a data set, a folder of images, or a file of arrays; scaled and made grey or
+            RGB as the run's own.
         out: The .npz file to write.
         num_points: Size of a seeded sample; all images if not given.
         skip_broken: Leave out images that can't be read; they are named in a warning.

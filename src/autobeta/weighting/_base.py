@@ -67,6 +67,11 @@ def check_terms(terms: Terms, *needed: str) -> None:
             raise TypeError(
                 f"`terms[{name!r}]` must be a tensor with its graph; got {type(term).__name__}."
             )
+        if not term.is_floating_point():  # a weight would be cut to a whole number
+            raise TypeError(
+                f"`terms[{name!r}]` must be a tensor of floats, nats; got {term.dtype}. Sum and "
+                "average what the loss is made of, not a count."
+            )
         if term.ndim > 1 or (name == "reconstruction" and term.numel() != 1):
             raise ValueError(
                 f"`terms[{name!r}]` must be one number, the mean over the batch, or a vector over "

@@ -59,7 +59,7 @@ class Batches:
         if not 1 <= batch_size <= len(self._indices):
             raise ValueError(
                 f"`batch_size` must be in 1..{len(self._indices)}, the images in {split!r} of "
-                f"{dataset.name}; got {batch_size}. Lower it."
+                f"{dataset.name}; got {batch_size}. Lower it (--batch-size)."
             )
         if batch_size % parts:
             raise ValueError(
