@@ -102,6 +102,13 @@ def test_advice_at_the_upper_bound_is_the_other_way_round():
     assert not any("beta_min" in sentence for sentence in said)
 
 
+@pytest.mark.parametrize(("kl", "beta"), [(18.0, 0.1), (22.0, 1000.0)])
+def test_a_bound_that_explains_the_error_is_all_that_is_said(kl, beta):
+    found = tracking(log(kl + NOISE, 20.0, np.full(400, beta)), beta_min=0.1, beta_max=1000.0)
+    [said] = advice(found, beta_min=0.1, beta_max=1000.0)
+    assert "bound" in said
+
+
 def test_a_capacity_has_no_bounds():
     beta = np.where(np.arange(400) % 2, 1000.0, -1000.0)
     found = tracking(log(20 + NOISE, 20.0, beta))

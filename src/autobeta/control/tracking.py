@@ -115,12 +115,12 @@ def advice(found: Tracking, *, beta_min: float = -np.inf, beta_max: float = np.i
             "about its mean: the loop is too quick for this network. Halve the gains where they "
             "are set, or take larger batches."
         )
-    elif found.lack > found.excess:
+    elif found.lack > found.excess and at_min < _SATURATED:  # a bound has its own sentence
         said.append(
             f"KL lags by up to {found.lack:.2f} nats: the set point rises faster than the network "
             "learns. Raise `rising`, or train longer."
         )
-    elif found.excess > NEAR:
+    elif found.excess > max(NEAR, found.lack) and found.at_max < _SATURATED:
         said.append(
             f"KL runs ahead by up to {found.excess:.2f} nats: beta falls too late. Start beta "
             "higher, or raise the integral gain where it is set."
