@@ -19,7 +19,7 @@ from autobeta.settings import TrainConfig
 class SuggestFlags(RunFlags):
     """Propose a KL set point, a schedule and bounds of beta, from a short pilot run."""
 
-    train: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig(steps=2000, log_every=2)
+    train: Annotated[TrainConfig, tyro.conf.arg(name="")] = TrainConfig(steps=2000, log_every=1)
     planned_steps: Count = 20_000
     """Updates of the run that the proposal is for."""
 
@@ -53,7 +53,9 @@ def _print(found: Any, flags: SuggestFlags) -> None:  # noqa: ANN401 - control.S
     )
     if found.caution:
         print(f"warning: {found.caution}", file=sys.stderr)
+    relative = flags.model.likelihood == "bernoulli"
     table = Table("KL", "reconstruction", "a nat less costs", title="smaller set points")
+    table.caption = "a cross-entropy less the images' own entropy" if relative else None
     for point in found.choices:
         row = (f"{point.kl:.1f}", f"{point.reconstruction:.1f}", f"{point.beta:g} nats")
         table.add_row(*row)

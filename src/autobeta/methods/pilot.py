@@ -5,7 +5,8 @@
 For the fraction `learning` of the run beta is `beta_low`: the network learns to use as many nats
 as it can. Then log beta rises in a straight line to log `beta_high`, and KL falls to nothing. On
 the way -dR/dKL, the slope of the rate-distortion curve, is beta. `autobeta suggest` reads set
-points from it. The network that is left at the end is of no use.
+points from it. The images' own entropy is taken off a cross-entropy: it differs between batches
+by more than the curve falls. The network that is left at the end is of no use.
 
 Deviations:
     None; there is no paper.
@@ -50,4 +51,4 @@ def build(config: Config, facts: Facts) -> Recipe:
     begin = round(config.learning * facts.num_steps)
     end = max(begin + 1, facts.num_steps - 1)
     beta = schedules.exponential(config.beta_low, config.beta_high, begin=begin, end_step=end)
-    return Recipe(objective=Elbo(), weighting=ScheduledWeights({"kl": beta}))
+    return Recipe(objective=Elbo(relative=True), weighting=ScheduledWeights({"kl": beta}))

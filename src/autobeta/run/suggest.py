@@ -26,7 +26,7 @@ def suggest(
 
     Args:
         config: A run of the method `pilot` with the data, network and batches that the proposal
-            is for. 2,000 steps with a line of the log every 2 are usual.
+            is for. 2,000 steps with a line of the log for each are usual.
         out: The pilot's run folder.
         num_steps: Length of the run that the proposal is for.
         callbacks: Called with each new line of the log.
