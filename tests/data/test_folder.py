@@ -277,6 +277,16 @@ def test_a_table_gives_the_factors_in_any_order_of_its_rows(tmp_path, table, sep
     assert dataset.factor_values(np.arange(12)).tolist() == expected
 
 
+def test_a_label_with_an_underscore_is_no_number(tmp_path):
+    """Python reads 1_10 and 11_0 as 110."""
+    numbered_images(tmp_path / "photos", [f"{i}.png" for i in range(6)])
+    cells = ["1_10", "11_0", "1_10", "11_0", "2_0", "2_0"]
+    lines = ["file,cell", *(f"{i}.png,{cell}" for i, cell in enumerate(cells))]
+    (tmp_path / "photos" / "labels.csv").write_text("\n".join(lines))
+    values = load(tmp_path).factor_values(np.arange(6)).ravel().tolist()
+    assert values == [0, 2, 0, 2, 1, 1]
+
+
 @pytest.mark.parametrize("form", ["path", "name", "stem"])
 def test_rows_may_name_files_by_path_name_or_stem(tmp_path, form):
     names = [f"{'xy'[i % 2]}/{i}.png" for i in range(6)]
@@ -333,6 +343,24 @@ def test_folders_are_classes_where_all_images_are_in_several(tmp_path):
     assert dataset.factor_values(np.arange(4)).ravel().tolist() == [0, 0, 1, 1]
     save(tmp_path / "photos" / "cover.png", GREY)
     assert load(tmp_path).factor_space is None
+
+
+def test_linked_images_and_folders_are_taken_under_their_own_names(tmp_path):
+    photos, store = tmp_path / "photos", tmp_path / "store"
+    numbered_images(store, [f"{i}.png" for i in range(8)])
+    for name in ("cat", "dog"):
+        (photos / name).mkdir(parents=True)
+    for i in range(6):
+        (photos / ("cat" if i < 3 else "dog") / f"{i}.png").symlink_to(store / f"{i}.png")
+    assert load(tmp_path).factor_values(np.arange(6)).ravel().tolist() == [0, 0, 0, 1, 1, 1]
+    (photos / "cat" / "2.png").rename(photos / "dog" / "2.png")
+    moved = load(tmp_path)
+    assert moved.names[2] == "dog/2.png"
+    assert moved.factor_values(np.arange(6)).ravel().tolist() == [0, 0, 1, 1, 1, 1]
+    (photos / "elk").symlink_to(store)
+    (photos / "dog" / "again").symlink_to(photos)  # a circle is gone through once
+    linked = load(tmp_path)
+    assert [sum(n.startswith(c) for n in linked.names) for c in ("cat", "dog", "elk")] == [2, 4, 8]
 
 
 def test_folders_train_and_test_are_splits_with_classes_in_them(tmp_path):

@@ -191,3 +191,37 @@ def test_live_latents_are_those_of_the_tables_as_metrics_see_them():
 def test_the_suite_of_a_wild_table_names_what_it_leaves_out(codes, factors):
     with pytest.warns(UserWarning, match=r"left out: .*sap.* must be at most 1e\+30"):
         assert score(1e100 * codes, factors) == {}
+
+
+@pytest.mark.parametrize("variant", ["lightgbm", "rf", "gbt"])
+@pytest.mark.parametrize("offset", [1e9, 1.7e9, -1e12])
+def test_a_continuous_factor_counts_from_its_least(variant, offset):
+    """Such as a time stamp, whose digits float32 has not."""
+    rng = np.random.default_rng(0)
+    factors = rng.uniform(0, 100, (300, 2))
+    codes = factors / 30 + 0.1 * rng.normal(size=factors.shape)
+    name = f"dci[{variant}]"
+    near, far = (score(codes, f, metrics=[name])[name] for f in (factors, factors + offset))
+    assert near["informativeness"] > 0.9
+    assert far == pytest.approx(near, abs=0.03)
+
+
+@pytest.mark.filterwarnings("ignore:latents .* vary little")
+@pytest.mark.parametrize("variant", ["rf", "gbt"])
+@pytest.mark.parametrize("scale", [1e-7, 1e-25, [1, 1e-9], 1e9])
+def test_trees_see_the_order_of_latents_and_no_scale(variant, scale, codes, factors):
+    name = f"dci[{variant}]"
+    near, far = (score(c, factors, metrics=[name])[name] for c in (codes, codes * scale))
+    assert far == pytest.approx(near, abs=0.03)
+    moved = score(codes + 1e8, factors, metrics=[name])[name]
+    assert moved == pytest.approx(near, abs=0.03)
+
+
+@pytest.mark.parametrize("scale", [1e-24, 1e-19, 1e19, 1e24])
+def test_explicitness_of_narrow_floats_is_that_of_wide_ones(scale, codes, factors):
+    near, far = (explicitness((codes * s).astype(np.float32), factors) for s in (1, scale))
+    assert near > 0.9
+    assert far == pytest.approx(near, abs=1e-3)
+    many = np.tile(codes, (200, 1))
+    moved = explicitness((many + 1e4).astype(np.float32), np.tile(factors, (200, 1)))
+    assert moved == pytest.approx(explicitness(many, np.tile(factors, (200, 1))), abs=1e-3)

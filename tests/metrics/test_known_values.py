@@ -473,3 +473,11 @@ def test_a_latent_tells_of_its_factor_and_by_chance_of_none():
     assert shares[:, 1].max() < 0.01, "without the correction it is 0.03"
     assert shares[:, 2].tolist() == [0, 0, 0]
     assert information_shares(codes, factors[:, 2:]).tolist() == [[0], [0], [0]]
+
+
+@pytest.mark.parametrize("kind", [np.int8, bool])
+def test_information_shares_of_narrow_factors_are_those_of_wide_ones(kind):
+    v = np.stack(np.meshgrid([0, 1], [0, 1], range(50)), axis=-1).reshape(-1, 3)[:, :2]
+    factors = (v * 200 - 100).astype(np.int8) if kind is np.int8 else v.astype(kind)
+    wide = information_shares(v + 0.0, v)
+    assert information_shares(v + 0.0, factors).tolist() == wide.tolist()

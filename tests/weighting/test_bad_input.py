@@ -255,3 +255,18 @@ def test_state_stays_float32_under_bfloat16(name):
     assert torch.isfinite(weighting(narrow, 0))
     kept = [*weighting.buffers(), *weighting.parameters()]
     assert all(tensor.dtype in (torch.float32, torch.int64) for tensor in kept)
+
+
+@pytest.mark.parametrize("kind", [torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("name", WEIGHTINGS)
+def test_terms_of_another_precision_move_the_state_alike(name, kind):
+    """bfloat16 holds these terms exactly."""
+    usual, other = WEIGHTINGS[name](), WEIGHTINGS[name]()
+    for step, kl in enumerate((3.0, 4.0, 6.0)):
+        usual(terms(96.0, kl), step)
+        found = terms(torch.tensor(96.0, dtype=kind), torch.tensor(kl, dtype=kind))
+        other(found, step).backward()
+        assert torch.isfinite(found["kl"].grad)
+    for (key, one), two in zip(state(usual).items(), state(other).values(), strict=True):
+        assert one.dtype == two.dtype
+        torch.testing.assert_close(one, two, msg=key)

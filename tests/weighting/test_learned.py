@@ -174,3 +174,30 @@ def test_adam_remembers_the_first_gradient_and_a_shorter_memory_does_not():
     assert moved["adam"] < 0.3
     assert moved["adam_short"] == pytest.approx(1, abs=0.05)
     assert moved["rmsprop"] == pytest.approx(1, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("units", "floors"),
+    [({}, {}), ({"kl": 10.0}, {}), ({"reconstruction": 7.0}, {}), ({}, {"reconstruction": 2.0})],
+)
+def test_it_begins_at_the_beta_that_is_asked_for(units, floors):
+    weighting = LearnedWeights(SIZES, units=units, floors=floors, beta_initial=4.0)
+    found = terms(36.0, 20.0)
+    weights = effective_weights(weighting(found, 0), found)
+    assert (weights["kl"] / weights["reconstruction"]).item() == pytest.approx(4.0, rel=1e-5)
+
+
+def test_a_first_beta_that_a_floor_forbids_is_refused():
+    with pytest.raises(ValueError, match=r"`beta_initial` must leave .* floor, 2; got 1\. Raise"):
+        LearnedWeights(SIZES, floors={"reconstruction": 2.0}, beta_initial=1.0)
+
+
+def test_a_weight_at_its_bound_returns_when_its_term_does():
+    weighting = LearnedWeights(SIZES, floors={"kl": 0.5})
+    with torch.no_grad():
+        weighting.log_variance["kl"].fill_(-14.0)  # of a latent that was dead for long
+    weighting(terms(36.0, 0.1), 0).backward()
+    assert weighting.log_variance["kl"].grad.item() == 0  # no further down
+    weighting.zero_grad()
+    trained(weighting, terms(36.0, 6.0), steps=2000)
+    assert weighting.variance("kl").item() == pytest.approx(6.0, rel=0.02)

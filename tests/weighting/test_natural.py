@@ -164,6 +164,23 @@ def test_where_no_constant_image_costs_anything_a_rise_is_earned(likelihood, ima
     assert constant_cost(given, Elbo(relative=True)) in (None, pytest.approx(0, abs=1e-3))
 
 
+@pytest.mark.parametrize("first", [(math.nan, 20.0), (50.0, math.nan), None])
+def test_after_a_warmup_that_could_not_be_read_they_begin_at_the_first_batch(first):
+    plain, late = (NaturalWeights(warmup=w, wait="never") for w in (0, 100))
+    for step in range(100 if first else 0):
+        late(terms(*first), step)
+    betas = [followed(weighting, (50.0, 20.0, 30), start=100) for weighting in (plain, late)]
+    torch.testing.assert_close(*betas)
+    assert late.variance_reconstruction.item() == pytest.approx(50)
+
+
+def test_the_floor_holds_from_the_first_step():
+    weighting = NaturalWeights(beta_initial=100.0, floor=1.0, wait="never")
+    betas = followed(weighting, (50.0, 20.0, 3))
+    assert weighting.variance_kl.item() >= 1
+    assert betas[0].item() == pytest.approx(50)  # 50 / 1, not 50 / 0.5
+
+
 @pytest.mark.parametrize("warmup", [0, 10])
 def test_the_weights_begin_at_the_first_step_that_can_be_read(warmup):
     plain, late, odd = (NaturalWeights(warmup=warmup) for _ in range(3))

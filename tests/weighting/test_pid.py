@@ -184,6 +184,14 @@ def test_weighting_uses_the_same_step_s_kl_and_feeds_no_gradient_through_beta():
         (lambda: PositionalPI(ki=0.1), "drives kl away from `target`"),
         (lambda: LogPI(ki=0.1), "`ki` must be at most 0"),
         (
+            lambda: IncrementalPI(beta_initial=50.0, beta_max=10.0),
+            r"`beta_initial` must be from `beta_min`, 0.1, to `beta_max`, 10; got 50\. Move it",
+        ),
+        (
+            lambda: SelfTuningPI(beta_initial=0.01),
+            r"`beta_initial` must be from `beta_min`, 0.1, to `beta_max`, 1000; got 0.01",
+        ),
+        (
             lambda: IncrementalPI(beta_min=2.0, beta_max=1.0),
             r"`beta_min` must be in \[0, `beta_max`\)",
         ),
@@ -195,7 +203,7 @@ def test_weighting_uses_the_same_step_s_kl_and_feeds_no_gradient_through_beta():
         (lambda: LogPI(window=0), "`window` must be at least 1; got 0"),
         (lambda: LogPI(beta_min=0.0), "`beta_min` must be positive and finite; got 0"),
     ],
-    ids=range(8),
+    ids=range(10),
 )
 def test_bad_setting_is_refused(make, message):
     with pytest.raises(ValueError, match=message):

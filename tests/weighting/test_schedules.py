@@ -1,3 +1,4 @@
+import math
 from itertools import pairwise
 
 import pytest
@@ -121,3 +122,12 @@ def test_pilots_bounds_must_be_in_order():
 def test_pilot_must_leave_time_for_the_rise():
     with pytest.raises(ValueError, match=r"`learning` must be in \[0, 1\); got 1.0"):
         pilot.Config(learning=1.0)
+
+
+@pytest.mark.parametrize("period", [20_000 / 6, 100 / 3, 1e5 / 7, 2.5])
+def test_every_cycle_begins_at_zero_where_its_length_is_no_whole_number(period):
+    schedule = schedules.cyclical(1.0, period=period, rising=0.5)
+    for cycle in range(1, 7):
+        begin = math.ceil(round(cycle * period, 6))
+        assert schedule(begin) <= 2 / period
+        assert schedule(begin - 1) == 1.0 or period < 4

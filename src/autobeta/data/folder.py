@@ -16,8 +16,9 @@ Options read: `path` (the folder), `image_size`, `channels` (1, 3), `skip_broken
 `test_fraction`, `split_seed`.
 """
 
+import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from autobeta.data._core.labels import guessed, natural
@@ -94,12 +95,21 @@ def _classes(folders: Sequence[tuple[str, ...]]) -> Columns:
 
 
 def visible(place: Path) -> list[Path]:
-    """All files of a folder and those below it but hidden ones."""
+    """All files of a folder and those below it but hidden ones; links are followed."""
+    return list(_visible(place, frozenset()))
 
-    def hidden(file: Path) -> bool:
-        return any(part.startswith(".") for part in file.relative_to(place).parts)
 
-    return [file for file in place.rglob("*") if file.is_file() and not hidden(file)]
+def _visible(place: Path, above: frozenset[str]) -> Iterator[Path]:
+    real = os.path.realpath(place)
+    if real in above:  # a link back to where it is
+        return
+    with os.scandir(place) as entries:
+        shown = [entry for entry in entries if not entry.name.startswith(".")]
+    for entry in shown:
+        if entry.is_dir():
+            yield from _visible(Path(entry.path), above | {real})
+        elif entry.is_file():
+            yield Path(entry.path)
 
 
 def _table(place: Path) -> list[Path]:

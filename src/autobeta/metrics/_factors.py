@@ -91,21 +91,26 @@ def labels(column: Column, k: int) -> Int[np.ndarray, " points"]:
 
 
 def numbers(column: Column, k: int) -> Float[np.ndarray, " points"]:
-    """A column as floats of size at most 1, for uses where neither shift nor scale matters.
+    """A column as floats from 0 to at most 1, for uses where neither shift nor scale matters.
 
-    Large integers are taken from their least, so that none merge; over too wide a range, numbered.
+    Counted from the least, large integers do not merge, and a time stamp keeps its digits where a
+    library takes float32. Over too wide a range the values are numbered.
     """
     values, index = np.unique(column, return_inverse=True)
     exact = values.tolist()
     if is_whole(values) and max(abs(exact[0]), abs(exact[-1])) > EXACT_FLOAT:
         exact = [int(v) - int(exact[0]) for v in exact]
     try:
-        floats = np.array([float(v) for v in exact])
+        floats = _scaled(np.array([float(v) for v in exact]))
     except OverflowError:
         floats = np.zeros(len(exact))
-    floats = np.ldexp(floats, -np.frexp(np.abs(floats).max())[1])
-    merged = (np.diff(floats) <= 0).any()
-    return (np.arange(len(exact), dtype=np.float64) if merged else floats)[index]
+    shifted = _scaled(floats - floats[0])
+    found = [column for column in (shifted, floats) if (np.diff(column) > 0).all()]
+    return (found[0] if found else np.arange(len(exact), dtype=np.float64))[index]
+
+
+def _scaled(values: Float[np.ndarray, " values"]) -> Float[np.ndarray, " values"]:
+    return np.ldexp(values, -np.frexp(np.abs(values).max())[1])
 
 
 def labels_or_numbers(column: Column, k: int) -> Column:

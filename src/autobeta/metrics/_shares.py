@@ -36,10 +36,11 @@ def information_shares(
         >>> information_shares(v + 0.0, v).round(1).tolist()
         [[0.8, 0.0], [0.0, 0.8]]
     """
-    varies = np.ptp(np.asarray(factors), axis=0) > 0
+    table = np.asarray(factors)
+    varies = (table != table[:1]).any(axis=0)
     if not varies.any():
         return np.zeros((np.shape(codes)[1], len(varies)))
-    numbered, values = binned(codes, np.asarray(factors)[:, varies], bins)
+    numbered, values = binned(codes, table[:, varies], bins)
     by_chance = np.outer(_more_than_one(numbered), _more_than_one(values)) / (2 * len(numbered))
     share = (mutual_information(numbered, values) - by_chance) / entropies(values)
     shares = np.zeros((numbered.shape[1], len(varies)))

@@ -26,7 +26,8 @@ class VAE(nn.Module):
     """Variational autoencoder with a standard normal prior.
 
     An encoder whose attribute `channels_last` is true gets batches as they come, in channels-last
-    memory format from our loop; every other gets plain contiguous ones.
+    memory format from our loop; every other gets plain contiguous ones. Parameters are float32;
+    bfloat16 and float16 are for autocast.
 
     Args:
         encoder: Images (batch, channel, height, width) to a pair (mean, logvar), each of shape

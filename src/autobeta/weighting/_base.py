@@ -39,7 +39,7 @@ class WideState(nn.Module):
         finite = 0 * every.sum() == 0  # not read on the host
         for name, value in new.items():
             buffer = self.get_buffer(name)
-            torch.where(finite, value, buffer, out=buffer)
+            torch.where(finite, value.to(buffer.dtype), buffer, out=buffer)
 
 
 class AbstractWeighting(WideState):

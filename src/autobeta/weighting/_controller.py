@@ -53,6 +53,11 @@ class AbstractController(WideState):
             raise ValueError(
                 f"`beta_min` must be in [0, `beta_max`); got {beta_min} and {beta_max}."
             )
+        if not beta_min <= beta <= beta_max:
+            raise ValueError(
+                f"`beta_initial` must be from `beta_min`, {beta_min:g}, to `beta_max`, "
+                f"{beta_max:g}; got {beta:g}. Move it, or the bound."
+            )
         self.kp, self.ki, self.beta_min, self.beta_max = kp, ki, beta_min, beta_max
         self.register_buffer("beta", torch.tensor(float(beta)))
         self.register_buffer("target", torch.zeros(()))

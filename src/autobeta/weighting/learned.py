@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
@@ -130,8 +130,7 @@ class LearnedWeights(AbstractWeighting):
 
     def variance(self, name: str) -> Float[Tensor, " size"]:
         """The learned variance s of a term, in its units."""
-        eta = self.log_variance[name].clamp(min=math.log(LOWEST))
-        return self.floors.get(name, 0.0) + eta.exp()
+        return self.floors.get(name, 0.0) + _Bounded.apply(self.log_variance[name]).exp()
 
     @torch.no_grad()
     def _measure(self, terms: Terms, step: int) -> None:
@@ -144,8 +143,15 @@ class LearnedWeights(AbstractWeighting):
 
     @torch.no_grad()
     def _start_at(self, beta: float) -> None:
-        ratio = beta * self.variance("kl") / self.units.get("reconstruction", 1.0)
-        self.log_variance["reconstruction"].fill_(ratio[0].log().clamp(min=math.log(LOWEST)))
+        units = self.units.get("kl", 1.0) / self.units.get("reconstruction", 1.0)
+        floor = self.floors.get("reconstruction", 0.0)
+        above_floor = float(beta * units * self.variance("kl")[0]) - floor
+        if above_floor <= 0:
+            raise ValueError(
+                f"`beta_initial` must leave the reconstruction's variance above its floor, "
+                f"{floor:g}; got {beta:g}. Raise it, or lower the floor."
+            )
+        self.log_variance["reconstruction"].fill_(math.log(max(above_floor, LOWEST)))
 
     @torch.no_grad()
     def _start_at_fixed_point(self) -> None:
@@ -153,6 +159,21 @@ class LearnedWeights(AbstractWeighting):
             cost = self.get_buffer(f"mean_{name}") / self.units.get(name, 1.0)
             above_floor = fixed_point(cost, self.regulariser) - self.floors.get(name, 0.0)
             eta.copy_(above_floor.clamp(min=math.exp(-5)).log())
+
+
+class _Bounded(torch.autograd.Function):
+    """A parameter from below log(LOWEST), that a gradient can raise again but lower no further."""
+
+    @staticmethod
+    def forward(ctx: Any, eta: Tensor) -> Tensor:  # noqa: ANN401
+        low = eta < math.log(LOWEST)
+        ctx.save_for_backward(low)
+        return torch.where(low, math.log(LOWEST), eta)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ANN401
+        (low,) = ctx.saved_tensors
+        return torch.where(low & (gradient > 0), 0, gradient)
 
 
 def _check(weighting: LearnedWeights, sizes: Mapping[str, int]) -> None:

@@ -126,8 +126,9 @@ class NaturalWeights(AbstractWeighting):
             earned = new["level"] <= self.lowest
             if self.wait == "explained":
                 earned |= new["level"] < self.explained
-            mean = (self.mean_reconstruction, self.mean_kl) if self.warmup else (r, k)
-            begun = self._begun(*mean)
+            measured = self.mean_reconstruction != 0  # not without a warm-up that could be read
+            mean_r = torch.where(measured, self.mean_reconstruction, r)
+            begun = self._begun(mean_r, torch.where(measured, self.mean_kl, k))
             moved = self._moved(r, k, waits=~earned)
             first = self.variance_reconstruction == 0
             new |= {name: torch.where(first, begun[name], moved[name]) for name in begun}
@@ -149,7 +150,7 @@ class NaturalWeights(AbstractWeighting):
     def _begun(self, r: Scalar, k: Size) -> dict[str, Tensor]:
         s_r = fixed_point(r / self.unit, self.regulariser).clamp(min=LOWEST)
         if self.start == "ones":
-            s_k = self.unit * s_r / self.beta
+            s_k = (self.unit * s_r / self.beta).clamp(min=self.floor)
         else:
             s_k = fixed_point(k, self.regulariser).clamp(min=max(self.floor, LOWEST))
         return self._state(s_r, s_k)

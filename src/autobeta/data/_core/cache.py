@@ -37,7 +37,9 @@ def key_of(files: Iterable[Path], *options: object) -> str:
     for file in files:
         stat = file.stat()
         facts = f"\0{stat.st_size}\0{stat.st_mtime_ns}\0{stat.st_ctime_ns}\n"
-        digest.update(os.fsencode(file.resolve()) + facts.encode())
+        real, named = file.resolve(), file.absolute()
+        linked = b"" if named == real else os.fsencode(named)  # a link's place may be its label
+        digest.update(linked + os.fsencode(real) + facts.encode())
     return digest.hexdigest()[:12]
 
 

@@ -89,8 +89,11 @@ def natural(text: str) -> tuple[Any, ...]:
 
 
 def parsed(texts: Sequence[str]) -> Sequence[Any]:
-    """The values of a text column: whole numbers, numbers, or texts; None where it is empty."""
-    for kind in (int, float):
+    """The values of a text column: whole numbers, numbers, or texts; None where it is empty.
+
+    "1_10" is a text: Python would read it as the number 110, and "11_0" too.
+    """
+    for kind in () if any("_" in text for text in texts) else (int, float):
         try:
             return [kind(text) if text else None for text in texts]
         except ValueError:
