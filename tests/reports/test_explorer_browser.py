@@ -41,19 +41,21 @@ def network_of(name, likelihood, shape, num_latents):
     return model
 
 
-def explored(record, model, shape, *, images=12, factors=("scale", "posX"), seed=0):
+def explored(
+    record, model, shape, *, images=12, factors=("scale", "posX"), seed=0, latents=LATENTS
+):
     rng = np.random.default_rng(seed)
-    codes = rng.normal(size=(images, LATENTS)).astype(np.float32)
+    codes = rng.normal(size=(images, latents)).astype(np.float32)
     return ExploredRun(
         record=record,
         image_shape=shape,
         layers=page_layers(model.decoder),
         link=page_link(model.likelihood),
         precision=page_precision(model, codes),
-        kl=KL,
-        active=ACTIVE,
+        kl=KL[:latents],
+        active=ACTIVE[:latents],
         reach=np.abs(codes).max(axis=0),
-        shares=np.array([[0.0, 0.02], [0.1, 0.8], [0.3, 0.0], [0.6, 0.2]]),
+        shares=np.array([[0.0, 0.02], [0.1, 0.8], [0.3, 0.0], [0.6, 0.2]])[:latents],
         factor_names=factors,
         originals=rng.integers(0, 256, (images, *shape), np.uint8),
         codes=codes,
@@ -133,6 +135,13 @@ def test_an_explorer_inside_a_report_draws_what_torch_does(browser, make_run, tm
     file = io.BytesIO(base64.b64decode(uri.partition(",")[2]))
     shown = np.asarray(Image.open(file).convert("RGB"))
     assert difference(shown, drawn_by(model, run.codes[0])) <= 2
+    names = browser.ask(f"[...{inner}.querySelectorAll('.bar button')].map((b) => b.textContent)")
+    assert "Save PNG" in names
+    assert "Copy link" not in names  # it has no address of its own
+    back = "getComputedStyle({}.body).backgroundColor"
+    for _ in range(2):
+        assert browser.ask(back.format(inner)) == browser.ask(back.format("document"))
+        browser.click(".theme")
     assert browser.complaints == []
 
 
@@ -251,6 +260,36 @@ def test_a_link_holds_the_state(browser, make_page):
         browser.ask("document.querySelector('.images .start').getAttribute('aria-label')")
         == "Image 5"
     )
+
+
+def test_a_link_holds_the_latent_that_an_animation_follows(browser, make_page):
+    page, _, _ = make_page()
+    browser.open(page)
+    browser.drag("#r0z2", [0.5, 0.8])
+    _, link = state_of(browser)
+    browser.open(page)
+    assert browser.ask("runs[0].chosen") == 1
+    browser.open(page, state=link)
+    assert browser.ask("runs[0].chosen") == 2
+
+
+def test_an_address_that_was_emptied_holds_the_state_again(browser, make_page):
+    page, _, _ = make_page()
+    browser.open(page)
+    browser.click(".images button:nth-child(5)")
+    before = state_of(browser)
+    browser.ask("location.hash = ''")
+    browser.until("location.hash.length > 1")
+    assert state_of(browser) == before
+
+
+def test_a_code_of_one_number_starts_from_its_image(browser, make_run, tmp_path):
+    (record,) = load_runs([make_run("run")])
+    model = network_of("burgess", "bernoulli", (64, 64, 1), 1)
+    run = explored(record, model, (64, 64, 1), latents=1)
+    browser.open(write_explorer([run], tmp_path / "page.html"))
+    (z,), _ = state_of(browser)
+    assert z == pytest.approx(run.codes[0].tolist(), abs=1e-3)
 
 
 @pytest.mark.parametrize(

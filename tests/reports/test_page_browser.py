@@ -188,12 +188,20 @@ def test_on_a_phone_the_contents_fold_and_a_list_sorts(browser, page):
     assert browser.ask(f"{contents}.open")
     browser.click('.contents a[href="#Numbers"]')
     browser.until(f"!{contents}.open")
+    first = browser.ask(ORDER)
     browser.ask(
-        f"{{ const choice = {TABLE}.previousSibling.querySelector('select');"
-        "choice.selectedIndex = 0; choice.dispatchEvent(new Event('change'));"
-        "choice.dispatchEvent(new Event('change')); }"
+        f"{{ const sort = {TABLE}.previousSibling; sort.id = 'sort';"
+        "const choice = sort.querySelector('select');"
+        "choice.selectedIndex = 0; choice.dispatchEvent(new Event('change')); }"
     )
+    browser.ask("document.querySelector('#sort').scrollIntoView({ block: 'center' })")
+    assert browser.ask(ORDER) == ["a", "b", "c", "open"]
+    browser.click("#sort button")
     assert browser.ask(ORDER) == ["open", "c", "b", "a"]
+    assert browser.ask("document.querySelector('#sort select').selectedIndex") == 0
+    browser.click("#sort button")
+    assert browser.ask(ORDER) == first
+    assert browser.ask("document.querySelector('#sort select').selectedIndex") == -1
     assert browser.ask("document.documentElement.scrollWidth") <= 390
 
 

@@ -46,7 +46,7 @@ const rounded = (number) => String(Number(number.toFixed(3)));
 
 /** All that can change, as the text behind # in the address. */
 function written() {
-  const codes = runs.map((run, i) => `z${i}=${run.z.map(rounded).join(",")}`);
+  const codes = runs.map((run, i) => `z${i}=${run.z.map(rounded).join(",")}&c${i}=${run.chosen}`);
   const paths = strips.map(({ start, end, part }, i) => `p${i}=${start ?? ""},${end ?? ""},${rounded(part)}`);
   return [...codes, ...paths].join("&");
 }
@@ -55,8 +55,10 @@ function written() {
 function restore(text) {
   const found = new URLSearchParams(text);
   runs.forEach((run, i) => {
-    const z = (found.get(`z${i}`) ?? "").split(",").map(Number);
+    const z = (found.get(`z${i}`) ?? "").split(",").map((part) => (part ? Number(part) : NaN));
     if (z.length === run.z.length && z.every(Number.isFinite)) run.z = z;
+    const chosen = Number(found.get(`c${i}`) ?? NaN);
+    if (run.sliders.has(chosen)) run.chosen = chosen;
   });
   strips.forEach((strip, i) => {
     const parts = (found.get(`p${i}`) ?? "").split(",");
@@ -343,12 +345,14 @@ function walk(event, buttons) {
   event.preventDefault();
 }
 
+const hasAddress = location.protocol !== "about:"; // not where a page of reports holds this one
+
 const KEYS = [
   ["r", "random draw of the prior", random],
   ["m", "the prior's mean", mean],
   ["u", "undo; also Ctrl+Z", () => step(-1)],
   ["y", "redo; also Ctrl+Y", () => step(1)],
-  ["l", "copy a link", copyLink],
+  ...(hasAddress ? [["l", "copy a link", copyLink]] : []),
   ["p", "save as PNG", savePng],
   ["g", "save as GIF: along the path, or else along the latent that moved last", saveGif],
 ];
@@ -368,6 +372,7 @@ document.addEventListener("keydown", (event) => {
 window.addEventListener("hashchange", () => {
   restore(location.hash.slice(1));
   commit();
+  keep(); // what was not valid in it, too
 });
 
 const undoButton = button("Undo", () => step(-1), "u");
@@ -375,7 +380,8 @@ const redoButton = button("Redo", () => step(1), "y");
 const status = make("p", { className: "status", role: "status" });
 const bar = make("div", { className: "bar", role: "toolbar", "aria-label": "Actions" });
 bar.append(button("Random draw", random, "r"), button("Prior's mean", mean, "m"), undoButton, redoButton);
-bar.append(button("Copy link", copyLink, "l"), button("Save PNG", savePng, "p"), button("Save GIF", saveGif, "g"));
+if (hasAddress) bar.append(button("Copy link", copyLink, "l"));
+bar.append(button("Save PNG", savePng, "p"), button("Save GIF", saveGif, "g"));
 const keys = make("details", { className: "keys" }, make("summary", {}, "Keys"));
 for (const [letter, what] of KEYS) keys.append(make("div", {}, make("kbd", {}, letter), what));
 keys.append(make("div", {}, make("kbd", {}, "← →"), "move the slider that has the focus, or go from image to image"));

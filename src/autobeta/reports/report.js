@@ -33,7 +33,15 @@ function theme(name, asked) {
   root.dataset.theme = name;
   themeButton.textContent = name === "dark" ? "Light mode" : "Dark mode";
   if (asked) kept(localStorage, "autobeta-theme", name);
+  all("iframe").forEach(themeFrame);
 }
+
+function themeFrame(frame) {
+  const inner = frame.contentDocument?.documentElement;
+  if (inner) inner.dataset.theme = root.dataset.theme;
+}
+
+for (const frame of all("iframe")) frame.addEventListener("load", () => themeFrame(frame));
 
 document.querySelector("header").append(themeButton);
 theme(kept(localStorage, "autobeta-theme") ?? (prefersDark.matches ? "dark" : "light"));
@@ -60,6 +68,7 @@ function sort(table, column, direction) {
   };
   table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
   table.sorted = { column, direction };
+  table.choice.selectedIndex = direction ? column : -1;
 }
 
 function directions(table, column) {
@@ -79,6 +88,12 @@ const tables = all("table.sortable");
 for (const table of tables) {
   [...table.tBodies[0].rows].forEach((row, place) => (row.place = place));
   const choice = make("select", { onchange: () => next(table, choice.selectedIndex) });
+  const turn = make("button", {
+    type: "button",
+    onclick: () => table.sorted?.direction && next(table, table.sorted.column),
+  });
+  turn.append("Turn round");
+  table.choice = choice;
   all("thead th", table).forEach((heading, column) => {
     choice.append(make("option", {}, heading.textContent));
     const button = make("button", { type: "button" }, ...heading.childNodes);
@@ -86,7 +101,8 @@ for (const table of tables) {
     heading.append(button);
   });
   choice.selectedIndex = -1;
-  table.before(make("label", { className: "sort" }, "Sort by ", choice)); // where headings are hidden
+  const label = make("label", {}, "Sort by ", choice);
+  table.before(make("div", { className: "sort" }, label, " ", turn)); // where headings are hidden
 }
 
 // ---- figures: enlarged, and saved as the files that they are
