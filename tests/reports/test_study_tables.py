@@ -48,7 +48,7 @@ def test_equal_means_share_their_mark_and_none_has_one_where_all_are_equal():
 
 def test_runs_that_are_not_done_are_in_no_mean(make_study):
     study = make_study(methods=["vae"], scores=_scores(THREE))
-    study.write_attempt(next(iter(study.runs)), state="failed", reason="of late")
+    study.write_attempt(next(iter(study.runs)), state="failed", reason="before its evaluation")
     (row,) = marked(load_study(study.folder), "toy", ["mig[bins=20]"]).cells
     assert (row[1].text, row[2].value) == ("2 of 3", pytest.approx(0.105))
 

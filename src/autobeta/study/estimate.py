@@ -166,7 +166,8 @@ def _of_finished(study: Study, name: str) -> _Cost | None:
     """The cost of a finished run; None if its files don't tell."""
     timing = files.log_lines(study.run(name) / files.TIMING)[0]
     speeds = sorted(line["images_per_second"] for line in timing)
-    whole = study.attempt(name).get("seconds")
+    last = study.attempt(name)
+    whole = last.get("seconds") if last.get("state") == "done" else None
     if not speeds or not speeds[len(speeds) // 2] or not isinstance(whole, int | float):
         return None
     step = study.runs[name]["train"]["batch_size"] / speeds[len(speeds) // 2]
