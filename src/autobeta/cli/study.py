@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from autobeta import registry
-from autobeta.cli._run import pasted, stoppable
+from autobeta.cli._run import stoppable
+from autobeta.errors import pasted
 
 MANY = 1000
 """A study of more runs asks for --yes."""
@@ -175,9 +176,10 @@ class _Told:
             markup=False,
         )
         if self._failed:
+            status = pasted("autobeta", "study", "status", folder)
             raise RuntimeError(
-                f"{self._failed} of {self._number} runs failed; `autobeta study status {folder}` "
-                "says why. Give the same command again to try them once more."
+                f"{self._failed} of {self._number} runs failed; `{status}` says why. Give the "
+                "same command again to try them once more."
             )
 
 

@@ -11,7 +11,8 @@ import tyro
 from autobeta import registry
 from autobeta.cli._print import print_results, print_tracking
 from autobeta.cli._ranks import agreeing, program
-from autobeta.cli._run import REPEAT, RunFlags, changed, pasted, stoppable
+from autobeta.cli._run import REPEAT, RunFlags, changed, stoppable
+from autobeta.errors import pasted
 from autobeta.settings import EvaluationConfig, ModelConfig, RunConfig, TrainConfig
 
 
