@@ -577,6 +577,9 @@ def test_a_loop_that_cannot_be_told_says_why(tmp_path, capsys):
     assert call("train", "dynamicvae", *SMALL, *FIXED, "--out", folder) == 0
     assert call("control", folder) == 0
     assert "must have a set point that rises three times" in capsys.readouterr().out
+    (folder / "log.jsonl").write_text("")
+    assert call("control", folder) == 0
+    assert "The log has no line yet" in capsys.readouterr().out
     assert call("train", "vae", *SMALL, "--out", tmp_path / "vae") == 0
     assert call("control", tmp_path / "vae") == 1
     assert "`run` must be a controlled run, such as" in capsys.readouterr().err
