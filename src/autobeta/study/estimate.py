@@ -123,8 +123,9 @@ def _measured(run: PlannedRun, evaluation: EvaluationConfig) -> _Cost:
 
     short = scaled(run.config, STEPS / run.config.train.steps)
     threads = short.train.threads or 1
-    train_config = replace(short.train, steps=STEPS, log_every=_EVERY, threads=threads)
-    short = replace(short, train=train_config)
+    whole = replace(short.train, patience=None)  # else it could end before anything is measured
+    whole = replace(whole, steps=STEPS, log_every=_EVERY, threads=threads)
+    short = replace(short, train=whole)
     times: list[float] = []
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="autobeta-") as folder, warnings.catch_warnings():
