@@ -1,5 +1,9 @@
-"""The errors of our own; everything else is a ValueError or TypeError."""
+"""The errors of our own, and commands as messages name them.
 
+Everything else is a ValueError or TypeError.
+"""
+
+import shlex
 import signal
 
 
@@ -34,3 +38,13 @@ class InterruptedRunError(Exception):
         super().__init__(f"stopped at step {step} by {signal.Signals(signal_number).name}")
         self.step = step
         self.signal_number = signal_number
+
+
+def pasted(*words: object) -> str:
+    """A command as a shell takes it.
+
+    Example:
+        >>> pasted("autobeta", "evaluate", "my run")
+        "autobeta evaluate 'my run'"
+    """
+    return shlex.join(map(str, words))

@@ -19,11 +19,13 @@ import torch
 from PIL import Image
 
 from autobeta import RunConfig, cli, encode, load_run, registry, suggest
+from autobeta.cli.study import StudyFlags, _definition
 from autobeta.data import load_data
 from autobeta.errors import InterruptedRunError
 from autobeta.metrics import INTERVALS_COVER
 from autobeta.run import folder as runs
 from autobeta.settings import OBJECT
+from autobeta.study.grid import plan
 from autobeta.training.checkpoint import write_tensors
 
 SMALL = [
@@ -577,6 +579,9 @@ def test_a_loop_that_cannot_be_told_says_why(tmp_path, capsys):
     assert call("train", "dynamicvae", *SMALL, *FIXED, "--out", folder) == 0
     assert call("control", folder) == 0
     assert "must have a set point that rises three times" in capsys.readouterr().out
+    (folder / "log.jsonl").write_text("")
+    assert call("control", folder) == 0
+    assert "The log has no line yet" in capsys.readouterr().out
     assert call("train", "vae", *SMALL, "--out", tmp_path / "vae") == 0
     assert call("control", tmp_path / "vae") == 1
     assert "`run` must be a controlled run, such as" in capsys.readouterr().err
@@ -842,3 +847,54 @@ def test_a_study_that_is_interrupted_says_how_to_go_on(tmp_path, capsys, monkeyp
     assert (
         f"Go on with\n  autobeta study run --methods vae --data toy --out '{tmp_path}/a b'" in said
     )
+
+
+def test_a_stop_before_a_run_is_claimed_for_more_steps_says_to_repeat_the_command(
+    run, tmp_path, capsys, monkeypatch
+):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    folder = shutil.copytree(run, tmp_path / "run")
+    monkeypatch.setattr("autobeta.run.train.build", interrupt)
+    arguments = ("train", "dynamicvae", *SMALL, "--out", folder, "--method.target", 5)
+    assert call(*arguments, "--steps", 50, "--extend") == 130
+    assert "Give the same command again to go on." in capsys.readouterr().err
+    assert call(*arguments) == 130
+    assert f"train --config {folder / runs.CONFIG} --out {folder}" in capsys.readouterr().err
+
+
+def test_output_of_few_characters_is_no_error():
+    command = [sys.executable, "-m", "autobeta", "list", "metrics"]
+    env = os.environ | {"PYTHONIOENCODING": "cp1252"}
+    done = subprocess.run(command, capture_output=True, env=env)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"betavae" in done.stdout
+
+
+def test_paths_of_the_command_line_begin_where_it_is_given_and_all_others_at_the_file(
+    tmp_path, monkeypatch
+):
+    for name in ("file/photos", "file/maps", "here/others", "here/photos"):
+        (tmp_path / name).mkdir(parents=True)
+    text = 'methods = ["vae"]\ndata = ["photos", "maps"]\n[dataset.maps]\nimage_size = 32\n'
+    (tmp_path / "file" / "study.toml").write_text(text)
+    monkeypatch.chdir(tmp_path / "here")
+
+    def data(*names):
+        flags = StudyFlags(study=Path("../file/study.toml"), out=Path("out"), data=names)
+        definition, _, _ = _definition(flags)
+        sizes = [run.config.data_options.image_size for run in plan(definition)]
+        return definition.folder.resolve(), definition.data, sizes
+
+    file, here = tmp_path / "file", tmp_path / "here"
+    assert data() == (file, [str(file / "photos"), str(file / "maps")], [64, 32])
+    assert data("others", "toy") == (file, [str(here / "others"), "toy"], [64, 64])
+    assert data("../file/maps", "photos") == (
+        file,
+        [str(file / "maps"), str(here / "photos")],
+        [32, 64],
+    )
+    assert data("maps") == (file, [str(file / "maps")], [32])
+    with pytest.raises(ValueError, match=f"there is nothing at {here / 'none'}/x"):
+        data("none/x")

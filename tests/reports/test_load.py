@@ -123,3 +123,30 @@ def test_runs_of_earlier_versions_are_read(make_run):
     (run,) = load_runs([folder])
     assert run.identity["model.likelihood"] == "gaussian_logistic"  # as it was then
     assert (run.steps, run.seed) == (40, 0)
+
+
+def _extended(folder, **facts):
+    config = runs.read_json(folder / runs.CONFIG)
+    config["train"]["steps"] = 80
+    runs.write_json(folder / runs.CONFIG, config | facts)
+    return load_runs([folder])[0]
+
+
+def test_an_extended_run_is_finished_at_its_last_step_or_where_it_was_stopped_early(
+    make_run, log_rows
+):
+    assert load_runs([make_run("whole")])[0].finished
+    run = _extended(make_run("extended"))
+    assert not run.finished
+    assert "Training has not finished: step 40 of 80 was logged last." in missing(run)
+    assert _extended(make_run("stopped"), stopped_at=40).finished
+    assert _extended(make_run("done", log=log_rows(steps=80))).finished
+    assert _extended(make_run("lost", log=None, metrics={"step": 80})).finished
+
+
+def test_scores_of_an_earlier_network_are_named(make_run, log_rows):
+    stale = make_run("extended", log=log_rows(steps=80), metrics={"step": 40})
+    (sentence,) = missing(_extended(stale))
+    assert "are of step 40, its network is of step 80. Run `autobeta evaluate` on it" in sentence
+    stopped = _extended(make_run("stopped", metrics={"step": 40}), stopped_at=40)
+    assert missing(stopped) == ["It was stopped early, at step 40 of 80, by its patience."]

@@ -1,10 +1,15 @@
+import re
+
 import numpy as np
 import pytest
 
 from autobeta.reports._bands import STRETCHES, band, hull
-from autobeta.reports._study import load_study
+from autobeta.reports._html import slug
+from autobeta.reports._study import load_study, score_names
 from autobeta.reports._style import COLOURS
-from autobeta.reports.study_figures import legend_names, slug, study_figures, study_looks
+from autobeta.reports._summaries import budget
+from autobeta.reports.study_figures import legend_names, study_figures, study_looks
+from autobeta.reports.study_page import write_study_report
 from autobeta.run import folder as runs
 
 
@@ -89,3 +94,33 @@ def test_a_legend_of_many_groups_names_methods(make_study):
 def test_a_name_of_a_file_has_no_path_in_it():
     assert slug("../photos, variant=a/b") == "photos-variant-a-b"
     assert slug("///") == "data"
+
+
+def test_data_of_like_names_have_figures_and_tables_of_their_own(make_study, tmp_path):
+    names = ["顔", "猫", "data-2", "a" * 90 + "b", "a" * 90 + "c"]
+    for name in names:
+        (tmp_path / name).mkdir()
+    study = make_study(data=[str(tmp_path / name) for name in names], methods=["vae"])
+    record = load_study(study.folder)
+    keys = ["mig[bins=20]", "mig(bins=20)"]
+    for row in record.table:
+        row[keys[1]] = row[keys[0]]
+    found = [figure.name for name in names for figure in study_figures(record, name, keys)]
+    assert len(set(found)) == len(found) == 6 * len(names)
+    assert {"data-kl", "data-2-kl", "data-2-2-kl", "data-mig-bins-20-2"} <= {*found}
+    page = write_study_report(study.folder, tmp_path / "r.html").read_text("utf-8")
+    saved = re.findall(r'download="([^"]+)"', page)
+    assert len(set(saved)) == len(saved)
+
+
+def test_where_patience_ended_a_run_is_no_score_and_sets_its_budget(make_study):
+    study = make_study(methods=["vae"], seeds="0-1")
+    stopped = study.run(next(iter(study.runs)))
+    config = runs.read_json(stopped / runs.CONFIG)
+    runs.write_json(stopped / runs.CONFIG, config | {"stopped_at": 20})
+    metrics = runs.read_json(stopped / runs.METRICS)
+    runs.write_json(stopped / runs.METRICS, metrics | {"step": 20})
+    record = load_study(study.folder)
+    assert score_names(record.table) == ["mig[bins=20]"]
+    (row,) = budget(record).cells
+    assert [cell.text for cell in row[2:5]] == ["30", "64", "1,920"]

@@ -48,7 +48,7 @@ def test_equal_means_share_their_mark_and_none_has_one_where_all_are_equal():
 
 def test_runs_that_are_not_done_are_in_no_mean(make_study):
     study = make_study(methods=["vae"], scores=_scores(THREE))
-    study.write_attempt(next(iter(study.runs)), state="failed", reason="of late")
+    study.write_attempt(next(iter(study.runs)), state="failed", reason="before its evaluation")
     (row,) = marked(load_study(study.folder), "toy", ["mig[bins=20]"]).cells
     assert (row[1].text, row[2].value) == ("2 of 3", pytest.approx(0.105))
 
@@ -189,14 +189,14 @@ def test_a_metric_is_known_by_its_beginning(make_study, tmp_path):
         write_table(study.folder, tmp_path / "t.md", metrics=["mgi"])
 
 
-def test_a_csv_keeps_the_asked_scores_and_all_facts(make_study, tmp_path):
+def test_a_csv_keeps_the_asked_scores_and_losses_and_all_facts(make_study, tmp_path):
     scores = {"mig[bins=20]": 0.1, "sap": 0.2}
     study = make_study(methods=("vae",), scores=lambda m, s: scores)
-    out = write_table(study.folder, tmp_path / "t.csv", metrics=["sap"])
+    out = write_table(study.folder, tmp_path / "t.csv", metrics=["sap", "mse", "negative_elbo"])
     rows = list(csv.DictReader(out.read_text().splitlines()))
     assert len(rows) == 3
-    assert {"run", "seed", "mse", "sap"} <= set(rows[0])
-    assert "mig[bins=20]" not in rows[0]
+    assert {"run", "seed", "beta", "sap", "mse", "elbo"} <= set(rows[0])
+    assert not {"mig[bins=20]", "psnr", "kl", "bce", "reconstruction"} & set(rows[0])
 
 
 def test_parquet_is_read_back(make_study, tmp_path):

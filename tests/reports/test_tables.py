@@ -245,3 +245,29 @@ def test_runs_that_do_not_compare_have_no_marks(make_run, losses):
         assert [*_marked(load_runs([one, other])).values()] == [[None, None]] * 2
     sigma = make_run("sigma", method="sigmavae", metrics=high)
     assert [*_marked(load_runs([one, sigma])).values()] == [[None, None], [("best",), None]]
+
+
+def test_copies_and_repeats_of_a_seed_are_no_further_seeds(make_run):
+    folders = [make_run("a"), make_run("copy"), make_run("b", seed=1), make_run("again")]
+    loaded = load_runs(folders)
+    rows = seed_rows(loaded)
+    assert [(row["label"], row["seeds"]) for row in rows] == [
+        ("vae", 2),
+        ("vae, repeated", 1),
+        ("vae, repeated", 1),
+    ]
+    assert [[run.name for run in group] for group in seed_groups(loaded)] == [
+        ["a", "b"],
+        ["copy"],
+        ["again"],
+    ]
+
+
+def test_a_best_value_of_zero_has_its_mark(make_run, losses):
+    folders = [
+        make_run(method, method=method, metrics=_evaluated(losses, mig=0.1, reconstruction=r))
+        for method, r in {"vae": 0.0, "lvae": 5.0}.items()
+    ]
+    loaded = load_runs(folders)
+    found = to_html(table(run_rows(loaded), row_marks([[run] for run in loaded])))
+    assert "<b>0.00</b>" in found

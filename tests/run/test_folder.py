@@ -8,6 +8,7 @@ import pytest
 
 from autobeta.errors import DiskFullError
 from autobeta.run import folder as runs
+from autobeta.run.load import newest
 
 
 def test_failed_write_leaves_the_former_file(tmp_path, monkeypatch):
@@ -117,3 +118,39 @@ def test_an_npz_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path, monk
     runs.write_npz(tmp_path / "a.npz", {"codes": np.zeros(10**6, np.uint8)})
     with pytest.raises(ValueError, match=r"bytes that unpack to 1,000,128"):
         runs.read_npz(tmp_path / "a.npz")
+
+
+def test_a_lock_that_cannot_be_opened_is_no_lock_unless_somebody_has_it(tmp_path, monkeypatch):
+    class Refused(runs.FileLock):
+        """As where the file is another owner's; who runs the tests may be allowed everything."""
+
+        def _acquire(self):
+            raise PermissionError(errno.EACCES, "Permission denied")
+
+    def is_locked():
+        with monkeypatch.context() as patch:
+            patch.setattr(runs, "FileLock", Refused)
+            return runs.is_locked(tmp_path)
+
+    (tmp_path / runs.LOCK).touch()
+    assert not is_locked()
+    with runs.locked(tmp_path):
+        assert is_locked() == (sys.platform != "win32")
+    assert not is_locked()
+
+
+def test_what_killed_writers_left_is_removed_of_the_best_network_too(tmp_path):
+    names = [f"{runs.MODEL}.123.tmp", f"{runs.BEST}/{runs.MODEL}.123.tmp", f"{runs.BEST}/x.tmp"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with runs.locked(tmp_path):
+        assert [(tmp_path / name).exists() for name in names] == [False, False, True]
+
+
+def test_commands_in_messages_can_be_pasted(tmp_path):
+    run = tmp_path / "my run"
+    with pytest.raises(FileNotFoundError, match=r"Run `autobeta evaluate '.*/my run'`"):
+        runs.read_representation(run)
+    with pytest.raises(FileNotFoundError, match=r"--config '.*/my run/.*' --out '.*/my run'`"):
+        newest(run, 4)

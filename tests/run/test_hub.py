@@ -22,6 +22,7 @@ from autobeta import (
     RunConfig,
     TrainConfig,
     cli,
+    evaluate,
     load_run,
     train,
 )
@@ -390,3 +391,30 @@ def test_the_command_pushes_and_says_how_to_load(hub, folder, capsys):
     assert said[-1] == f'Load it by load_run("hf://{REPO}").'
     assert said[0].endswith(hub.files(REPO)[0])
     assert hub.private == {REPO}
+
+
+def test_scores_of_an_earlier_network_are_not_pushed(hub, folder, tmp_path, monkeypatch):
+    run = shutil.copytree(folder, tmp_path / "my run")
+    with monkeypatch.context() as patch:
+        patch.setattr("autobeta.run.train.evaluate_model", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            train(config(steps=6), run, extend=True)
+    message = r"its scores are of step 4, its network of 6\. Run `autobeta evaluate '.*/my run'`"
+    with pytest.raises(ValueError, match=message):
+        push(run, REPO)
+    assert hub.asked == []
+    evaluate(run, EvaluationConfig(num_points=60, metrics=("mig", "infomec")))
+    push(run, REPO)
+
+
+def interrupted(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
+def test_a_run_that_was_stopped_early_is_pushed(hub, folder, tmp_path):
+    run = shutil.copytree(folder, tmp_path / "run")
+    stored = files.read_config(run)
+    stored["train"]["steps"] = 9
+    files.write_json(run / files.CONFIG, stored | {"stopped_at": 4})
+    push(run, REPO)
+    assert load_run(f"hf://{REPO}", device="cpu").progress == "step 4 of 9, stopped early"

@@ -1,9 +1,13 @@
 """Objects in place of names: a run made with them is a run like any other."""
 
+import copy
 import functools
 import math
+import os
 import runpy
-from dataclasses import replace
+import subprocess
+import sys
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -427,3 +431,61 @@ def test_a_recipe_without_a_kl_is_refused_before_the_folder_is_claimed(tmp_path)
     with pytest.raises(ValueError, match="kl"):
         train(config(), tmp_path / "run", recipe=made)
     assert not (tmp_path / "run").exists()
+
+
+@dataclass(slots=True)
+class Small:
+    rate: float
+
+
+VALUES = [
+    (np.float32(1.0), np.float32(100.0)),
+    (np.longdouble(1.0), np.longdouble(2.0)),
+    (np.array([1.0, 2.0]), np.array([1.0, 3.0])),
+    (np.zeros(2), np.zeros((2, 1))),
+    (np.array([None, 1]), np.array([None, 2])),
+    (Path("a"), Path("b")),
+    ({"a", "b"}, {"a", "c"}),
+    (frozenset({1}), frozenset({2})),
+    (Small(1.0), Small(2.0)),
+    (range(3), range(4)),
+    (1j, 2j),
+    (torch.float32, torch.float64),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), VALUES, ids=lambda value: repr(value)[:30])
+def test_values_that_differ_are_known_apart(first, second):
+    a, again, b = (_content(Ramp(value)) for value in (first, copy.deepcopy(first), second))
+    assert a == again != b
+
+
+def test_sets_are_known_by_what_they_hold_in_any_order():
+    code = "from autobeta.run.objects import _content; print(_content({'a', 'b', 'c', 'd'}))"
+    found = set()
+    for salt in "123":
+        env = os.environ | {"PYTHONHASHSEED": salt}
+        found.add(subprocess.check_output([sys.executable, "-c", code], env=env))
+    assert len(found) == 1
+
+
+def test_a_network_may_hold_its_own_methods_and_what_holds_it(array, tmp_path):
+    class Own(nn.Module):
+        def __init__(self, scale):
+            super().__init__()
+            self.layer, self.scale = nn.Linear(3 * 64 * 64, 6), scale
+            self.head, self.back = self.scaled, [self]
+
+        def scaled(self, h):
+            return self.scale * h
+
+        def forward(self, x):
+            return self.head(self.layer(x.flatten(1)))
+
+    def pair(scale):
+        return Own(scale), network(SHAPE, 3)[1]
+
+    assert _content(Own(1.0)) == _content(Own(1.0)) != _content(Own(2.0))
+    train(config(steps=1), tmp_path, data=array, network=pair(1.0), evaluation=FEW)
+    with pytest.raises(ValueError, match=r"objects\.network: "):
+        train(config(steps=1), tmp_path, data=array, network=pair(2.0))

@@ -177,7 +177,8 @@ def test_the_larger_evaluation_stays(run):
         found = evaluate(run, EvaluationConfig(num_points=100, metrics=("sap",)))
     assert found["num_points"] == 100
     assert {p.name: p.read_bytes() for p in run.iterdir() if p.is_file()} == before
-    evaluate(run, EvaluationConfig(num_points=300, metrics=("sap",)))
+    with pytest.warns(UserWarning, match=r"mig\[bins=20\] in .* are dropped"):
+        evaluate(run, EvaluationConfig(num_points=300, metrics=("sap",)))
     assert files.read_metrics(run / files.METRICS)["num_points"] == 300
     assert len(files.read_npz(run / files.REPRESENTATION)["codes"]) == 300
 
@@ -370,6 +371,45 @@ def test_codes_that_are_not_those_that_were_scored_are_made_again(run):
     files.write_npz(run / files.REPRESENTATION, arrays | {"codes": arrays["codes"][:50]})
     train(config(), run, evaluation=FEW)
     assert len(files.read_npz(run / files.REPRESENTATION)["codes"]) == 200
+
+
+def _rounded_otherwise(run, factor):
+    """As if the evaluation in a run's folder were of another device, or of another network."""
+    found = files.read_metrics(run / files.METRICS)
+    found["kl_per_latent"] = [factor * kl for kl in found["kl_per_latent"]]
+    files.write_json(run / files.METRICS, found)
+
+
+def test_an_evaluation_on_another_device_keeps_the_scores_of_the_first(run):
+    _rounded_otherwise(run, 1 + 1e-6)
+    more = EvaluationConfig(num_points=200, metrics=("sap",))
+    assert evaluate(run, more)["metrics"].keys() == {"mig[bins=20]", "sap"}
+    assert files.read_metrics(run / files.METRICS)["asked"] == ["mig", "sap"]
+
+
+def test_scores_of_another_network_or_sample_are_dropped_with_a_word(run):
+    _rounded_otherwise(run, 1.05)
+    more = EvaluationConfig(num_points=200, metrics=("sap",))
+    with pytest.warns(UserWarning, match=r"mig\[bins=20\] in .* are dropped: .* --metrics"):
+        assert evaluate(run, more)["metrics"].keys() == {"sap"}
+    with pytest.warns(UserWarning, match=r"sap in .* are dropped"):
+        evaluate(run, EvaluationConfig(num_points=300, metrics=("mig",)))
+
+
+def test_more_pictures_are_drawn_of_a_run_that_was_evaluated_and_fewer_are_not(run):
+    def shown():
+        return len(files.read_npz(run / files.RECONSTRUCTIONS)["originals"])
+
+    assert shown() == 4
+    more = EvaluationConfig(num_points=200, metrics=("mig",), num_pictures=7)
+    train(config(), run, evaluation=more)
+    assert shown() == 7
+    train(config(), run, evaluation=FEW)
+    train(config(), run, evaluation=EvaluationConfig(num_points=200, metrics=("sap",)))
+    assert shown() == 16
+    wider = EvaluationConfig(num_points=300, metrics=("mig", "sap"), num_pictures=4)
+    train(config(), run, evaluation=wider)
+    assert shown() == 16
 
 
 def test_a_run_that_was_loaded_before_its_folder_changed_is_not_evaluated(run):

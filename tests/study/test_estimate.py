@@ -146,3 +146,15 @@ def test_a_dry_run_prints_groups_and_begins_nothing(temporary, capsys, monkeypat
     assert said.count("vae-toy-") == 1  # a group's seeds are one row
     assert not out.exists()
     assert not list(temporary.glob("autobeta-*"))
+
+
+def test_patience_ends_no_short_run(temporary, monkeypatch):
+    def worse(state, config):
+        return {"step": state.step, "elbo": -float(state.step)}
+
+    monkeypatch.setattr("autobeta.training.validation.validate", worse)
+    train = {"held_out": 0.2, "validate_every": 1, "patience": 1}
+    document = SMALL | {"methods": ["vae"], "method": {}, "train": SMALL["train"] | train}
+    found = estimate(plan(define(document)), FEW)
+    assert found.measured == 1
+    assert found.hours > 0

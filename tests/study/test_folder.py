@@ -117,6 +117,18 @@ def test_two_studies_share_runs(tmp_path):
     assert again.runs_folder == tmp_path / "shared"
 
 
+def test_a_study_has_the_same_runs_by_whichever_path_it_is_known(tmp_path):
+    (tmp_path / "real" / "deep" / "er").mkdir(parents=True)
+    (tmp_path / "link").symlink_to(tmp_path / "real" / "deep" / "er")
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "shared").symlink_to(tmp_path / "scratch")
+    folder = tmp_path / "link" / "study"
+    asked = claim(folder, runs_folder=tmp_path / "shared" / "runs")
+    again = claim(folder)
+    for found in (asked, again, read_study(folder), read_study(folder.resolve())):
+        assert found.runs_folder == tmp_path / "scratch" / "runs"
+
+
 def test_a_study_and_its_runs_may_be_moved_together(tmp_path):
     claim(tmp_path / "old" / "s", runs_folder=tmp_path / "old" / "shared")
     (tmp_path / "old").rename(tmp_path / "new")

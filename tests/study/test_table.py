@@ -176,3 +176,21 @@ def test_run_whose_process_begins_is_running(tmp_path):
     for change in ({"pid": 2**22 + 1}, {"host": "elsewhere"}, {"pid": -1}, {"pid": "x"}):
         study.write_attempt(name, **begun | change)
         assert rows(study)[0]["state"] == "waiting"
+
+
+def test_hours_of_an_attempt_that_the_next_one_outlasts_are_counted(study):
+    name = next(iter(study.runs))
+    path = study.run(name) / "timing.jsonl"
+    assert {"begun", "seconds"} <= {*json.loads(path.read_text().splitlines()[0])}
+    whole = rows(study)[0]["hours"]
+    assert whole == pytest.approx(
+        json.loads(path.read_text().splitlines()[-1])["seconds"] / 3600, abs=1e-4
+    )
+    lines = [
+        {"step": step, "begun": begun, "seconds": s, "images_per_second": 5.0}
+        for step, (begun, s) in enumerate(
+            [(5.0, 1800), (5.0, 3600), (9000.0, 3600), (9000.0, 5400)]
+        )
+    ]
+    path.write_text("".join(json.dumps(x) + "\n" for x in lines))
+    assert rows(study)[0]["hours"] == pytest.approx(2.5)

@@ -5,6 +5,7 @@ is not enough. Imports stand inside, so that neither help nor lists wait for tor
 """
 
 import difflib
+import io
 import signal
 import sys
 import warnings
@@ -29,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         Exit status: 0 done, 1 our error, 2 bad usage, 130 after Ctrl-C, 143 after SIGTERM.
     """
     args = [*(sys.argv[1:] if argv is None else argv)]  # `list` is a command here
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="replace")  # as in cp1252, which has no beta
     if args and args[0] == "--version":
         print(__version__)
         return 0

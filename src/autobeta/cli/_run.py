@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,11 +59,6 @@ def stoppable(go_on: Callable[[], str]) -> Iterator[None]:
     except (InterruptedRunError, KeyboardInterrupt) as stop:
         stop.add_note(go_on())
         raise
-
-
-def pasted(*words: object) -> str:
-    """A command as a shell takes it."""
-    return shlex.join(map(str, words))
 
 
 def changed(given: object, default: object) -> list[str]:

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from autobeta import registry
-from autobeta.cli._run import pasted, stoppable
+from autobeta.cli._run import stoppable
+from autobeta.errors import pasted
 
 MANY = 1000
 """A study of more runs asks for --yes."""
@@ -134,7 +135,8 @@ def _definition(flags: StudyFlags) -> tuple[Any, dict[str, Any], Path | None]:
         raise ValueError("`study` must be a file or a preset; got both. Leave one out.")
     path = flags.study if flags.preset is None else preset_file(flags.preset)
     base = {} if path is None else read_definition(path).document
-    document = narrowed(base, methods=flags.methods, data=flags.data)
+    folder = Path() if path is None else path.parent
+    document = narrowed(base, methods=flags.methods, data=_from(folder, base, flags.data))
     if flags.logger:
         document["logger"] = [*flags.logger]
     if flags.seeds:
@@ -143,13 +145,28 @@ def _definition(flags: StudyFlags) -> tuple[Any, dict[str, Any], Path | None]:
         document = of_length(document, flags.steps)
     if flags.metrics:
         document["evaluation"] = {**document.get("evaluation", {}), "metrics": [*flags.metrics]}
-    folder = path.parent if path is not None and not flags.data else Path()
     about: dict[str, Any] = {"preset": flags.preset} if flags.preset else {}
     changed = [key.rpartition(".")[2] for key in _given(flags) if key != "logger"]
     about |= {"changed": ", ".join(changed)} if flags.preset and changed else {}
     about |= {"scale": flags.scale} if flags.scale != 1 else {}
     with located(path, _given(flags)):
         return define(document, folder=folder), about, path
+
+
+def _from(folder: Path, base: dict[str, Any], data: Sequence[str]) -> list[str]:
+    """Data of the command line, whose paths begin where it is given, as the file names them."""
+    known = {(folder / name).resolve(): name for name in base.get("dataset", {})}
+
+    def placed(name: str) -> str:
+        try:
+            place = Path(name).expanduser().resolve()
+            is_path = "/" in name or "." in name or place.exists()
+        except (OSError, RuntimeError, ValueError):  # too long, ~nobody, a null byte
+            return name
+        named = name in registry.available("data")
+        return known.get(place, str(place)) if is_path and not named else name
+
+    return [placed(name) for name in data]
 
 
 class _Told:
@@ -175,9 +192,10 @@ class _Told:
             markup=False,
         )
         if self._failed:
+            status = pasted("autobeta", "study", "status", folder)
             raise RuntimeError(
-                f"{self._failed} of {self._number} runs failed; `autobeta study status {folder}` "
-                "says why. Give the same command again to try them once more."
+                f"{self._failed} of {self._number} runs failed; `{status}` says why. Give the "
+                "same command again to try them once more."
             )
 
 

@@ -10,7 +10,8 @@ import tyro
 from rich.console import Console
 from rich.table import Table
 
-from autobeta.cli._run import REPEAT, RunFlags, changed, pasted, stoppable
+from autobeta.cli._run import REPEAT, RunFlags, changed, stoppable
+from autobeta.errors import pasted
 from autobeta.rules import Count
 from autobeta.settings import TrainConfig
 

@@ -11,8 +11,9 @@ import tyro
 from autobeta import registry
 from autobeta.cli._print import print_results, print_tracking
 from autobeta.cli._ranks import agreeing, program
-from autobeta.cli._run import REPEAT, RunFlags, changed, pasted, stoppable
-from autobeta.settings import EvaluationConfig, ModelConfig, RunConfig, TrainConfig
+from autobeta.cli._run import REPEAT, RunFlags, changed, stoppable
+from autobeta.errors import pasted
+from autobeta.settings import EvaluationConfig, ModelConfig, RunConfig, TrainConfig, differences
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +146,20 @@ def _again(flags: AgainFlags) -> tuple[RunConfig, Flags]:
     return dataclasses.replace(config, train=train), flags
 
 
+def _is_claimed(out: Path, config: RunConfig) -> bool:
+    """Whether a run folder has this run, so that its own config.json tells how to go on.
+
+    Until it is claimed it may have none, or one of fewer steps that is to be extended.
+    """
+    from autobeta.run import folder as files
+
+    try:
+        found = differences(files.read_config(out), config.to_json())
+    except (OSError, ValueError):
+        return False
+    return not {*found} - {"train.precision"}  # of auto the run has what was chosen
+
+
 def _carry_out(config: RunConfig, flags: Flags, before: int | None) -> None:
     from autobeta.run import folder as files
     from autobeta.run.train import train
@@ -159,7 +174,7 @@ def _carry_out(config: RunConfig, flags: Flags, before: int | None) -> None:
     chosen = [*changed(evaluation, EvaluationConfig())]
     chosen += ["--logger", *flags.logger] if flags.logger else []
     hint = f"Go on with\n  {again} {pasted(*chosen)}".rstrip()
-    with stoppable(lambda: hint if (out / files.CONFIG).exists() else REPEAT):
+    with stoppable(lambda: hint if _is_claimed(out, config) else REPEAT):
         run = train(config, out, extend=flags.extend, evaluation=evaluation, callbacks=callbacks)
     if not launched().first:
         return

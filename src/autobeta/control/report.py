@@ -36,6 +36,8 @@ def analyse(
     does not show the plant, a sentence says why and what to do instead of the report. What KL did
     is then still in `tracking`.
     """
+    if not log:
+        return "The log has no line yet, so nothing can be said of the loop. Train the run first."
     own = gains_in_force(log)
     kp, ki = (own["kp"], own["ki"]) if own else (kp, ki)
     if ki == 0:

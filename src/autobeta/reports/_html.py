@@ -6,6 +6,7 @@ import html
 import json
 import re
 from collections.abc import Iterable, Mapping
+from itertools import count
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -96,6 +97,21 @@ def slug(text: str) -> str:
         'mpi3d-variant-real'
     """
     return re.sub(r"[^A-Za-z0-9_.]+", "-", text).strip("-.")[:80] or "data"
+
+
+def slugs(texts: Iterable[str]) -> dict[str, str]:
+    """A slug for each text, numbered where another one has it.
+
+    Example:
+        >>> slugs(["cat", "顔", "猫"])
+        {'cat': 'cat', '顔': 'data', '猫': 'data-2'}
+    """
+    found: dict[str, str] = {}
+    for text in dict.fromkeys(texts):
+        name = slug(text)
+        names = (f"{name}-{number}" if number > 1 else name for number in count(1))
+        found[text] = next(name for name in names if name not in found.values())
+    return found
 
 
 def picture(

@@ -56,9 +56,19 @@ class RunRecord:
         return self.metrics.get("num_points"), self.metrics.get("step") or self.steps
 
     @property
+    def stopped_at(self) -> int | None:
+        """The step at which its patience ended it early; None if it did not."""
+        found = self.config.get("stopped_at")
+        return found if type(found) is int else None
+
+    @property
     def finished(self) -> bool:
-        """Whether the trained network is there."""
-        return (self.path / folder.MODEL).exists()
+        """Whether the trained network is there, of all steps: a run may have been extended."""
+        if not (self.path / folder.MODEL).exists():
+            return False
+        known = [row["step"] for row in self.log[-1:]] + [self.metrics.get("step")]
+        steps = [step for step in known if step is not None]
+        return self.stopped_at is not None or not steps or max(steps) >= (self.steps or 0)
 
     @property
     def evaluation(self) -> dict[str, dict[str, Any]]:
@@ -148,16 +158,24 @@ def missing(run: RunRecord) -> list[str]:
     reached = f": step {run.log[-1]['step']} of {run.steps} was logged last" if run.log else ""
     said = {
         folder.LOG: "Nothing is logged yet, so it has no curves.",
-        folder.MODEL: f"Training has not finished{reached}.",
         folder.METRICS: "It was not evaluated, so it has no losses on the evaluation sample and "
         "no scores.",
         folder.RECONSTRUCTIONS: "There are no reconstructions.",
         folder.TRAVERSALS: "There are no traversals and no prior samples.",
         folder.ENVIRONMENT: "Its versions and device were not recorded.",
     }
-    found = [sentence for file, sentence in said.items() if not (run.path / file).exists()]
-    if type(stopped := run.config.get("stopped_at")) is int:
-        found.append(f"It was stopped early, at step {stopped} of {run.steps}, by its patience.")
+    found = [] if run.finished else [f"Training has not finished{reached}."]
+    found += [sentence for file, sentence in said.items() if not (run.path / file).exists()]
+    if run.stopped_at is not None:
+        found.append(
+            f"It was stopped early, at step {run.stopped_at} of {run.steps}, by its patience."
+        )
+    end, scored = run.stopped_at or run.steps, run.metrics.get("step")
+    if run.finished and None not in (end, scored) and scored != end:
+        found.append(
+            f"Its scores and pictures are of step {scored}, its network is of step {end}. Run "
+            "`autobeta evaluate` on it."
+        )
     if run.metrics and not run.metrics.get("metrics"):
         found.append("No disentanglement score was computed.")
     return run.damage + found

@@ -19,6 +19,7 @@ _ABOUT = {"run", "state", "reason", "method", "data", "seed", "steps", "batch_si
 _ABOUT |= {"evaluated_images", "evaluated_step", "beta", "equivalent_beta", "images_per_second"}
 _ABOUT |= {
     "hours",
+    "stopped_at",
     "data_fingerprint",
     "data_source",
     "autobeta",

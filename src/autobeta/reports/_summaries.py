@@ -55,8 +55,8 @@ _TRACKING = (
     "standard deviation over seeds, 95 % interval."
 )
 _BUDGET = (
-    "What the runs took: steps and images of each, hours of all its seeds together, images per "
-    "second the median of the runs."
+    "What the runs took: steps and images of each, their mean where patience ended some early; "
+    "hours of all its seeds together, images per second the median of the runs."
 )
 
 
@@ -201,7 +201,9 @@ def budget(record: StudyRecord) -> MarkedTable:
     ]
     cells = []
     for group in record.groups:
-        steps, batch = (int(group.rows[0][key] or 0) for key in ("steps", "batch_size"))
+        batch = int(group.rows[0]["batch_size"] or 0)
+        lengths = [int(row.get("stopped_at") or row["steps"] or 0) for row in group.rows]
+        steps = round(statistics.mean(lengths))
         hours = [h for row in group.rows if (h := value_of(row, "hours")) is not None]
         speeds = [s for row in group.rows if (s := value_of(row, "images_per_second"))]
         sources = dict.fromkeys(

@@ -51,7 +51,7 @@ _LOSSES = (
 _SEEDS = (
     "Mean ± standard deviation over n runs that differ only by seed and were evaluated on equally "
     "many images; in brackets the 95 % interval of the mean (Student's t below 8 seeds, else the "
-    "BCa bootstrap)."
+    "BCa bootstrap). Repeated: further runs, or copies, of seeds that a row above has."
 )
 _CONTROL = (
     "How well KL followed its set point after the first tenth of each run, as means between two "

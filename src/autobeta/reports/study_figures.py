@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from autobeta.reports._bands import STRETCHES, Band, band, curves, hull
 from autobeta.reports._formats import Cells
-from autobeta.reports._html import slug
+from autobeta.reports._html import slugs
 from autobeta.reports._read import grouped
 from autobeta.reports._study import HELD_OUT, StudyGroup, StudyRecord
 from autobeta.reports._style import (
@@ -59,9 +59,10 @@ class StudyFigure(NamedTuple):
 def study_figures(record: StudyRecord, data: str, scores: Sequence[str]) -> Iterator[StudyFigure]:
     """The figures of a study's runs on some data; those that have something to show."""
     groups = record.by_data[data]
-    look = study_looks(record.groups)
+    look, place = study_looks(record.groups), slugs(record.by_data)[data]
     for distortion in ("mse", "bce"):
-        yield from _rate_distortion(groups, distortion, look)
+        for found in _rate_distortion(groups, distortion, look):
+            yield found._replace(name=f"{place}-{found.name}")
     logged = {group.label: curves(record, group) for group in groups}
     for name, title, text, key in (
         ("kl", "KL over training", _KL, "kl"),
@@ -72,10 +73,11 @@ def study_figures(record: StudyRecord, data: str, scores: Sequence[str]) -> Iter
         if bands:
             shown = [group for group in groups if group.label in bands]
             yield _over_steps(shown, bands, targets if key == "kl" else {}, look)._replace(
-                name=f"{slug(data)}-{name}", title=title, caption=text
+                name=f"{place}-{name}", title=title, caption=text
             )
-    for key in scores:
-        yield from _strip(groups, key, look)
+    for key, name in slugs(scores).items():
+        for found in _strip(groups, key, look):
+            yield found._replace(name=f"{place}-{name}")
 
 
 def study_looks(groups: Sequence[StudyGroup]) -> dict[str, Look]:
@@ -123,8 +125,7 @@ def _rate_distortion(
         legend(figure, [axis], WIDTH)
     numbers: Cells = [["group", "seed", "kl", distortion]]
     numbers += [[label, seed, *xy] for label, seeds in found.items() for seed, xy in seeds.items()]
-    end = "" if distortion == "mse" else f"-{distortion}"
-    name = f"{slug(groups[0].data)}-rate-distortion{end}"
+    name = "rate-distortion" if distortion == "mse" else f"rate-distortion-{distortion}"
     yield StudyFigure(name, f"Rate and distortion ({heading})", _RATE, figure, numbers)
 
 
@@ -207,5 +208,4 @@ def _strip(
         axis.set_xlabel(heading)
     numbers: Cells = [["group", "seed", key]]
     numbers += [[label, seed, v] for label, values in found.items() for seed, v in values.items()]
-    name = f"{slug(groups[0].data)}-{slug(key)}"
-    yield StudyFigure(name, heading, _STRIP, figure, numbers)
+    yield StudyFigure("", heading, _STRIP, figure, numbers)

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from autobeta.reports import _summaries
 from autobeta.reports._formats import csv_link, to_csv, to_html
-from autobeta.reports._html import document, open_runs, picture, sentences, slug
+from autobeta.reports._html import document, open_runs, picture, sentences, slug, slugs
 from autobeta.reports._load import find_runs
 from autobeta.reports._read import printable
 from autobeta.reports._study import (
@@ -164,13 +164,13 @@ def _gaps(row: Row) -> list[str]:
 
 
 def _data_section(record: StudyRecord, data: str, scores: Sequence[str]) -> Iterator[str]:
-    groups = record.by_data[data]
+    groups, place = record.by_data[data], slugs(record.by_data)[data]
     losses = loss_names(record.table)
     main = main_score(record, data, scores)
     for what, keys in (("scores", scores), ("losses", losses)):
         found = marked(record, data, keys)
         if len(found.headings) > 2:
-            yield f"<h3>{what.capitalize()}</h3>\n{to_html(found, name=slug(f'{data} {what}'))}"
+            yield f"<h3>{what.capitalize()}</h3>\n{to_html(found, name=f'{place}-{what}')}"
     drawn = [_figure(found) for found in study_figures(record, data, scores)]
     yield f'<div class="figures">\n{"".join(drawn)}</div>\n'
     if main is not None:
@@ -191,7 +191,7 @@ def _data_section(record: StudyRecord, data: str, scores: Sequence[str]) -> Iter
     ]
     for title, table in more:
         if table is not None:
-            shown = to_html(table, name=slug(f"{data} {title}"))
+            shown = to_html(table, name=f"{place}-{slug(title)}")
             yield f"<details open><summary>{title}</summary>{shown}</details>\n"
 
 

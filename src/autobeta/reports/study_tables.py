@@ -57,7 +57,8 @@ def write_table(study: Path, out: Path, *, metrics: Sequence[str] = ()) -> Path:
     scores, losses = score_names(record.table), loss_names(record.table)
     keys = chosen([*losses, *scores], metrics)
     if out.suffix in (".csv", ".parquet"):
-        left_out = {*scores} - {*keys}
+        shown = {key.removeprefix("negative_") for key in keys}
+        left_out = {key.removeprefix("negative_") for key in (*losses, *scores)} - shown
         kept = [{k: v for k, v in row.items() if k not in left_out} for row in record.table]
         written = to_csv(kept) if out.suffix == ".csv" else to_parquet(kept)
     else:

@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
+from itertools import count
 from typing import NamedTuple
 
 from autobeta import registry
@@ -90,13 +91,15 @@ def seed_rows(runs: Sequence[RunRecord]) -> list[Row]:
     """One row per group of runs that differ only by seed; numbers are `Spread`s over the seeds.
 
     Runs that were evaluated on other numbers of images, or at another step, have a row of their
-    own, and so has each that is not finished. A number is averaged over the seeds that have it.
+    own, and so has each that is not finished, and what is a seed's second run or copy. A number
+    is averaged over the seeds that have it.
     """
     rows = []
-    for first, *others in seed_groups(runs):
+    for (_, turn), (first, *others) in _seed_groups(runs).items():
         found = [numbers(run) for run in (first, *others)]
         keys = dict.fromkeys(key for row in found for key in row)
         label = first.label + ("" if first.finished else ", unfinished")
+        label += ", repeated" if turn else ""
         row: Row = {"label": label, "seeds": len(found), **_about(first)}
         rows.append(row | {key: _spread([n.get(key) for n in found]) for key in keys})
     return rows
@@ -104,14 +107,21 @@ def seed_rows(runs: Sequence[RunRecord]) -> list[Row]:
 
 def seed_groups(runs: Sequence[RunRecord]) -> list[list[RunRecord]]:
     """The runs of each row of `seed_rows`."""
+    return list(_seed_groups(runs).values())
+
+
+def _seed_groups(runs: Sequence[RunRecord]) -> dict[tuple[object, int], list[RunRecord]]:
+    """Runs by what they share, and by how many runs of their seed came before."""
     known = grouped((run.group, run.sample) for run in runs if run.metrics)
-    groups: dict[object, list[RunRecord]] = {}
+    groups: dict[tuple[object, int], list[RunRecord]] = {}
     for run in sorted(runs, key=lambda run: not run.metrics):
         samples = set(known.get(run.group, ()))
         # one without an evaluation goes with the others
         sample = run.sample if run.metrics or len(samples) != 1 else samples.pop()
-        groups.setdefault((run.group, sample, run.finished or run.name), []).append(run)
-    return list(groups.values())
+        shared = (run.group, sample, run.finished or run.name)
+        turns = (groups.setdefault((shared, turn), []) for turn in count())
+        next(own for own in turns if all(r.seed != run.seed for r in own)).append(run)
+    return groups
 
 
 def control_rows(tracks: Sequence[tuple[RunRecord, Tracking]]) -> list[Row]:
@@ -234,9 +244,8 @@ def _better(metric: str) -> str:
 def _cell(row: Row, key: str, marks: tuple[str, ...]) -> MarkedCell:
     value, form = row.get(key), column(key).format
     if not isinstance(value, Spread):
-        return MarkedCell(
-            number(value, form), None if isinstance(value, str) else value, marks if value else ()
-        )
+        plain = None if isinstance(value, str) else value
+        return MarkedCell(number(value, form), plain, () if value is None else marks)
     mean = number(value.mean, form)
     other = ".1e" if "e" in mean else f".{len(mean.partition('.')[2])}f"
     text = mean + ("" if value.std is None else f"\u00a0±\u00a0{value.std:{other}}")

@@ -70,6 +70,7 @@ def evaluate_model(
         "num_points": len(train.codes),
         **{f"num_points_{k}": len(part.codes) for k, part in splits.items() if k != "train"},
         "seed": config.metrics_seed,
+        "num_pictures": config.num_pictures,
         "evaluation": {split: losses(model, dataset, part) for split, part in splits.items()},
         "kl_per_latent": kl_per_latent(train).tolist(),
         "metrics": score_splits(splits, config),
@@ -86,17 +87,15 @@ def evaluate_model(
             stacklevel=2,
         )
         return result
-    alike = all(earlier.get(key) == result[key] for key in ("num_points", "seed", "kl_per_latent"))
-    if same_network and alike:
-        result["metrics"] = (earlier.get("metrics") or {}) | result["metrics"]
-        asked = earlier.get("asked", [])  # None: the default suite
-        both = None if None in (asked, result["asked"]) else [*asked, *result["asked"]]
-        result["asked"] = both and [*dict.fromkeys(both)]
-        result["left_out"] = {
-            name: reason
-            for name, reason in ((earlier.get("left_out") or {}) | result["left_out"]).items()
-            if name not in result["metrics"]
-        }
+    if same_network and _is_alike(earlier, result):
+        result |= _joined(earlier, result)
+    elif dropped := sorted({*(earlier.get("metrics") or ())} - {*result["metrics"]}):
+        warnings.warn(
+            f"the scores {', '.join(dropped)} in {folder} are dropped: they are of another "
+            "network, sample or seed than the new ones. Ask for them by --metrics to have them "
+            "again.",
+            stacklevel=2,
+        )
     shown = splits.get("test", train).index
     every = max(1, len(shown) // config.num_pictures)
     pictures = reconstruct(model, dataset, shown[::every][: config.num_pictures])
@@ -109,6 +108,27 @@ def evaluate_model(
     result["representation"] = files.checksum(written[folder / files.REPRESENTATION])
     files.write_together(written | {folder / files.METRICS: files.json_bytes(result)})
     return result
+
+
+def _is_alike(earlier: Mapping[str, Any], result: Mapping[str, Any]) -> bool:
+    """Whether two evaluations are of the same network and sample; devices round otherwise."""
+    before, now = (np.array(found.get("kl_per_latent") or ()) for found in (earlier, result))
+    same = all(earlier.get(key) == result[key] for key in ("num_points", "seed"))
+    # TF32 keeps 11 bits; a network that was trained anew differs by percents
+    return same and before.shape == now.shape and np.allclose(before, now, rtol=1e-3, atol=1e-4)
+
+
+def _joined(earlier: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, Any]:
+    """The scores of two evaluations that are alike, the later one's where both have them."""
+    metrics = (earlier.get("metrics") or {}) | result["metrics"]
+    asked = earlier.get("asked", [])  # None: the default suite
+    both = None if None in (asked, result["asked"]) else [*asked, *result["asked"]]
+    reasons = (earlier.get("left_out") or {}) | result["left_out"]
+    return {
+        "metrics": metrics,
+        "asked": both and [*dict.fromkeys(both)],
+        "left_out": {name: why for name, why in reasons.items() if name not in metrics},
+    }
 
 
 def check_asked(config: EvaluationConfig, dataset: FactorDataset) -> None:

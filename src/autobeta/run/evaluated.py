@@ -15,7 +15,8 @@ def missing_evaluation(
 ) -> EvaluationConfig | None:
     """The evaluation that is still to be done; None if that in the folder has all that is asked.
 
-    One that only lacks metrics is done with as many images as before, if these were more.
+    One that only lacks metrics is done with as many images and pictures as before, if these were
+    more.
 
     Args:
         folder: A run folder.
@@ -30,14 +31,19 @@ def missing_evaluation(
     whole = found.get("step", steps) == steps and files.is_whole_evaluation(folder, found)
     if whole and has_all(found, asked, steps=steps, num_train=num_train):
         return None
-    points = found.get("num_points") or 0
-    return replace(asked, num_points=max(asked.num_points, points if whole else 0))
+    kept = found if whole else {}
+    points, pictures = kept.get("num_points") or 0, kept.get("num_pictures") or 0
+    return replace(
+        asked,
+        num_points=max(asked.num_points, points),
+        num_pictures=max(asked.num_pictures, pictures),
+    )
 
 
 def has_all(
     found: Mapping[str, Any], asked: EvaluationConfig, *, steps: int, num_train: int
 ) -> bool:
-    """Whether an evaluation has all that is asked: its step, images, seed and metrics.
+    """Whether an evaluation has all that is asked: its step, images, seed, pictures and metrics.
 
     Args:
         found: What `metrics.json` holds.
@@ -47,7 +53,9 @@ def has_all(
     """
     enough = (found.get("num_points") or 0) >= min(asked.num_points, num_train)
     same = found.get("seed") == asked.metrics_seed and found.get("step", steps) == steps
-    return enough and same and _has_metrics(found, asked.metrics)
+    # an earlier version kept no word of the pictures
+    shown = (found.get("num_pictures") or asked.num_pictures) >= asked.num_pictures
+    return enough and same and shown and _has_metrics(found, asked.metrics)
 
 
 def _has_metrics(found: Mapping[str, Any], asked: Sequence[str] | None) -> bool:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from autobeta import registry
 from autobeta.data import FactorDataset, as_batch
+from autobeta.errors import pasted
 from autobeta.metrics import information_shares
 from autobeta.models import VAE
 from autobeta.reports import RunRecord, load_runs
@@ -139,7 +140,8 @@ def _originals(run: Run, dataset: FactorDataset | None) -> Pictures:
     if dataset is not None:
         split = "test" if "test" in dataset.splits else "train"
         return dataset.images(sample_points(dataset, split, NUM_IMAGES))
-    path, way_out = run.results / files.RECONSTRUCTIONS, f"Run `autobeta evaluate {run.folder}`."
+    path = run.results / files.RECONSTRUCTIONS
+    way_out = f"Run `{pasted('autobeta', 'evaluate', run.folder, *['--best'] * run.best)}`."
     found: Pictures = files.read_npz(path, "originals", way_out=way_out)["originals"]
     if found.dtype != np.uint8 or found.shape[1:] != run.image_shape:
         raise ValueError(

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from filelock import FileLock, Timeout
 
-from autobeta.errors import BusyRunError
+from autobeta.errors import BusyRunError, pasted
 from autobeta.formats import upgraded
 from autobeta.run.formats import (
     LARGEST,
@@ -71,6 +71,7 @@ _LEFT = re.compile(rf"({'|'.join(map(re.escape, _OURS))})\.\d+\.tmp")  # beside 
 # shapes of JSON, see `check_shape`; a key may be missing
 _METRICS = {
     **{"step": int, "num_points": int, "num_points_test": int, "seed": int, "metrics": {}},
+    "num_pictures": int,
     "kl_per_latent": [float],
     "evaluation": {...: {...: float}},
 }
@@ -106,7 +107,7 @@ def locked(folder: Path) -> Iterator[None]:
             "Choose another folder."
         ) from error
     try:
-        for path in filter(is_leftover, folder.iterdir()):
+        for path in filter(is_leftover, [*folder.iterdir(), *(folder / BEST).glob("*")]):
             path.unlink(missing_ok=True)
         yield
     finally:
@@ -120,8 +121,24 @@ def is_locked(folder: Path) -> bool:
     try:
         with FileLock(folder / LOCK, blocking=False):
             return False
-    except (Timeout, OSError):
+    except Timeout:
         return True
+    except OSError:  # it is another owner's, or lies where nothing can be written
+        return _is_locked_for_a_reader(folder / LOCK)
+
+
+def _is_locked_for_a_reader(path: Path) -> bool:
+    """`is_locked` for who can't write; False where that can't be told."""
+    try:
+        import fcntl
+
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except (ImportError, OSError):
+        pass
+    return False
 
 
 def is_leftover(path: Path) -> bool:
@@ -156,7 +173,7 @@ def _is_kept(path: Path) -> bool:
 
 def read_representation(run: Path) -> dict[str, np.ndarray]:
     """Codes, log-variances and index of a run's evaluation; errors as of `read_npz`."""
-    way_out = f"Run `autobeta evaluate {run}`."
+    way_out = f"Run `{pasted('autobeta', 'evaluate', run)}`."
     return read_npz(run / REPRESENTATION, "codes", "logvars", "index", way_out=way_out)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from autobeta.data import FactorDataset, as_dataset, with_validation
-from autobeta.errors import MissingDataError
+from autobeta.errors import MissingDataError, pasted
 from autobeta.methods import Recipe
 from autobeta.models import VAE, AbstractLikelihood
 from autobeta.run import folder as files
@@ -192,9 +192,10 @@ def newest(folder: Path, steps: int) -> tuple[Path, int]:
     if trained != steps and (checkpoint := find_checkpoint(folder / files.CHECKPOINT)):
         found.append((read_counts(checkpoint)["step"], checkpoint / files.MODEL))
     if not found:
+        begin = ("autobeta", "train", "--config")
         raise FileNotFoundError(
             f"`{folder}` must hold a network; it has no {files.MODEL} and no {files.CHECKPOINT}. "
-            f"Begin with `autobeta train --config {folder / files.CONFIG} --out {folder}`."
+            f"Begin with `{pasted(*begin, folder / files.CONFIG, '--out', folder)}`."
         )
     step, path = max(found, key=lambda pair: pair[0])
     return path, step

@@ -4,10 +4,12 @@ import functools
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import PurePath
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -16,6 +18,7 @@ from autobeta.methods import Facts, Recipe
 from autobeta.models import VAE, AbstractLikelihood
 
 _INTERNAL = {*vars(nn.Module())}  # what torch keeps in every module
+_BY_TEXT = (complex, range, slice, torch.dtype, torch.device)
 
 Shape = tuple[int, int, int]
 Images = FactorDataset | Dataset[Any] | np.ndarray
@@ -58,39 +61,72 @@ def known_by(objects: Objects, model: VAE, recipe: Recipe) -> dict[str, dict[str
     return found
 
 
-def _content(value: object, *, values: bool = True) -> object:
+def _content(value: object, *, values: bool = True, within: tuple[int, ...] = ()) -> object:
     """What an object is known by: its class, settings and functions, to the last closure.
 
     Args:
         value: A module, a function, or what these hold.
         values: Whether buffers count by their values, not only by shape, as parameters do.
+        within: Identities of the objects that hold it, for it may hold one of them in its turn.
     """
     if isinstance(value, bool | int | float | str | bytes | None):
         return value
     if isinstance(value, Tensor):
         few = values and not isinstance(value, nn.Parameter) and value.numel() <= 64
         return [tuple(value.shape), str(value.dtype), value.tolist() if few else ""]
+    if id(value) in within:
+        return f"the holder of {len(within) - within.index(id(value))} levels above"
+    inside = functools.partial(_content, within=(*within, id(value)))
+    held = functools.partial(inside, values=values)
     if isinstance(value, dict):
-        return [(key, _content(item, values=values)) for key, item in value.items()]
+        return [(key, held(item)) for key, item in value.items()]
     if isinstance(value, tuple | list):
-        return [_content(item, values=values) for item in value]
+        return [held(item) for item in value]
     if isinstance(value, functools.partial):
-        return [_content(part) for part in (value.func, value.args, value.keywords)]
+        return [inside(part) for part in (value.func, value.args, value.keywords)]
     if isinstance(value, CodeType):
-        return [value.co_code, value.co_names, *map(_content, value.co_consts)]
+        return [value.co_code, value.co_names, *map(inside, value.co_consts)]
     if isinstance(value, FunctionType):
         cells = [cell.cell_contents for cell in value.__closure__ or ()]
-        held = [value.__code__, cells, value.__defaults__, value.__kwdefaults__]
-        return [value.__qualname__, *map(_content, held)]
+        parts = [value.__code__, cells, value.__defaults__, value.__kwdefaults__]
+        return [value.__qualname__, *map(inside, parts)]
     if isinstance(value, MethodType):
-        return [_content(value.__func__), _content(value.__self__)]
+        return [inside(value.__func__), inside(value.__self__)]
     named = getattr(value, "__qualname__", type(value).__qualname__)
     if not isinstance(value, nn.Module):
-        plain = isinstance(value, type) or not hasattr(value, "__dict__")
-        return named if plain else [named, _content(vars(value))]
+        return _plain_content(value, named, inside)
     own = {k: v for k, v in vars(value).items() if k not in _INTERNAL}
     tensors = dict(value.named_parameters(recurse=False)) | dict(
         value.named_buffers(recurse=False)
     )
     children = dict(value.named_children())
-    return [named, *(_content(part, values=values) for part in (own, tensors, children))]
+    return [named, *map(held, (own, tensors, children))]
+
+
+def _plain_content(value: object, named: str, inside: Callable[[object], object]) -> object:
+    """What an object that is neither a module nor a function is known by."""
+    if isinstance(value, type):
+        return named
+    if isinstance(value, np.generic):
+        return [named, repr(value.item())]
+    if isinstance(value, np.ndarray):
+        data = repr(value.tolist()).encode() if value.dtype.hasobject else value.tobytes()
+        return [value.shape, str(value.dtype), hashlib.sha256(data).hexdigest()]
+    if isinstance(value, set | frozenset):
+        return [named, sorted(repr(inside(item)) for item in value)]
+    if isinstance(value, PurePath):
+        return str(value)
+    if isinstance(value, _BY_TEXT):
+        return [named, repr(value)]
+    slots = _slots(value)
+    if not slots and not hasattr(value, "__dict__"):
+        return named
+    return [named, inside(slots | getattr(value, "__dict__", {}))]
+
+
+def _slots(value: object) -> dict[str, object]:
+    """What an object keeps in slots, as a small dataclass may."""
+    found = [vars(kind).get("__slots__", ()) for kind in type(value).__mro__]
+    names = [name for own in found for name in ([own] if isinstance(own, str) else own)]
+    kept = (name for name in names if not name.startswith("__") and hasattr(value, name))
+    return {name: getattr(value, name) for name in kept}

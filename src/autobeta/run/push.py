@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from autobeta.errors import pasted
 from autobeta.metrics import intervals as find_intervals
 from autobeta.run import folder as files
 from autobeta.run.card import PICTURE, Ends, model_card
@@ -44,7 +45,8 @@ def push(
         The address of the commit.
 
     Raises:
-        ValueError: If a name is badly written, or the run is not finished.
+        ValueError: If a name is badly written, or the run is not finished, or not evaluated
+            since.
         ImportError: If the client of the Hub is missing.
         OSError: If the Hub can't be reached, or refuses.
     """
@@ -56,14 +58,25 @@ def push(
         )
     api = client()
     run = run if isinstance(run, Run) else load_run(run, device="cpu")
-    if run.step != run.config.train.steps:
-        config = run.folder / files.CONFIG
-        raise ValueError(
-            f"`run` must be finished to be pushed; got {run.progress}. Finish it by `autobeta "
-            f"train --config {config} --out {run.folder}`."
-        )
+    _check_finished(run)
     contents = _contents(run, repo, license=license, intervals=intervals)
     return _commit(api, repo, contents, private=private)
+
+
+def _check_finished(run: Run) -> None:
+    """Refuse a run that trains yet, or whose scores and pictures are those of another step."""
+    if run.step not in (run.config.train.steps, files.stopped_at(run.folder)):
+        config = run.folder / files.CONFIG
+        again = pasted("autobeta", "train", "--config", config, "--out", run.folder)
+        raise ValueError(
+            f"`run` must be finished to be pushed; got {run.progress}. Finish it by `{again}`."
+        )
+    step = files.read_metrics(run.folder / files.METRICS).get("step", run.step)
+    if step != run.step:
+        raise ValueError(
+            f"`run` must be evaluated as it is; its scores are of step {step}, its network of "
+            f"{run.step}. Run `{pasted('autobeta', 'evaluate', run.folder)}`."
+        )
 
 
 def _contents(run: Run, repo: str, *, license: str | None, intervals: bool) -> dict[str, bytes]:
@@ -93,9 +106,8 @@ def _picture(folder: Path) -> bytes | None:
     if not (folder / files.TRAVERSALS).exists():
         return None
     named = ("images", "latents", "kl", "active")
-    arrays = files.read_npz(
-        folder / files.TRAVERSALS, *named, way_out=f"Run `autobeta evaluate {folder}`."
-    )
+    way_out = f"Run `{pasted('autobeta', 'evaluate', folder)}`."
+    arrays = files.read_npz(folder / files.TRAVERSALS, *named, way_out=way_out)
     with TemporaryDirectory() as beside:
         path = Path(beside) / PICTURE
         save_traversal_grid(path, **{name: arrays[name] for name in named})
@@ -107,8 +119,8 @@ def _ends(folder: Path, metrics: Mapping[str, Any]) -> Ends:
     names = list(metrics.get("metrics") or ())
     if not names:
         raise ValueError(
-            f"`intervals` must be of scores; {folder} has none. Run `autobeta evaluate {folder}`, "
-            "or leave them out."
+            f"`intervals` must be of scores; {folder} has none. Run "
+            f"`{pasted('autobeta', 'evaluate', folder)}`, or leave them out."
         )
     arrays = files.read_representation(folder)
     held_out = {"codes_test", "factors_test"} <= {*arrays}

@@ -123,8 +123,9 @@ def _measured(run: PlannedRun, evaluation: EvaluationConfig) -> _Cost:
 
     short = scaled(run.config, STEPS / run.config.train.steps)
     threads = short.train.threads or 1
-    train_config = replace(short.train, steps=STEPS, log_every=_EVERY, threads=threads)
-    short = replace(short, train=train_config)
+    whole = replace(short.train, patience=None)  # else it could end before anything is measured
+    whole = replace(whole, steps=STEPS, log_every=_EVERY, threads=threads)
+    short = replace(short, train=whole)
     times: list[float] = []
     begin = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="autobeta-") as folder, warnings.catch_warnings():
@@ -166,7 +167,8 @@ def _of_finished(study: Study, name: str) -> _Cost | None:
     """The cost of a finished run; None if its files don't tell."""
     timing = files.log_lines(study.run(name) / files.TIMING)[0]
     speeds = sorted(line["images_per_second"] for line in timing)
-    whole = study.attempt(name).get("seconds")
+    last = study.attempt(name)
+    whole = last.get("seconds") if last.get("state") == "done" else None
     if not speeds or not speeds[len(speeds) // 2] or not isinstance(whole, int | float):
         return None
     step = study.runs[name]["train"]["batch_size"] / speeds[len(speeds) // 2]

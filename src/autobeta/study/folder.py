@@ -79,6 +79,10 @@ class Study(NamedTuple):
         text = "".join(c if c.isprintable() else " " for c in str(found.get("reason") or ""))
         return found | ({"reason": text} if "reason" in found else {})
 
+    def evaluations(self, name: str) -> list[dict[str, Any]]:
+        """What the studies that share a run have had it evaluated by."""
+        return [*(self.attempt(name).get("evaluations") or ())]
+
     def write_attempt(self, name: str, **facts: Any) -> None:  # noqa: ANN401 - JSON
         """Replace what is known of the last attempt."""
         files.write_json(self.runs_folder / f"{name}.json", facts)
@@ -87,12 +91,12 @@ class Study(NamedTuple):
         """Whether the run was trained and evaluated as this study asks.
 
         Its model and checkpoint may have been deleted since, to save room: nothing of a study
-        reads them. A model that is lost beside its checkpoint is written again.
+        reads them. A model that is lost beside its checkpoint is written again. What became of
+        the last attempt does not count: it may be that of another study that shares the run.
         """
-        run, done = self.run(name), self.attempt(name)
-        asked_before = self.asked in (done.get("evaluations") or ())
+        run = self.run(name)
         lost = (run / files.CHECKPOINT).exists() and not (run / files.MODEL).exists()
-        if done.get("state") != "done" or not asked_before or lost:
+        if self.asked not in self.evaluations(name) or lost:
             return False
         try:  # another study that shares the run may have evaluated it otherwise since
             found = files.read_metrics(run / files.METRICS)
@@ -140,13 +144,18 @@ def read_study(folder: Path) -> Study:
             _check_planned(name, runs[name])
         about: dict[str, Any] = {key: found[key] for key in _ABOUT if key in found}
         logger = [str(name) for name in found.get("logger", [])]
-        runs_folder = Path(os.path.normpath(folder / found["runs_folder"]))
+        runs_folder = _runs_at(folder, found["runs_folder"])
         return Study(folder, runs_folder, runs, found["evaluation"], about, logger)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ValueError(
             f"`{path}` must be a study; {error}. Restore it, or give the study again with another "
             "--out."
         ) from error
+
+
+def _runs_at(folder: Path, place: Path | str) -> Path:
+    """Where the runs lie, also for a process that knows the study's folder by another path."""
+    return Path(os.path.normpath(folder.resolve() / place))
 
 
 def _check_planned(name: str, config: dict[str, Any]) -> None:
@@ -174,7 +183,8 @@ def claim_study(
     """
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"`out` must be a folder; got the file {folder}. Choose another name.")
-    place = Path(os.path.relpath(runs_folder, folder)) if runs_folder else Path("runs")
+    there = folder.resolve()
+    place = Path(os.path.relpath(runs_folder.resolve(), there)) if runs_folder else Path("runs")
     runs = {run.name: _plain(run.config) for run in planned}
     if runs_folder is not None and (runs_folder / files.CONFIG).exists():
         raise ValueError(
@@ -190,13 +200,13 @@ def claim_study(
                 f"runs, such as {missing[0]}. Choose another folder; with --runs "
                 f"{found.runs_folder} it shares the runs that both have."
             )
-        place = place if runs_folder else Path(os.path.relpath(found.runs_folder, folder))
+        place = place if runs_folder else Path(os.path.relpath(found.runs_folder, there))
     elif folder.exists() and (others := [p.name for p in folder.iterdir() if not _is_left(p)]):
         raise ValueError(
             f"`out` must be a new folder or a study's; got {folder}, which has other files, such "
             f"as {min(others)}. Choose another folder."
         )
-    _refuse_changed(Path(os.path.normpath(folder / place)), runs)
+    _refuse_changed(_runs_at(folder, place), runs)
     document = definition.document
     texts = {k: document[k] for k in ("title", "source") if isinstance(document.get(k), str)}
     study = {

@@ -190,9 +190,14 @@ def _curves(run: Path) -> Row:
 
 
 def _hours(timing: Sequence[Mapping[str, Any]]) -> float:
-    """Hours of training, over all attempts: each counts its own seconds from 0."""
-    seconds = [float(line["seconds"]) for line in timing]
-    ends = [a for a, b in zip(seconds, [*seconds[1:], 0.0], strict=True) if b < a]
+    """Hours of training, over all attempts: each counts its own seconds from 0.
+
+    A version that did not write when an attempt began leaves only that its seconds fall.
+    """
+    seconds = [(line.get("begun"), float(line["seconds"])) for line in timing]
+    following = [*seconds[1:], (None, 0.0)]
+    pairs = zip(seconds, following, strict=True)
+    ends = [own for (begun, own), (other, after) in pairs if begun != other or after < own]
     return round(sum(ends) / 3600, 4)
 
 

@@ -9,7 +9,7 @@ import time
 import traceback
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from autobeta.errors import BusyRunError, InterruptedRunError
 from autobeta.study.folder import Study, read_study
@@ -36,11 +36,11 @@ def carry_out(folder: Path, name: str) -> Outcome:
         name: The run's.
     """
     study = read_study(folder)
-    before = [e for e in study.attempt(name).get("evaluations") or () if e != study.asked]
+    former = study.attempt(name)
     begin = time.time()
     facts = {"host": platform.node(), "pid": os.getpid(), "started": round(begin)}
     try:
-        study.write_attempt(name, state="running", **facts, evaluations=before)
+        study.write_attempt(name, state="running", **facts, evaluations=_others(study, name))
         outcome = _train(study, name)
     except KeyboardInterrupt:
         outcome = Outcome("stopped", "stopped by a signal")
@@ -49,12 +49,20 @@ def carry_out(folder: Path, name: str) -> Outcome:
     except Exception as error:
         traceback.print_exc()
         outcome = Outcome("failed", f"{type(error).__name__}: {error}")
-    if outcome.state != "busy":  # else the file is that of the process that trains
+    if outcome.state == "busy":  # the file is that of the process that trains
+        if facts.items() <= study.attempt(name).items():
+            study.write_attempt(name, **former)
+    else:
         facts |= {"seconds": round(time.time() - begin, 1), "peak_memory": peak_memory()}
         ended = {"state": outcome.state, "reason": outcome.reason, **facts}
-        evaluated = before + [study.asked] * (outcome.state == "done")
+        evaluated = _others(study, name) + [study.asked] * (outcome.state == "done")
         study.write_attempt(name, **ended, evaluations=evaluated)
     return outcome
+
+
+def _others(study: Study, name: str) -> list[dict[str, Any]]:
+    """What other studies have had the run evaluated by."""
+    return [found for found in study.evaluations(name) if found != study.asked]
 
 
 def _train(study: Study, name: str) -> Outcome:

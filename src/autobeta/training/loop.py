@@ -180,6 +180,7 @@ class _Clock:
     def __init__(self, step: int, batch_size: int) -> None:
         self._batch_size = batch_size
         self._begin = self._last_time = self._saved = time.monotonic()
+        self._begun = round(time.time(), 3)  # tells one start of a run from the next
         self._last_step = step
 
     def timing(self, step: int) -> dict[str, float | int]:
@@ -187,7 +188,8 @@ class _Clock:
         rate = (step - self._last_step) * self._batch_size / max(now - self._last_time, 1e-9)
         self._last_time, self._last_step = now, step
         seconds = round(now - self._begin, 3)
-        return {"step": step, "seconds": seconds, "images_per_second": round(rate, 1)}
+        speed = {"seconds": seconds, "images_per_second": round(rate, 1)}
+        return {"step": step, "begun": self._begun, **speed}
 
     def checkpoint_due(self, step: int, config: TrainConfig) -> bool:
         overdue = time.monotonic() - self._saved > 60 * config.checkpoint_minutes

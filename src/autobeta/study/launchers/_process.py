@@ -92,8 +92,8 @@ class Attempts:
 
     def fail(self, name: str, reason: str) -> Outcome:
         """Keep beside the run why it failed, for its own process can't."""
-        before = self._study.attempt(name).get("evaluations") or ()
-        self._study.write_attempt(name, state="failed", reason=reason, evaluations=[*before])
+        kept = self._study.evaluations(name)
+        self._study.write_attempt(name, state="failed", reason=reason, evaluations=kept)
         return Outcome("failed", reason)
 
 
