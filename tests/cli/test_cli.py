@@ -248,6 +248,40 @@ def test_a_watched_report_is_written_again_when_something_is_new(
     assert capsys.readouterr().out.splitlines() == [str(out)] * 3
 
 
+def test_a_watched_study_is_seen_where_its_runs_lie(tmp_path, monkeypatch, capsys):
+    study, out, looks = tmp_path / "study", tmp_path / "report.html", []
+    args = [
+        "--methods",
+        "vae",
+        "--data",
+        "toy",
+        "--seeds",
+        "0",
+        "--steps",
+        "4",
+        "--metrics",
+        "mig",
+    ]
+    shared = tmp_path / "shared"
+    assert call("study", "run", *args, "--out", study, "--runs", shared, "--workers", "1") == 0
+    [run] = [path for path in shared.iterdir() if path.is_dir()]
+
+    def sleep(seconds):
+        looks.append(out.stat().st_mtime_ns)
+        if len(looks) == 1:
+            (run / runs.LOG).touch()
+        if len(looks) == 2:
+            (shared / f"{run.name}.json").touch()
+        if len(looks) == 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("autobeta.reports.watch.sleep", sleep)
+    capsys.readouterr()
+    assert call("report", study, "--out", out, "--watch", "5") == 130
+    assert len(capsys.readouterr().out.splitlines()) == 4  # at first, twice, and the last
+    assert len({*looks}) == 3
+
+
 def test_a_report_links_to_an_explorer_or_has_it_inside(run, tmp_path, capsys):
     out = tmp_path / "a report" / "report.html"
     out.parent.mkdir()

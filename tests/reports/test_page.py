@@ -125,6 +125,13 @@ def test_a_folder_that_is_no_run_leaves_no_report(make_run, tmp_path):
     assert not out.exists()
 
 
+@pytest.mark.usefixtures("unchecked")
+def test_paths_may_be_texts(make_run, tmp_path):
+    run, out = make_run(), tmp_path / "report.html"
+    assert write_report([str(run)], str(out)) == out
+    assert out.read_bytes() == write_report([run], tmp_path / "other.html").read_bytes()
+
+
 def test_a_folder_as_output_is_an_error(make_run, tmp_path):
     with pytest.raises(ValueError, match="`out` must be a file; got the folder"):
         write_report([make_run()], tmp_path)

@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from autobeta.reports import load_runs, save_montage, save_traversal_gif, save_traversal_grid
+from autobeta.reports._style import webp_uri
 from autobeta.reports.pictures import (
     FOOT,
     GAP,
@@ -10,6 +11,7 @@ from autobeta.reports.pictures import (
     grid,
     reconstructions,
     samples,
+    strip,
     traversals,
 )
 from autobeta.run import folder as runs
@@ -170,3 +172,29 @@ def test_a_montage_file_has_rows_of_the_asked_length_and_white_where_images_end(
     assert pixels.shape[:2] == (2 * side - GAP, 2 * side - GAP)
     assert [pixels[y, x, 0] for y, x in ((5, 5), (5, side + 5), (side + 5, 5))] == [0, 10, 20]
     assert np.all(pixels[side:, side:] == 255)
+
+
+def test_large_images_are_small_on_a_page_and_sliders_find_them(make_run):
+    """WebP holds 16,383 pixels; 24 rows of 720 are more."""
+    folder = make_run()
+    size, count = 720, 24
+    shades = np.linspace(0, 250, count * 2).astype(np.uint8).reshape(count, 2, 1, 1, 1)
+    arrays = {
+        "images": np.broadcast_to(shades, (count, 2, size, size, 1)),
+        "latents": np.arange(count),
+        "kl": np.arange(count, 0.0, -1),
+        "active": np.ones(count, bool),
+        "values": np.array([-1.0, 1.0]),
+    }
+    runs.write_npz(folder / runs.TRAVERSALS, arrays)
+    (run,) = load_runs([folder])
+    picture = traversals(run)
+    assert webp_uri(picture).startswith("data:image/webp")
+    found = strip(run, picture.width)
+    assert found["width"] == found["height"] == 120
+    pixels = np.asarray(picture)
+    for row, column in ((0, 0), (7, 1), (23, 1)):
+        x = found["left"] + column * (found["width"] + found["gap"])
+        y = row * (found["height"] + found["gap"])
+        tile = pixels[y : y + found["height"], x : x + found["width"]]
+        assert (tile == shades[row, column].item()).all()

@@ -123,6 +123,18 @@ def test_a_transposed_table_has_the_first_column_as_headings():
     assert turned == _table(["score", "a", "b"], [["mig", "1", "3"], ["sap", "2", "4"]])
 
 
+def test_no_name_in_a_csv_is_a_formula():
+    names = ['=HYPERLINK("http://x")', "@x", "+1", "-a", "a=b"]
+    numbers = [-2.5, 3, float("nan")]
+    [row] = csv.reader(io.StringIO(to_csv([[*names, *numbers]]).decode()))
+    assert row == [*(f"'{name}" for name in names[:4]), "a=b", "-2.5", "3", ""]
+
+
+def test_the_csv_of_a_turned_table_names_scores_without_arrows():
+    turned = transposed(_table(["label", "mig ↑"], [["a", "1"], ["b", "3"]]), "score")
+    assert _csv(turned) == [["score", "a", "b"], ["mig", "1", "3"]]
+
+
 def test_a_run_that_is_not_finished_is_never_averaged_with_others(make_run):
     folders = [make_run("a"), make_run("b", seed=1), make_run("c", seed=2, finished=False)]
     rows = seed_rows(load_runs(folders))

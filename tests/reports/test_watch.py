@@ -1,4 +1,6 @@
 import itertools
+import shutil
+import threading
 
 import pytest
 
@@ -33,3 +35,29 @@ def test_a_change_is_given_once_and_no_page_or_lock_is_one(make_run, monkeypatch
 def test_the_time_between_two_looks_must_be_positive(seconds):
     with pytest.raises(ValueError, match=r"`watch` must be in \(0, 86400\]; got"):
         next(itertools.islice(watch.changes([], watch=seconds), 1))
+
+
+def test_a_folder_that_goes_while_it_is_looked_through_is_no_error(tmp_path):
+    """As a former checkpoint does; `Path.rglob` of Python 3.11 raises."""
+    places, done = tmp_path / "run" / "checkpoint.old", threading.Event()
+
+    def come_and_go():
+        while not done.is_set():
+            (places / "deep").mkdir(parents=True)
+            shutil.rmtree(places)
+
+    thread = threading.Thread(target=come_and_go)
+    thread.start()
+    try:
+        for _ in range(3000):
+            watch._state([tmp_path])
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_a_file_is_looked_at_and_may_come_later(tmp_path):
+    path = tmp_path / "attempt.json"
+    before = watch._state([path])
+    path.write_text("{}")
+    assert before != watch._state([path])

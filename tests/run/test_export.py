@@ -26,6 +26,7 @@ from autobeta import (
 from autobeta.models import VAE
 from autobeta.run import export as exporting
 from autobeta.run import folder as files
+from autobeta.run.explore import explore
 from autobeta.run.export import export
 from autobeta.run.load import Run
 from autobeta.run.parts import decoder_output, parts_of
@@ -188,6 +189,13 @@ def test_every_network_is_exported_to_onnx_in_colour(architecture, likelihood, t
     run = untrained(config(architecture, likelihood), (32, 32, 3))
     found = export(run, "onnx", tmp_path)
     assert {item.path.stem for item in found} == {*PARTS}
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_paths_may_be_texts(folder, tmp_path):
+    [first, *_] = export(str(folder), "safetensors", str(tmp_path / "a"))
+    assert first.path.parent == tmp_path / "a"
+    assert explore([str(folder)], str(tmp_path / "page.html")) == tmp_path / "page.html"
 
 
 def test_a_file_that_is_there_is_replaced_and_this_is_said(folder, tmp_path, capsys):

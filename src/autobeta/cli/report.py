@@ -88,9 +88,15 @@ def _write(
 
 def _keep_writing(runs: Sequence[Path], out: Path, explorer: str | None, watch: float) -> None:
     from autobeta.reports.watch import changes
+    from autobeta.study.folder import is_study, read_study
 
+    places = [*runs]
+    if is_study(runs[0]):  # whose runs may lie elsewhere, beside those of others
+        study = read_study(runs[0])
+        ours = [f"{name}{end}" for name in study.runs for end in ("", ".json")]
+        places += [study.runs_folder / name for name in ours]
     try:
-        for _ in changes(runs, watch=watch):
+        for _ in changes(places, watch=watch):
             _write(runs, out, explorer, renew=watch)
     except KeyboardInterrupt:
         _write(runs, out, explorer)  # the last one does not load itself again

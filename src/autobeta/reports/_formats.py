@@ -7,7 +7,7 @@ import io
 import math
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 Cells = list[list[str | int | float]]
 
@@ -67,25 +67,39 @@ def csv_link(numbers: Cells, name: str) -> str:
 
 
 def to_csv(numbers: Cells) -> bytes:
-    """Rows as CSV, unrounded; what is not a number stays blank."""
+    """Rows as CSV, unrounded; what is not a number stays blank.
+
+    A text that a spreadsheet would take for a formula, such as a folder's name, is quoted for it.
+    """
     text = io.StringIO()
-    rows = [["" if cell != cell else cell for cell in row] for row in numbers]  # NaN: none
+    rows = [[_plain(cell) for cell in row] for row in numbers]
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()
+
+
+def _plain(cell: Any) -> Any:  # noqa: ANN401
+    if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{cell}"
+    return "" if cell != cell else cell  # NaN: none
 
 
 def _columns(table: MarkedTable) -> Cells:
     """Headings and rows; a column is followed by what more its cells tell."""
     columns: Cells = []
     for place, heading in enumerate(table.headings):
-        name = re.sub(" [↑↓]", "", heading)
+        name = _named(heading)
         cells = [row[place] for row in table.cells]
-        columns.append([name, *(_number(cell) for cell in cells)])
+        numbers = [_number(cell) for cell in cells]
+        columns.append([name, *(_named(n) if place == 0 else n for n in numbers)])
         known = [key for cell in cells for key, n in cell.more if n is not None]
         for more in dict.fromkeys(known):
             found = [dict(cell.more).get(more) for cell in cells]
             columns.append([f"{name}, {more}", *("" if n is None else n for n in found)])
     return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _named(heading: Any) -> Any:  # noqa: ANN401 - the first column has numbers or headings
+    return re.sub(" [↑↓]", "", heading) if isinstance(heading, str) else heading
 
 
 def _number(cell: MarkedCell) -> str | int | float:

@@ -72,7 +72,11 @@ _OPEN = "These train, or were stopped before their end; the curves below show th
 
 
 def write_report(
-    runs: Sequence[Path], out: Path, *, explorer: str = "", renew: float | None = None
+    runs: Sequence[Path | str],
+    out: Path | str,
+    *,
+    explorer: str = "",
+    renew: float | None = None,
 ) -> Path:
     """Write one HTML page about some runs: figures, tables, images and all settings.
 
@@ -92,11 +96,12 @@ def write_report(
         ValueError: If `out` is a folder, or no run is given or none can be read.
         FileNotFoundError: If there is nothing at a path, or no run at any.
     """
+    folders, out = [*map(Path, runs)], Path(out)
     if out.is_dir():
         raise ValueError(f"`out` must be a file; got the folder `{out}`. Add a name.html to it.")
-    found, left_out = find_runs(runs)
+    found, left_out = find_runs(folders)
     if not found:
-        load_runs(runs)  # which says why
+        load_runs(folders)  # which says why
     for path, error in left_out.items():
         name = printable(str(path))
         warnings.warn(f"{name} is left out, it is no run folder: {error}", stacklevel=2)

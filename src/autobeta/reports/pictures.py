@@ -19,6 +19,7 @@ from autobeta.run import folder
 GAP = 4  # pixels between two images, after they are enlarged
 SIDE = 96  # pixels that images are enlarged to, about
 PAGE_SIDE = 64  # on a page
+PAGE_MOST = 128  # on a page, whose file they are in
 WHITE = 255
 FOOT = 34  # pixels for labels below a row
 MOST_ROWS = 24  # latents of a traversal on a page
@@ -32,7 +33,8 @@ _FONT = str(Path(get_data_path()) / "fonts/ttf/DejaVuSans.ttf")
 def reconstructions(run: RunRecord, *, count: int = 16, columns: int = 8) -> Image.Image:
     """Originals, and below each its reconstruction."""
     arrays = _need(run, folder.RECONSTRUCTIONS, "originals")
-    pair = [_rows(arrays[key][:count], columns) for key in ("originals", "reconstructions")]
+    keys = ("originals", "reconstructions")
+    pair = [_rows(_page_sized(arrays[key][:count]), columns) for key in keys]
     rows = np.stack(pair, axis=1).reshape(-1, *pair[0].shape[1:])
     return grid(rows, ["data", "model"] * len(pair[0]), side=PAGE_SIDE)
 
@@ -43,7 +45,8 @@ def traversals(run: RunRecord) -> Image.Image:
     named = {key: arrays[key] for key in ("latents", "kl", "active")}
     images, labels = _sorted(arrays["images"], **named)
     values = [f"{value:.2g}" for value in arrays["values"]]
-    return grid(images[:MOST_ROWS], labels[:MOST_ROWS], values, side=PAGE_SIDE)
+    shown = _page_sized(images[:MOST_ROWS])
+    return grid(shown, labels[:MOST_ROWS], values, side=PAGE_SIDE)
 
 
 def strip(run: RunRecord, width: int) -> dict[str, Any]:
@@ -53,7 +56,7 @@ def strip(run: RunRecord, width: int) -> dict[str, Any]:
     """
     arrays = _need(run, folder.TRAVERSALS, "images")
     named = {key: arrays[key] for key in ("latents", "kl", "active")}
-    images, labels = _sorted(arrays["images"], **named)
+    images, labels = _sorted(_page_sized(arrays["images"]), **named)
     times = _times(images, PAGE_SIDE)
     height, wide = (times * side for side in images.shape[2:4])
     return {
@@ -65,8 +68,8 @@ def strip(run: RunRecord, width: int) -> dict[str, Any]:
 
 def samples(run: RunRecord, *, count: int = 32, columns: int = 8) -> Image.Image:
     """Images decoded from draws of the prior."""
-    rows = _rows(_need(run, folder.TRAVERSALS, "samples")["samples"][:count], columns)
-    return grid(rows, side=PAGE_SIDE)
+    images = _page_sized(_need(run, folder.TRAVERSALS, "samples")["samples"][:count])
+    return grid(_rows(images, columns), side=PAGE_SIDE)
 
 
 def save_traversal_grid(
@@ -143,6 +146,18 @@ def grid(
 
 def _times(images: Array, side: int) -> int:
     return max(1, round(side / max(images.shape[2:4])))
+
+
+def _page_sized(images: Array) -> Array:
+    """Images (..., H, W, C) of a page: large ones are reduced by a whole factor, to its means."""
+    height, width, channels = images.shape[-3:]
+    factor = -(-max(height, width) // PAGE_MOST)
+    if factor == 1:
+        return images
+    high, wide = height // factor, width // factor
+    cut = images[..., : high * factor, : wide * factor, :]
+    blocks = cut.reshape(*images.shape[:-3], high, factor, wide, factor, channels)
+    return blocks.mean(axis=(-4, -2)).round().astype(np.uint8)
 
 
 def _sorted(images: Array, *, latents: Array, kl: Array, active: Array) -> tuple[Array, list[str]]:

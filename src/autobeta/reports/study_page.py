@@ -38,7 +38,7 @@ _PICTURES = (
 )
 
 
-def write_study_report(study: Path, out: Path, *, renew: float | None = None) -> Path:
+def write_study_report(study: Path | str, out: Path | str, *, renew: float | None = None) -> Path:
     """Write one HTML page about a study: tables, figures, what failed, and what it took.
 
     The page needs no network and no other file; a short script in it sorts tables, moves sliders
@@ -54,9 +54,10 @@ def write_study_report(study: Path, out: Path, *, renew: float | None = None) ->
         FileNotFoundError: If the folder holds no study.
         ValueError: If what it holds is damaged, or `out` is a folder or a file of a run.
     """
+    out = Path(out)
     if out.is_dir():
         raise ValueError(f"`out` must be a file; got the folder `{out}`. Add a name.html to it.")
-    record = load_study(study)
+    record = load_study(Path(study))
     title = f"{record.title}: a study of {len(record.table)} runs"
     page = document(title, "".join(_body(record)), renew=renew).encode()
     folder.write_out(out, lambda file: file.write(page))
@@ -64,7 +65,7 @@ def write_study_report(study: Path, out: Path, *, renew: float | None = None) ->
 
 
 def write_study_figures(
-    study: Path, out: Path, *, formats: Sequence[str] = ("svg",)
+    study: Path | str, out: Path | str, *, formats: Sequence[str] = ("svg",)
 ) -> list[Path]:
     """Write the figures of a study as files named by what they show, each with its numbers as CSV.
 
@@ -77,9 +78,10 @@ def write_study_figures(
             raise ValueError(
                 f"`formats` must be of {', '.join(FORMATS)}; got {form!r}. Choose one of these."
             )
+    out = Path(out)
     if out.exists() and not out.is_dir():
         raise ValueError(f"`out` must be a folder; got the file {out}. Choose another name.")
-    record = load_study(study)
+    record = load_study(Path(study))
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for data in record.by_data:

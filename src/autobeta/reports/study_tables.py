@@ -39,7 +39,7 @@ NO_NATS = (
 FORMATS = (".csv", ".parquet", ".md", ".tex")
 
 
-def write_table(study: Path, out: Path, *, metrics: Sequence[str] = ()) -> Path:
+def write_table(study: Path | str, out: Path | str, *, metrics: Sequence[str] = ()) -> Path:
     """Write a study as a table.
 
     Args:
@@ -51,9 +51,10 @@ def write_table(study: Path, out: Path, *, metrics: Sequence[str] = ()) -> Path:
     Raises:
         ValueError: If the ending is another one, or a metric is not in the study.
     """
+    out = Path(out)
     if out.suffix not in FORMATS:
         raise ValueError(f"`out` must end in {', '.join(FORMATS)}; got {out.name}. Rename it.")
-    record = load_study(study)
+    record = load_study(Path(study))
     scores, losses = score_names(record.table), loss_names(record.table)
     keys = chosen([*losses, *scores], metrics)
     if out.suffix in (".csv", ".parquet"):

@@ -1,5 +1,6 @@
 """Tells when files of runs have changed, for a page that is written again."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import sleep
@@ -8,11 +9,11 @@ _READ = {".json", ".jsonl", ".npz", ".safetensors"}  # ends of the files that a 
 _DAY = 86_400
 
 
-def changes(folders: Sequence[Path], *, watch: float) -> Iterator[None]:
-    """Gives once, and again whenever a file in some folders is new, gone or changed.
+def changes(places: Sequence[Path], *, watch: float) -> Iterator[None]:
+    """Gives once, and again whenever a file is new, gone or changed.
 
     Args:
-        folders: Run folders, or a study's; what is no folder is left out.
+        places: Folders, with all below them, and files; what is not there may come.
         watch: Seconds between two looks.
 
     Raises:
@@ -20,22 +21,29 @@ def changes(folders: Sequence[Path], *, watch: float) -> Iterator[None]:
     """
     if not 0 < watch <= _DAY:
         raise ValueError(f"`watch` must be in (0, {_DAY}]; got {watch:g}. Give 10.")
-    former = _state(folders)
+    former = _state(places)
     yield
     while True:
         sleep(watch)
-        if (now := _state(folders)) != former:
+        if (now := _state(places)) != former:
             former = now
             yield
 
 
-def _state(folders: Sequence[Path]) -> dict[Path, tuple[int, int]]:
+def _state(places: Sequence[Path]) -> dict[Path, tuple[int, int]]:
     """When each file changed, and its size."""
     found = {}
-    for path in (path for folder in folders for path in folder.rglob("*")):
+    for path in (path for place in places for path in _files(place)):
         try:
             if path.suffix in _READ:
                 found[path] = path.stat().st_mtime_ns, path.stat().st_size
         except OSError:
             continue  # it is gone since
     return found
+
+
+def _files(place: Path) -> Iterator[Path]:
+    """A file, or those of a folder: what goes while they are walked through is no error."""
+    yield place
+    for folder, _, names in os.walk(place):
+        yield from (Path(folder, name) for name in names)

@@ -34,7 +34,7 @@ _HALF_LEVEL = 0.5 / 255  # of a pixel, which rounding the weights may move it by
 
 
 def explore(
-    runs: Sequence[Run | Path | str], out: Path, *, data: Images | Path | str | None = None
+    runs: Sequence[Run | Path | str], out: Path | str, *, data: Images | Path | str | None = None
 ) -> Path:
     """Write one page with sliders and decoders of some runs, of which it needs nothing further.
 
@@ -53,7 +53,7 @@ def explore(
             neither grey nor RGB, or there is no run.
         FileNotFoundError: If a folder holds no run, or nothing of its network yet.
     """
-    return write_explorer(explored_runs(runs, data=data), out)
+    return write_explorer(explored_runs(runs, data=data), Path(out))
 
 
 def explored_runs(

@@ -38,7 +38,7 @@ class Exported(NamedTuple):
     replaced: bool
 
 
-def export(run: Run | Path | str, format: str, folder: Path | None = None) -> list[Exported]:
+def export(run: Run | Path | str, format: str, folder: Path | str | None = None) -> list[Exported]:
     """Write encoder, decoder and whole of a run, each as one file.
 
     Each file takes batches of any size and is compared with torch on random ones
@@ -66,7 +66,7 @@ def export(run: Run | Path | str, format: str, folder: Path | None = None) -> li
         _check_onnx()
     run = run if isinstance(run, Run) else load_run(run, device="cpu")
     run = replace(run, model=copy.deepcopy(run.model).cpu().eval())
-    folder = run.folder / "export" if folder is None else folder
+    folder = run.folder / "export" if folder is None else Path(folder)
     _check_folder(folder)
     found = {}
     with TemporaryDirectory() as beside:
