@@ -163,7 +163,7 @@ def _shares(
     """What each latent tells of each factor, and the factors' names, or their numbers."""
     if sample.factors is None:
         return np.zeros((sample.codes.shape[1], 0)), []
-    shares = information_shares(sample.codes, sample.factors, bins=min(_BINS, len(sample.codes)))
+    shares = np.hstack([_told(sample.codes, factor) for factor in sample.factors.T[..., None]])
     names: list[str] = []
     if dataset is not None and dataset.factor_space is not None:
         names = [*dataset.factor_space.names]
@@ -172,6 +172,14 @@ def _shares(
         names = [*facts] if isinstance(facts, dict | tuple) else []
     count = shares.shape[1]
     return shares, names if len(names) == count else [f"factor {k}" for k in range(count)]
+
+
+def _told(codes: np.ndarray, factor: np.ndarray) -> Float[np.ndarray, "latents 1"]:
+    """What each latent tells of a factor; 0 where the sample is too small for its values."""
+    try:
+        return information_shares(codes, factor, bins=min(_BINS, len(codes)))
+    except ValueError:
+        return np.zeros((codes.shape[1], 1))
 
 
 @torch.no_grad()
