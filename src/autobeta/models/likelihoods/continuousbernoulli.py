@@ -19,8 +19,13 @@ class ContinuousBernoulli(AbstractLikelihood):
     """Pixel-wise continuous Bernoulli on logits, with its constant, which depends on them.
 
     Being a density, it may be negative. Its mean is nearer to 1/2 than the Bernoulli's. From the
-    logits eta, -log p(x) = softplus(eta) - eta x - log(eta / tanh(eta / 2)), for any eta: torch's
-    distribution bounds the probability, and has no gradient from |eta| = 16 on.
+    logits eta, -log p(x) = softplus(eta) - eta x - log(eta / tanh(eta / 2)).
+
+    Deviations:
+        The last term, the constant, is that of eta bounded by -16 and 16: at pure black and white
+        the density has no upper bound, and runs on dSprites went for it (KL 1,667 nats after 1,000
+        steps). torch's distribution bounds the probability alike, but all terms by it, so that a
+        pixel that is far off beyond has no gradient.
     """
 
     is_density = True
@@ -32,10 +37,11 @@ class ContinuousBernoulli(AbstractLikelihood):
 
     def nll(self, outputs: Images, x: Images) -> PerImage:
         """Negative log-density, summed over pixels."""
-        cost = softplus(outputs) - outputs * x - _log_constant(outputs)
-        return cost.sum(dim=(1, 2, 3))
+        constant = _log_constant(outputs.clamp(-_MOST, _MOST))
+        return (softplus(outputs) - outputs * x - constant).sum(dim=(1, 2, 3))
 
 
+_MOST = 16.0
 _NEAR = 0.5  # of logits to 0, where differences of large numbers are taken as series
 
 
