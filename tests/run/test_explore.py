@@ -28,7 +28,7 @@ from autobeta.data import load_data
 from autobeta.models import VAE, AbstractLikelihood, Bernoulli, ContinuousBernoulli, Gaussian
 from autobeta.reports import explorer, load_runs
 from autobeta.reports.explorer import ExploredRun
-from autobeta.run.explore import NUM_IMAGES, explore, page_precision
+from autobeta.run.explore import NUM_IMAGES, _told, explore, page_precision
 from autobeta.run.layers import page_layers, page_link
 from autobeta.settings import ModelConfig
 
@@ -302,3 +302,12 @@ def test_no_name_ends_the_script_that_it_stands_in(runs, tmp_path):
     (found,) = page_data(page)["runs"]
     assert found["name"] == record.name
     assert found["latents"][0]["tells"] == [["</script><u>", 1.0]]
+
+
+def test_a_factor_of_too_many_values_for_the_sample_tells_nothing():
+    codes = np.random.default_rng(0).normal(size=(9, 3))
+    assert _told(codes, np.arange(9)[:, None]).tolist() == [[0], [0], [0]]
+    told = _told(
+        np.repeat([[0.0, 1.0], [1.0, 1.0]], 50, axis=0), np.repeat([[0], [1]], 50, axis=0)
+    )
+    assert told[0] > 0.9 > told[1]
