@@ -248,6 +248,7 @@ def test_a_watched_report_is_written_again_when_something_is_new(
     assert capsys.readouterr().out.splitlines() == [str(out)] * 3
 
 
+@pytest.mark.whole
 def test_a_watched_study_is_seen_where_its_runs_lie(tmp_path, monkeypatch, capsys):
     study, out, looks = tmp_path / "study", tmp_path / "report.html", []
     args = [

@@ -460,6 +460,7 @@ def test_values_that_differ_are_known_apart(first, second):
     assert a == again != b
 
 
+@pytest.mark.whole
 def test_sets_are_known_by_what_they_hold_in_any_order():
     code = "from autobeta.run.objects import _content; print(_content({'a', 'b', 'c', 'd'}))"
     found = set()
