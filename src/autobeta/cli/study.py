@@ -136,7 +136,7 @@ def _definition(flags: StudyFlags) -> tuple[Any, dict[str, Any], Path | None]:
     path = flags.study if flags.preset is None else preset_file(flags.preset)
     base = {} if path is None else read_definition(path).document
     folder = Path() if path is None else path.parent
-    document = narrowed(base, methods=flags.methods, data=_from(folder, base, flags.data))
+    document = narrowed(base, methods=flags.methods, data=_placed(folder, base, flags.data))
     if flags.logger:
         document["logger"] = [*flags.logger]
     if flags.seeds:
@@ -153,11 +153,11 @@ def _definition(flags: StudyFlags) -> tuple[Any, dict[str, Any], Path | None]:
         return define(document, folder=folder), about, path
 
 
-def _from(folder: Path, base: dict[str, Any], data: Sequence[str]) -> list[str]:
+def _placed(folder: Path, base: dict[str, Any], data: Sequence[str]) -> list[str]:
     """Data of the command line, whose paths begin where it is given, as the file names them."""
     known = {(folder / name).resolve(): name for name in base.get("dataset", {})}
 
-    def placed(name: str) -> str:
+    def at(name: str) -> str:
         try:
             place = Path(name).expanduser().resolve()
             is_path = "/" in name or "." in name or place.exists()
@@ -166,7 +166,7 @@ def _from(folder: Path, base: dict[str, Any], data: Sequence[str]) -> list[str]:
         named = name in registry.available("data")
         return known.get(place, str(place)) if is_path and not named else name
 
-    return [placed(name) for name in data]
+    return [at(name) for name in data]
 
 
 class _Told:

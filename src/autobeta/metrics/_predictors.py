@@ -57,7 +57,7 @@ def boost_exactly(x: Codes, y: Column, seed: int) -> Fitted:
     """Gradient boosting as scikit-learn has it, at its defaults; rounding breaks its ties."""
     kind = GradientBoostingClassifier if y.dtype.kind == "i" else GradientBoostingRegressor
     order = np.lexsort((*x.T, y))  # so that the sums are rounded alike in whatever order these are
-    model = _scaled(kind(random_state=seed)).fit(x[order], y[order])
+    model = _standardising(kind(random_state=seed)).fit(x[order], y[order])
     return _fitted(model, model[-1].feature_importances_)
 
 
@@ -67,13 +67,13 @@ def grow_forest(num_trees: int, min_leaf: int) -> Fit:
     def fit(x: Codes, y: Column, seed: int) -> Fitted:
         kind = RandomForestClassifier if y.dtype.kind == "i" else RandomForestRegressor
         model = kind(num_trees, min_samples_leaf=min_leaf, max_features=None, random_state=seed)
-        model = _scaled(model).fit(x, y)
+        model = _standardising(model).fit(x, y)
         return _fitted(model, model[-1].feature_importances_)
 
     return fit
 
 
-def _scaled(trees: Any) -> Any:  # noqa: ANN401 - any estimator
+def _standardising(trees: Any) -> Any:  # noqa: ANN401 - any estimator
     """Trees of scikit-learn on latents of size 1: it takes them as float32, 1e-7 as no range."""
     return make_pipeline(StandardScaler(), trees)
 

@@ -50,8 +50,7 @@ def explicitness(
     check_options({}, seed)
     x, y, x_test, y_test = split(codes, factors, test, seed, labels)
     varies = np.ptp(x, axis=0) > 0
-    x, x_test = np.where(varies, x, 0), np.where(varies, x_test, 0)
-    x, x_test = x.astype(np.float64), x_test.astype(np.float64)
+    x, x_test = (np.where(varies, part, 0).astype(np.float64) for part in (x, x_test))
     centre, spread = x.mean(axis=0), x.std(axis=0)
     spread = np.where(spread > 0, spread, 1)
     x, x_test = (x - centre) / spread, (x_test - centre) / spread

@@ -61,8 +61,7 @@ def study_figures(record: StudyRecord, data: str, scores: Sequence[str]) -> Iter
     groups = record.by_data[data]
     look, place = study_looks(record.groups), slugs(record.by_data)[data]
     for distortion in ("mse", "bce"):
-        for found in _rate_distortion(groups, distortion, look):
-            yield found._replace(name=f"{place}-{found.name}")
+        yield from _rate_distortion(groups, distortion, look, place)
     logged = {group.label: curves(record, group) for group in groups}
     for name, title, text, key in (
         ("kl", "KL over training", _KL, "kl"),
@@ -76,8 +75,7 @@ def study_figures(record: StudyRecord, data: str, scores: Sequence[str]) -> Iter
                 name=f"{place}-{name}", title=title, caption=text
             )
     for key, name in slugs(scores).items():
-        for found in _strip(groups, key, look):
-            yield found._replace(name=f"{place}-{name}")
+        yield from _strip(groups, key, look, f"{place}-{name}")
 
 
 def study_looks(groups: Sequence[StudyGroup]) -> dict[str, Look]:
@@ -100,7 +98,7 @@ def legend_names(groups: Sequence[StudyGroup]) -> dict[str, str]:
 
 
 def _rate_distortion(
-    groups: Sequence[StudyGroup], distortion: str, look: Mapping[str, Look]
+    groups: Sequence[StudyGroup], distortion: str, look: Mapping[str, Look], place: str
 ) -> Iterator[StudyFigure]:
     found = _pairs(groups, distortion, HELD_OUT)
     split = ", held-out" if found else ""
@@ -125,7 +123,8 @@ def _rate_distortion(
         legend(figure, [axis], WIDTH)
     numbers: Cells = [["group", "seed", "kl", distortion]]
     numbers += [[label, seed, *xy] for label, seeds in found.items() for seed, xy in seeds.items()]
-    name = "rate-distortion" if distortion == "mse" else f"rate-distortion-{distortion}"
+    end = "" if distortion == "mse" else f"-{distortion}"
+    name = f"{place}-rate-distortion{end}"
     yield StudyFigure(name, f"Rate and distortion ({heading})", _RATE, figure, numbers)
 
 
@@ -190,7 +189,7 @@ def _vertical(axis: Axes, *, is_kl: bool) -> None:
 
 
 def _strip(
-    groups: Sequence[StudyGroup], key: str, look: Mapping[str, Look]
+    groups: Sequence[StudyGroup], key: str, look: Mapping[str, Look], name: str
 ) -> Iterator[StudyFigure]:
     found = {group.label: values for group in groups if (values := group.values(key))}
     if not found:
@@ -208,4 +207,4 @@ def _strip(
         axis.set_xlabel(heading)
     numbers: Cells = [["group", "seed", key]]
     numbers += [[label, seed, v] for label, values in found.items() for seed, v in values.items()]
-    yield StudyFigure("", heading, _STRIP, figure, numbers)
+    yield StudyFigure(name, heading, _STRIP, figure, numbers)

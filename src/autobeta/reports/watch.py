@@ -36,7 +36,8 @@ def _state(places: Sequence[Path]) -> dict[Path, tuple[int, int]]:
     for path in (path for place in places for path in _files(place)):
         try:
             if path.suffix in _READ:
-                found[path] = path.stat().st_mtime_ns, path.stat().st_size
+                facts = path.stat()
+                found[path] = facts.st_mtime_ns, facts.st_size
         except OSError:
             continue  # it is gone since
     return found

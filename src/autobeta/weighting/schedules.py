@@ -68,13 +68,8 @@ def cyclical(end: Finite, *, period: Annotated[float, Range(1)], rising: Share) 
         >>> [cyclical(1.0, period=100.0, rising=0.5)(step) for step in (0, 25, 50, 99, 100)]
         [0.0, 0.5, 1.0, 1.0, 0.0]
     """
-
-    def schedule(step: int) -> float:
-        passed = step / period
-        passed -= math.floor(passed + 1e-9)  # rounding must not leave a cycle's first step behind
-        return end * min(max(passed, 0.0) / rising, 1.0)
-
-    return schedule
+    # rounded, so that a cycle's first step is not left to the cycle before
+    return lambda step: end * min(round(step / period, 9) % 1 / rising, 1.0)
 
 
 def staircase(start: float, end: float, *, increment: float, period: int) -> Schedule:
