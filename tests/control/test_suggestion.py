@@ -102,7 +102,7 @@ def test_log_without_a_curve_is_refused():
     rows = pilot()
     with pytest.raises(ValueError, match=r"must be that of a pilot .* got 0 points"):
         suggest(rows[:400])  # beta has not begun to rise
-    with pytest.raises(ValueError, match=r"got .* beta 0\.19 to .* Log more often, or train"):
+    with pytest.raises(ValueError, match=r"got .* beta 0\.19 to .* Train the pilot several"):
         suggest(rows[:750])  # KL is far from 0
     with pytest.raises(ValueError, match="got 0 points"):
         suggest(rows[::100])

@@ -181,8 +181,9 @@ def _curve(u: Lines, kl: Lines, reconstruction: Lines) -> tuple[Point, ...]:
             reached += f", beta {a.beta:.2g} to {b.beta:.2g}, KL {a.kl:.2f} to {b.kl:.2f}"
         raise ValueError(
             "`log` must be that of a pilot whose beta rises from below 1 until KL is nearly 0, "
-            f"with {_FEWEST} lines for each {2 * _WINDOW:g} e-folds; got {reached}. Log "
-            "more often, or train the pilot several times as long, in a new folder."
+            f"with {_FEWEST} lines for each {2 * _WINDOW:g} e-folds; got {reached}. "
+            "Train the pilot several times as long (--steps), in a new folder, with a log line a "
+            "step."
         )
     return tuple(found)
 

@@ -42,7 +42,9 @@ def check_sizes(terms: Terms, sizes: Mapping[str, int]) -> None:
         if terms[name].numel() != size:
             raise ValueError(
                 f"`terms[{name!r}]` must have {size} values, one for each weight; got shape "
-                f"{tuple(terms[name].shape)}. Give `sizes` as the objective counts."
+                f"{tuple(terms[name].shape)}. Make the weighting with as "
+                "many as the objective counts: `sizes` of LearnedWeights, `num_weights` of "
+                "NaturalWeights."
             )
 
 
