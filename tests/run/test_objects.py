@@ -454,7 +454,7 @@ VALUES = [
 ]
 
 
-@pytest.mark.parametrize(("first", "second"), VALUES, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(("first", "second"), VALUES, ids=range(len(VALUES)))
 def test_values_that_differ_are_known_apart(first, second):
     a, again, b = (_content(Ramp(value)) for value in (first, copy.deepcopy(first), second))
     assert a == again != b
