@@ -113,7 +113,7 @@ def test_a_killed_preparation_leaves_no_cache_and_starts_anew(tmp_path, mpi3d_fi
     with pytest.raises(KeyboardInterrupt):
         prepare_data("mpi3d", options, tmp_path, on_progress=stop)
     assert not list((tmp_path / "mpi3d").glob("*.npy"))
-    with pytest.raises(MissingDataError, match="mpi3d must be prepared once"):
+    with pytest.raises(MissingDataError, match=r"mpi3d must be prepared once; [^,]*mpi3d`\. "):
         load_data("mpi3d", root=tmp_path)
     assert load_data("mpi3d", options, tmp_path).num_images == 24
 
@@ -178,8 +178,9 @@ def test_a_part_of_numbered_images_must_be_asked_for(tmp_path, name):
     index = np.array([0, 1, 5, 199])
     expected = module_of(name).SPACE.factors(index)
     assert dataset.factor_values(np.arange(4)).tolist() == expected.tolist()
-    # what is not as published is not taken later without asking
-    with pytest.raises(MissingDataError, match="must be prepared once"):
+    # what is not as published is not taken later without asking, but it is named
+    kept = r"must be prepared once; .*, but \w+-unofficial: give the .* --unofficial that it was"
+    with pytest.raises(MissingDataError, match=kept):
         load_data(name, root=tmp_path)
     assert len(load_data(name, UNOFFICIAL, tmp_path)) == 4
 

@@ -103,13 +103,20 @@ def prepare(
         return kept
     if not hasattr(module, "render"):
         raise MissingDataError(
-            f"{name} must be prepared once; found no {stem}-*.npy in `{shown(folder)}`. "
-            f"{how_to_get(module, name, options, folder)}"
+            f"{name} must be prepared once; found no {stem}-*.npy in `{shown(folder)}`"
+            f"{_others(folder)}. {how_to_get(module, name, options, folder)}"
         )
     if not hasattr(module, "DISK"):
         return None
     cache = folder / f"rendered-{options.image_size}.npy"
     return _once(cache, lambda: _rendering(module, options), options, on_progress)
+
+
+def _others(folder: Path) -> str:
+    """What an error adds where the files were prepared, but with other options."""
+    stems = sorted({file.stem.rpartition("-")[0] for file in folder.glob("*-*.npy")})
+    options = "--variant, --image-size, --channels and --unofficial"
+    return f", but {', '.join(stems)}: give the {options} that it was prepared with" * bool(stems)
 
 
 def check_options(module: ModuleType | None, name: str, options: DataOptions) -> None:
