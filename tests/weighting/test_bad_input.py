@@ -115,6 +115,15 @@ def test_several_numbers_are_refused_and_the_advice_works(make, shape):
     assert make().step(torch.ones(10).sum(), 5.0) == make().step(10.0, 5.0)
 
 
+@pytest.mark.parametrize("value", [None, "3", 3 + 2j, np.array(["3"])], ids=str)
+def test_what_is_no_number_is_no_kl(value):
+    controller = IncrementalPI()
+    with pytest.raises(TypeError, match=r"`kl` must be a number, .* Convert it"):
+        controller.step(value, 10.0)
+    with pytest.raises(TypeError, match="`target` must be a number, nats per image"):
+        controller.step(10.0, value)
+
+
 @pytest.mark.parametrize("name", WEIGHTINGS)
 def test_terms_are_refused_by_one_rule(name):
     weighting = WEIGHTINGS[name]()

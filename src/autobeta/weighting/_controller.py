@@ -67,7 +67,7 @@ class AbstractController(WideState):
         """Take the KL of a batch and its set point, return the weight for the same batch.
 
         The KL is summed over latents, nats per image. Both are a number, or a tensor or array that
-        holds one; a ValueError if it holds several, or none.
+        holds one; a ValueError if it holds several, or none, a TypeError if it is something else.
         """
         if self.training:
             measured, wanted = self._number("kl", kl), self._number("target", target)
@@ -86,7 +86,13 @@ class AbstractController(WideState):
         if isinstance(value, float | int):  # filled, not copied: the device need not wait
             too_large = abs(value) > torch.finfo(self.beta.dtype).max
             return torch.full_like(self.beta, math.inf if too_large else value)
-        number = torch.as_tensor(value, dtype=self.beta.dtype, device=self.beta.device)
+        try:
+            number = torch.as_tensor(value, dtype=self.beta.dtype, device=self.beta.device)
+        except TypeError as error:
+            raise TypeError(
+                f"`{name}` must be a number, nats per image, or a tensor or array that holds one; "
+                f"got {value!r}. Convert it."
+            ) from error
         if number.numel() != 1:
             raise ValueError(
                 f"`{name}` must be one number, summed over latents and averaged over the batch; "
