@@ -421,6 +421,14 @@ def test_score_names_missing_arrays(tmp_path, capsys):
     assert "must hold an array codes; got z" in capsys.readouterr().err
 
 
+def test_score_of_a_folder_tells_where_its_codes_are(run, tmp_path, capsys):
+    assert call("score", run) == 1
+    message = capsys.readouterr().err
+    assert f"codes and factors; got {run}. A run's are in {run / runs.REPRESENTATION}." in message
+    assert call("score", tmp_path) == 1
+    assert "Write both with numpy.savez('codes.npz', codes" in capsys.readouterr().err
+
+
 def test_unfinished_run_says_how_to_finish_it(run, tmp_path, capsys):
     folder = tmp_path / "unfinished"
     folder.mkdir()

@@ -52,6 +52,7 @@ def command(
 
 
 _KNOWN = ("codes", "factors", "logvars", "codes_test", "factors_test")
+_WRITE = "numpy.savez('codes.npz', codes=codes, factors=factors)"
 _OF_A_RUN = ("logvars_test", "index", "index_test", "split", "names")
 
 
@@ -59,10 +60,11 @@ def _read(file: Path) -> dict[str, Any]:
     """Inputs of the metrics from a file; what it holds besides is named."""
     from autobeta.run import folder as files
 
-    if file.suffix in (".npy", ".csv", ".tsv", ".txt"):
+    if file.suffix in (".npy", ".csv", ".tsv", ".txt") or file.is_dir():
+        sample = file / files.REPRESENTATION
+        way_out = f"A run's are in {sample}." if sample.exists() else f"Write both with {_WRITE}."
         raise ValueError(
-            f"`file` must be an .npz that holds codes and factors; got {file}. Write both with "
-            "numpy.savez('codes.npz', codes=codes, factors=factors)."
+            f"`file` must be an .npz that holds codes and factors; got {file}. {way_out}"
         )
     arrays = files.read_npz(file, "codes")
     unread = [f"{k} {v.shape}" for k, v in arrays.items() if k not in (*_KNOWN, *_OF_A_RUN)]
