@@ -153,7 +153,8 @@ class Answer(BaseHTTPRequestHandler):
 @pytest.fixture
 def hub(monkeypatch, tmp_path):
     """The client of the Hub speaks to a stand-in, with its token; large files go as LFS."""
-    constants = pytest.importorskip("huggingface_hub.constants")
+    client = pytest.importorskip("huggingface_hub")
+    constants = client.constants
     server = Hub()
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
     monkeypatch.setattr(constants, "ENDPOINT", server.url)  # as HF_ENDPOINT does at the import
@@ -165,5 +166,6 @@ def hub(monkeypatch, tmp_path):
     monkeypatch.setenv("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     monkeypatch.setenv("AUTOBETA_DATA", str(tmp_path / "cache"))
     yield server
+    client.close_session()  # its sockets, which else live until they are collected
     server.shutdown()
     server.server_close()
