@@ -137,9 +137,37 @@ def test_names_from_outside_train_a_run_like_any_other(outside, capsys):
     assert cli.main(report) == 0
 
 
-def test_an_entry_point_that_names_nothing_is_an_import_error(outside):
+BROKEN = {
+    "no module": ("no_such_module", None),
+    "no package": ("no_such_package.module", None),
+    "syntax": ("outside_bad", "def ("),
+    "binary": ("outside_bad", "\0"),
+    "its package": ("outside_bad.module", "raise OSError('no licence')"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_an_entry_point_that_leads_nowhere_is_left_out_with_its_package(outside, capsys, name):
+    module, text = BROKEN[name]
+    if text is not None:
+        (outside / "outside_bad.py").write_text(text)
+    points = outside / "outside-1.0.dist-info" / "entry_points.txt"
+    group = "[autobeta.methods]\n"
+    points.write_text(points.read_text().replace(group, f"{group}odd = {module}\n"))
+    told = f"'odd', which the package outside adds to autobeta.methods, is left out: '{module}'"
+    registry._outside.cache_clear()
+    with pytest.warns(UserWarning, match=re.escape(told)):
+        assert "odd" not in registry.available("methods")
+    assert "outside" in registry.available("methods")  # its others stay
+    assert cli.main(["list", "methods"]) == 0
+    assert cli.main(["train", "odd", "--out", str(outside / "run")]) == 1
+    assert "`methods` has no 'odd'" in capsys.readouterr().err
+
+
+def test_a_module_from_outside_that_is_gone_since_is_an_import_error(outside):
+    assert "outside" in registry.available("methods")
     (outside / "outside_methods.py").unlink()
     with pytest.raises(ImportError):
         registry.load("methods", "outside")
-    with pytest.raises(ImportError, match="can't be found"):
+    with pytest.raises(ImportError, match="there is no module outside_methods"):
         registry.describe("methods", "outside")

@@ -9,6 +9,7 @@ import ast
 import difflib
 import functools
 import importlib
+import warnings
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,11 +45,35 @@ def _own(folder: str) -> set[str]:
 
 @functools.cache
 def _outside(folder: str) -> dict[str, EntryPoint]:
-    """Entry points of other packages by name; a name of our own is never taken by them."""
-    entries = entry_points(group=f"autobeta.{folder.rpartition('/')[2]}")
-    # where importlib_metadata was imported, as by MLflow, they are of a class of its own
-    found = [EntryPoint(entry.name, entry.value, entry.group) for entry in entries]
-    return {entry.name: entry for entry in found if entry.name not in _own(folder)}
+    """Entry points of other packages by name; a name of our own is never taken by them.
+
+    One whose module can't be found or read is left out, with a warning.
+    """
+    found = {}
+    for entry in entry_points(group=f"autobeta.{folder.rpartition('/')[2]}"):
+        try:
+            _described(_place(entry.value))
+        except Exception as error:  # finding it imports the package around it
+            package = entry.dist.name if entry.dist else "unknown"
+            warnings.warn(
+                f"{entry.name!r}, which the package {package} adds to {entry.group}, is left out: "
+                f"{entry.value!r} can't be read, {error}. Correct the entry point, or uninstall "
+                "the package.",
+                stacklevel=2,
+            )
+            continue
+        if entry.name not in _own(folder):
+            # where importlib_metadata was imported, as by MLflow, they are of a class of its own
+            found[entry.name] = EntryPoint(entry.name, entry.value, entry.group)
+    return found
+
+
+def _place(module: str) -> Path:
+    """The file of a module, found without importing it."""
+    spec = find_spec(module)
+    if spec is None or spec.origin is None:
+        raise ImportError(f"there is no module {module}")
+    return Path(spec.origin)
 
 
 def check_name(folder: str, name: str) -> str:
@@ -117,13 +142,8 @@ def defaults(folder: str, name: str) -> dict[str, object]:
 
 
 def _source(folder: str, name: str) -> Path:
-    """The file of a module, found without importing it."""
-    if (entry := _outside(folder).get(name)) is None:
-        return _PACKAGE / folder / f"{name}.py"
-    spec = find_spec(entry.value)
-    if spec is None or spec.origin is None:
-        raise ImportError(f"{entry.value!r} can't be found, which {entry.group} names.")
-    return Path(spec.origin)
+    entry = _outside(folder).get(name)
+    return _PACKAGE / folder / f"{name}.py" if entry is None else _place(entry.value)
 
 
 def _fields(node: ast.ClassDef) -> dict[str, str]:

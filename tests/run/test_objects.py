@@ -33,7 +33,7 @@ from autobeta import (
 )
 from autobeta.data import load_data
 from autobeta.methods import Facts, Recipe
-from autobeta.models import VAE, Bernoulli
+from autobeta.models import VAE, AbstractLikelihood, Bernoulli
 from autobeta.models.likelihoods.gaussian import Gaussian
 from autobeta.objectives import Elbo
 from autobeta.run import folder as files
@@ -187,6 +187,30 @@ def test_a_likelihood_that_is_not_one_number_an_image_is_refused(tmp_path, reduc
     rule = r"`likelihood` must return one number for each image, shape \(8,\); got \("
     with pytest.raises(ValueError, match=rule):
         train(config(), tmp_path / "a", likelihood=Reduced())
+    assert not (tmp_path / "a").exists()
+
+
+class Absolute(AbstractLikelihood):
+    """As short as plug-in.md allows."""
+
+    def nll(self, outputs, x):
+        return (self.link(outputs) - x).abs().sum(dim=(1, 2, 3))
+
+
+def test_a_likelihood_needs_nothing_but_its_nats(tmp_path):
+    train(config(), tmp_path / "a", likelihood=Absolute(), evaluation=FEW)
+    row = files.read_log(tmp_path / "a")[-1]
+    assert row["state"]["model.likelihood.log_sigma"] == 0
+    assert load_run(tmp_path / "a", likelihood=Absolute()).model.likelihood.log_sigma == 0
+
+
+@pytest.mark.parametrize("sigma", [0.0, torch.zeros(1)], ids=["float", "vector"])
+def test_a_sigma_of_another_kind_is_refused_before_the_folder_is_claimed(tmp_path, sigma):
+    class Odd(Absolute):
+        log_sigma = sigma
+
+    with pytest.raises(ValueError, match=r"`likelihood.log_sigma` must be a tensor .* shape \(\)"):
+        train(config(), tmp_path / "a", likelihood=Odd())
     assert not (tmp_path / "a").exists()
 
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from autobeta import registry
 from autobeta.data import Batches, FactorDataset, as_batch, as_dataset, with_validation
 from autobeta.methods import Facts, Recipe
-from autobeta.models import VAE
+from autobeta.models import VAE, VAEOutput
 from autobeta.objectives import AbstractAdversarialObjective
 from autobeta.run.objects import Objects, Shape, known_by
 from autobeta.settings import OBJECT, ModelConfig, RunConfig
@@ -175,12 +175,7 @@ def _try(state: TrainState, dataset: FactorDataset, config: RunConfig) -> None:
             modules = copy.deepcopy((state.model, state.objective, state.weighting))
             model, objective, weighting = (module.train() for module in modules)
             output = model(x)
-            nats = output.likelihood.nll(output.outputs, x)
-            if nats.shape != (len(x),):
-                raise ValueError(
-                    f"`likelihood` must return one number for each image, shape ({len(x)},); got "
-                    f"{tuple(nats.shape)}. Sum over pixels and channels, as .sum(dim=(1, 2, 3))."
-                )
+            _check_likelihood(output, x)
             terms = objective(x, output)
             check_terms(terms, "reconstruction", "kl")
             loss = weighting(terms, 0)
@@ -199,6 +194,20 @@ def _try(state: TrainState, dataset: FactorDataset, config: RunConfig) -> None:
         raise ValueError(
             f"`network` must have the {config.model.num_latents} latents of "
             f"ModelConfig(num_latents=...); got {output.z.shape[1]}. Make both the same."
+        )
+
+
+def _check_likelihood(output: VAEOutput, x: Images) -> None:
+    nats, log_sigma = output.likelihood.nll(output.outputs, x), output.likelihood.log_sigma
+    if nats.shape != (len(x),):
+        raise ValueError(
+            f"`likelihood` must return one number for each image, shape ({len(x)},); got "
+            f"{tuple(nats.shape)}. Sum over pixels and channels, as .sum(dim=(1, 2, 3))."
+        )
+    if not isinstance(log_sigma, Tensor) or log_sigma.ndim:
+        raise ValueError(
+            "`likelihood.log_sigma` must be a tensor that holds one number, shape (); got "
+            f"{log_sigma!r}. Leave it out for 0, or make it a buffer, as of torch.zeros(())."
         )
 
 

@@ -38,6 +38,11 @@ class AbstractLikelihood(nn.Module):
     link: Callable[[Tensor], Tensor] = staticmethod(torch.sigmoid)
     is_density = False
 
+    def __init__(self) -> None:
+        super().__init__()
+        if not hasattr(type(self), "log_sigma"):  # a property of a subclass
+            self.register_buffer("log_sigma", torch.zeros(()), persistent=False)
+
     @abstractmethod
     def nll(self, outputs: Images, x: Images) -> PerImage:
         """Negative log-likelihood, summed over pixels, shape (batch,), nats."""

@@ -12,10 +12,6 @@ SOURCE = "Kingma & Welling, Auto-Encoding Variational Bayes, 2013, https://arxiv
 class Bernoulli(AbstractLikelihood):
     """Pixel-wise Bernoulli: the sum of binary cross-entropies on logits, in nats."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("log_sigma", torch.zeros(()), persistent=False)
-
     def nll(self, outputs: Images, x: Images) -> PerImage:
         """Binary cross-entropy, summed over pixels."""
         return F.binary_cross_entropy_with_logits(outputs, x, reduction="none").sum(dim=(1, 2, 3))

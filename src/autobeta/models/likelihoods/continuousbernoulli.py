@@ -33,7 +33,6 @@ class ContinuousBernoulli(AbstractLikelihood):
     def __init__(self) -> None:
         super().__init__()
         self.link = _mean
-        self.register_buffer("log_sigma", torch.zeros(()), persistent=False)
 
     def nll(self, outputs: Images, x: Images) -> PerImage:
         """Negative log-density, summed over pixels."""

@@ -1,7 +1,5 @@
 """A Laplace distribution with scale 1 for each pixel: the absolute error, without constants."""
 
-import torch
-
 from autobeta.models.likelihoods._base import AbstractLikelihood, Mean, PerImage, link_of
 from autobeta.rules import Positive, checked
 from autobeta.types import Images
@@ -23,7 +21,6 @@ class Laplace(AbstractLikelihood):
     def __init__(self, scale: Positive = 1.0, mean: Mean = "linear") -> None:
         super().__init__()
         self.link, self.scale = link_of(mean), scale
-        self.register_buffer("log_sigma", torch.zeros(()), persistent=False)
 
     def nll(self, outputs: Images, x: Images) -> PerImage:
         """Absolute error over the scale, summed over pixels."""
