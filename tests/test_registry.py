@@ -3,9 +3,11 @@ import sys
 import textwrap
 from importlib.metadata import EntryPoint
 
+import numpy as np
 import pytest
 
-from autobeta import cli, load_run, registry
+from autobeta import DataOptions, cli, load_run, registry
+from autobeta.data import load_data
 
 
 def test_unknown_name_lists_what_exists_and_the_nearest():
@@ -89,6 +91,18 @@ OUTSIDE = {
         def build():
             return Gaussian(0.5)
         """,
+    "data": """
+        '''Outside: a grey level and a shift.'''
+        import numpy as np
+        SOURCE = "elsewhere"
+        FACTORS = {"grey": 4, "shift": 8}
+        CITATION = None
+        def render(index, image_size=64):
+            images = np.zeros((len(index), image_size, image_size, 1), np.uint8)
+            for image, place in zip(images, index):
+                image[:, place % 8 * 2 :] = 60 * (1 + place // 8)
+            return images
+        """,
 }
 
 
@@ -135,6 +149,26 @@ def test_names_from_outside_train_a_run_like_any_other(outside, capsys):
     assert cli.main(["evaluate", str(outside / "run")]) == 0
     report = ["report", str(outside / "run"), "--out", str(outside / "report.html")]
     assert cli.main(report) == 0
+
+
+@pytest.mark.parametrize("disk", ["", 'DISK = "some"'], ids=["in memory", "on disk"])
+def test_a_set_from_outside_needs_three_facts(outside, monkeypatch, capsys, disk):
+    monkeypatch.setenv("AUTOBETA_DATA", str(outside / "data"))
+    with (outside / "outside_data.py").open("a") as file:
+        file.write(disk)
+    dataset = load_data("outside", DataOptions(image_size=32))
+    assert (len(dataset), dataset.image_shape) == (32, (32, 32, 1))
+    assert dataset.factor_values(np.arange(32))[[0, 7, 31]].tolist() == [[0, 0], [0, 7], [3, 7]]
+    assert [image.max() for image in dataset.images(np.array([0, 31]))] == [60, 240]
+    points = outside / "outside-1.0.dist-info" / "entry_points.txt"
+    group = "[autobeta.data]\n"
+    points.write_text(points.read_text().replace(group, f"{group}grid = outside_data\n"))
+    registry._outside.cache_clear()
+    for command in (["data", "info", "grid"], ["cite", "grid"], ["data", "verify", "grid"]):
+        assert cli.main(command) == 0
+    said = capsys.readouterr().out
+    assert "factors: grey 4, shift 8" in said
+    assert "% there is nothing to cite" in said
 
 
 BROKEN = {

@@ -14,4 +14,4 @@ def command(name: tyro.conf.Positional[str]) -> None:
     known = {n: f for f in ("data", "methods") for n in registry.available(f)}
     if name not in known:
         registry.check_name("methods", name)
-    print(registry.describe(known[name], name).get("CITATION", "% there is nothing to cite"))
+    print(registry.describe(known[name], name).get("CITATION") or "% there is nothing to cite")

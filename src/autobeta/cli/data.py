@@ -103,9 +103,11 @@ def _facts(name: str, options: DataFlags) -> None:
         sizes = zip(space.names, space.sizes, strict=True)
     facts = {
         "source": module.SOURCE,
-        "licence": module.LICENSE,
+        "licence": getattr(module, "LICENSE", ""),
         "disk": getattr(module, "DISK", ""),
-        "factors": ", ".join(f"{factor} {size} {kinds.get(factor, '')}" for factor, size in sizes),
+        "factors": ", ".join(
+            " ".join(f"{n} {size} {kinds.get(n, '')}".split()) for n, size in sizes
+        ),
         "by hand": getattr(module, "BY_HAND", ""),
     }
     for label, fact in facts.items():

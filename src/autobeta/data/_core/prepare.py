@@ -63,15 +63,16 @@ def load(module: ModuleType, name: str, options: DataOptions, root: Path) -> Fac
         dataset = replace(open_prepared(cache, title), render=again)
     else:
         assert again is not None  # what has no cache is rendered
-        everything = again(np.arange(module.SPACE.num_combinations))
+        space = _space(module)
+        everything = again(np.arange(space.num_combinations))
         dataset = FactorDataset(
             name=name,
             source="rendered",
             num_images=len(everything),
             image_shape=everything.shape[1:],
             images=from_array(everything),
-            factor_space=module.SPACE,
-            factor_values=module.SPACE.factors,
+            factor_space=space,
+            factor_values=space.factors,
             render=again,
         )
     if hasattr(module, "PLACE") and list(dataset.splits) == ["train"]:
@@ -154,18 +155,24 @@ def _own_place(module: ModuleType, options: DataOptions) -> Path:
 
 
 def _rendering(module: ModuleType, options: DataOptions) -> Conversion:
-    total, size = module.SPACE.num_combinations, options.image_size
+    space, size = _space(module), options.image_size
     assert size is not None  # what is rendered has a size
+    total, first = space.num_combinations, module.render(np.arange(1), image_size=size)
     rows = _RENDERED * max(1, 2**15 // size**2)
     parts = (np.arange(start, min(start + rows, total)) for start in range(0, total, rows))
     return Conversion(
         num_images=total,
         images=(module.render(part, image_size=size) for part in parts),
-        channels=module.CHANNELS[0],
+        channels=first.shape[-1],
         source="rendered",
-        space=module.SPACE,
+        space=space,
         packed=getattr(module, "PACKED", False),
     )
+
+
+def _space(module: ModuleType) -> FactorSpace:
+    sizes: dict[str, int] = module.FACTORS
+    return getattr(module, "SPACE", FactorSpace(tuple(sizes), tuple(sizes.values())))
 
 
 def _once(
