@@ -71,6 +71,38 @@ def test_headings_sort_by_the_keyboard(browser, page):
         assert browser.ask(ORDER) == expected
 
 
+def test_a_score_sorts_the_methods_where_these_are_columns(browser, make_run, tmp_path, losses):
+    found = {"vae": (0.2, 3.0), "lvae": (0.5, 1.0), "betavae": (None, 2.0)}
+    for method, (mig, correlation) in found.items():
+        scores = {"mig[bins=20]": mig, "gaussian_total_correlation": correlation}
+        scores |= {"sap": 0.1, "modularity[bins=20]": 0.1}
+        metrics = {"evaluation": {"train": losses()}, "metrics": scores}
+        make_run(method, method=method, metrics=metrics)
+    page = write_report([tmp_path / name for name in found], tmp_path / "report.html")
+    browser.open(page)
+    table = "document.querySelector('table.turned')"
+    columns = f"[...{table}.tHead.rows[0].cells].slice(1).map((cell) => cell.textContent)"
+    numbers = f"[...{table}.rows].slice(1).map((row) => [...row.cells].map((c) => c.textContent))"
+    start, before = browser.ask(columns), browser.ask(numbers)
+    assert len(start) == 3
+
+    def by(score):
+        rows = f"[...{table}.querySelectorAll('tbody th button')]"
+        click(browser, f"{rows}.find((row) => row.textContent.startsWith('{score}'))")
+        return [name.split()[0] for name in browser.ask(columns)]
+
+    assert by("mig") == ["lvae", "vae", "betavae"]  # best first, and what has none last
+    assert by("gaussian_total_correlation") == ["lvae", "betavae", "vae"]  # lower is better
+    told = [*zip(*browser.ask(numbers), strict=True)]  # a column keeps its numbers
+    assert {*zip(browser.ask(columns), told[1:], strict=True)} == {
+        *zip(start, [*zip(*before, strict=True)][1:], strict=True)
+    }
+    for _ in range(2):
+        by("gaussian_total_correlation")
+    assert browser.ask(columns) == start
+    assert browser.complaints == []
+
+
 def test_the_numbers_of_a_table_are_saved_unrounded(browser, page):
     browser.open(page)
     click(browser, f"{TABLE}.querySelector('caption a')")

@@ -29,12 +29,16 @@ class MarkedCell(NamedTuple):
 
 
 class MarkedTable(NamedTuple):
-    """A table of runs or of groups of them; the first cell of a row is its label."""
+    """A table of runs or of groups of them; the first cell of a row is its label.
+
+    Of one that is `turned` each column is a run or a group, and it is these that can be sorted.
+    """
 
     headings: list[str]
     cells: list[list[MarkedCell]]
     caption: str = ""
     notice: str = ""
+    turned: bool = False
 
 
 def to_html(table: MarkedTable, *, name: str = "numbers") -> str:
@@ -53,8 +57,9 @@ def to_html(table: MarkedTable, *, name: str = "numbers") -> str:
         body += f'<tr><th scope="row"{_value(first)}>{label}</th>{cells}</tr>\n'
     notice = f'<p class="notice">{html.escape(table.notice)}</p>\n' if table.notice else ""
     caption = f"{html.escape(table.caption)} {csv_link(_columns(table), name)}".strip()
+    kind = "sortable turned" if table.turned else "sortable"
     return (
-        f'<div class="wide"><table class="sortable"><caption>{caption}'
+        f'<div class="wide"><table class="{kind}"><caption>{caption}'
         f"</caption>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n"
         f"{notice}"
     )

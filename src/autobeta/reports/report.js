@@ -51,12 +51,28 @@ prefersDark.addEventListener("change", () => {
 
 // ---- tables: a click sorts, best first; another turns them round, a third restores the order
 
-function sort(table, column, direction) {
-  const headings = all("thead th", table);
+// what is put in order: rows by their columns, or of a turned table its columns by their rows
+function parts(table) {
+  const [head, body] = [table.tHead.rows[0], [...table.tBodies[0].rows]];
+  if (!table.classList.contains("turned")) {
+    const move = (row) => () => table.tBodies[0].append(row);
+    const items = body.map((row, place) => ({ place, cells: [...row.cells], move: move(row) }));
+    return { headings: [...head.cells], items };
+  }
+  const items = [...head.cells].slice(1).map((heading, index) => {
+    const cells = body.map((row) => row.cells[index + 1]);
+    const move = () => [heading, ...cells].forEach((cell) => cell.parentNode.append(cell));
+    return { place: index, cells, move };
+  });
+  return { headings: body.map((row) => row.cells[0]), items };
+}
+
+function sort(table, key, direction) {
+  const { headings, items } = table.parts;
   headings.forEach((heading) => heading.removeAttribute("aria-sort"));
-  if (direction) headings[column].setAttribute("aria-sort", direction);
-  const number = (row) => parseFloat(row.cells[column].dataset.value ?? "");
-  const text = (row) => row.cells[column].textContent;
+  if (direction) headings[key].setAttribute("aria-sort", direction);
+  const number = (item) => parseFloat(item.cells[key].dataset.value ?? "");
+  const text = (item) => item.cells[key].textContent;
   const sign = direction === "ascending" ? 1 : -1;
   const compare = (a, b) => {
     if (!direction) return a.place - b.place;
@@ -66,38 +82,38 @@ function sort(table, column, direction) {
       return sign * text(a).localeCompare(text(b), "en", { numeric: true });
     return isNaN(x) - isNaN(y) || !text(a) - !text(b); // what has no number is last
   };
-  table.tBodies[0].append(...[...table.tBodies[0].rows].sort(compare));
-  table.sorted = { column, direction };
-  table.choice.selectedIndex = direction ? column : -1;
+  [...items].sort(compare).forEach((item) => item.move());
+  table.sorted = { key, direction };
+  table.choice.selectedIndex = direction ? key : -1;
 }
 
-function directions(table, column) {
-  const heading = all("thead th", table)[column].textContent;
-  const isText = ![...table.tBodies[0].rows].some((row) => row.cells[column].dataset.value);
-  const low = isText || heading.includes("↓");
+function directions(table, key) {
+  const { headings, items } = table.parts;
+  const isText = !items.some((item) => item.cells[key].dataset.value);
+  const low = isText || headings[key].textContent.includes("↓");
   return low ? ["ascending", "descending", ""] : ["descending", "ascending", ""];
 }
 
-function next(table, column) {
-  const order = directions(table, column);
-  const { column: former, direction } = table.sorted ?? {};
-  sort(table, column, former === column ? order[(order.indexOf(direction) + 1) % 3] : order[0]);
+function next(table, key) {
+  const order = directions(table, key);
+  const { key: former, direction } = table.sorted ?? {};
+  sort(table, key, former === key ? order[(order.indexOf(direction) + 1) % 3] : order[0]);
 }
 
 const tables = all("table.sortable");
 for (const table of tables) {
-  [...table.tBodies[0].rows].forEach((row, place) => (row.place = place));
+  table.parts = parts(table);
   const choice = make("select", { onchange: () => next(table, choice.selectedIndex) });
   const turn = make("button", {
     type: "button",
-    onclick: () => table.sorted?.direction && next(table, table.sorted.column),
+    onclick: () => table.sorted?.direction && next(table, table.sorted.key),
   });
   turn.append("Turn round");
   table.choice = choice;
-  all("thead th", table).forEach((heading, column) => {
+  table.parts.headings.forEach((heading, key) => {
     choice.append(make("option", {}, heading.textContent));
     const button = make("button", { type: "button" }, ...heading.childNodes);
-    button.addEventListener("click", () => next(table, column));
+    button.addEventListener("click", () => next(table, key));
     heading.append(button);
   });
   choice.selectedIndex = -1;
@@ -254,8 +270,8 @@ function recall(state) {
   const parts = all("main details");
   same(state.folded, parts).forEach((open, index) => (parts[index].open = open));
   same(state.sorted, tables).forEach((sorted, index) => {
-    if (sorted?.column < tables[index].tHead.rows[0].cells.length)
-      sort(tables[index], sorted.column, sorted.direction);
+    if (sorted?.key < tables[index].parts.headings.length)
+      sort(tables[index], sorted.key, sorted.direction);
   });
   const inputs = all(".sliders input");
   same(state.moved, inputs).forEach((value, index) => {

@@ -169,9 +169,8 @@ def transposed(table: MarkedTable, corner: str) -> MarkedTable:
     labels, *columns = zip(*table.cells, strict=True)
     headings = [corner, *(cell.text for cell in labels)]
     named = zip(table.headings[1:], columns, strict=True)
-    return table._replace(
-        headings=headings, cells=[[MarkedCell(name), *column] for name, column in named]
-    )
+    cells = [[MarkedCell(name), *column] for name, column in named]
+    return table._replace(headings=headings, cells=cells, turned=True)
 
 
 def beside(table: MarkedTable) -> MarkedTable:
