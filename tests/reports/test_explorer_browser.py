@@ -343,6 +343,35 @@ def test_a_grey_animation_along_a_path_is_exact(browser, make_page):
     assert difference(frames[24], frames[22]) == 0
 
 
+LEAVE = {
+    "draw": lambda browser: browser.click(".bar button:nth-child(1)"),
+    "mean": lambda browser: browser.click(".bar button:nth-child(2)"),
+    "slider": lambda browser: browser.drag("#r0z2", [0.5, 0.8]),
+}
+
+
+@pytest.mark.parametrize("way", LEAVE)
+def test_a_code_that_left_its_path_is_animated_along_its_latent(browser, make_page, way):
+    page, (run,), (model,) = make_page()
+    browser.open(page, state="#p0=1,4,0.5")
+    assert browser.ask("strips[0].output.textContent") == "50 %"
+    LEAVE[way](browser)
+    assert browser.ask("strips[0].output.textContent") == ""
+    code, latent = np.array(state_of(browser)[0][0]), browser.ask("runs[0].chosen")
+    browser.click(".bar button:nth-child(7)")
+    _, picture = browser.saved("gif")
+    first = next(ImageSequence.Iterator(picture)).convert("RGB")
+    code[latent] = -2
+    assert difference(np.asarray(first)[::4, ::4], drawn_by(model, code)) <= 2
+    link = state_of(browser)[1]
+    browser.open(page, state=link)
+    assert browser.ask("strips[0].part") is None
+    browser.drag("#path0", [0.1, 0.5])  # and back on it
+    part = browser.ask("strips[0].part")
+    expected = (1 - part) * run.codes[1] + part * run.codes[4]
+    assert state_of(browser)[0][0] == pytest.approx(expected.tolist(), abs=1e-3)
+
+
 def test_runs_of_one_data_set_share_its_images_and_others_have_their_own(
     browser, make_run, tmp_path
 ):

@@ -22,7 +22,7 @@ const strips = data.strips.map((images, place) => ({
   runs: runs.filter((run) => run.strip === place),
   start: null,
   end: null,
-  part: 0, // of the way from start to end
+  part: 0, // of the way from start to end; null where a code has left the path
 }));
 const past = []; // states as texts
 let now = -1; // place of the present one
@@ -47,7 +47,7 @@ const rounded = (number) => String(Number(number.toFixed(3)));
 /** All that can change, as the text behind # in the address. */
 function written() {
   const codes = runs.map((run, i) => `z${i}=${run.z.map(rounded).join(",")}&c${i}=${run.chosen}`);
-  const paths = strips.map(({ start, end, part }, i) => `p${i}=${start ?? ""},${end ?? ""},${rounded(part)}`);
+  const paths = strips.map(({ start, end, part }, i) => `p${i}=${[start ?? "", end ?? "", part === null ? "" : rounded(part)]}`);
   return [...codes, ...paths].join("&");
 }
 
@@ -65,7 +65,7 @@ function restore(text) {
     if (parts.length !== 3) return;
     const place = (value) => (/^\d+$/.test(value) && value < strip.images.length ? Number(value) : null);
     [strip.start, strip.end] = [place(parts[0]), place(parts[1])];
-    strip.part = Math.min(1, Math.max(0, Number(parts[2]) || 0));
+    strip.part = parts[2] ? Math.min(1, Math.max(0, Number(parts[2]) || 0)) : null;
   });
   show();
 }
@@ -101,15 +101,22 @@ function step(by) {
 
 // ---- what one can do
 
+/** Give runs other codes than those of their path. */
+function leave(found) {
+  for (const run of found) strips[run.strip].part = null;
+}
+
 function random() {
   const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
   for (const run of runs) run.z = run.z.map(normal);
+  leave(runs);
   show();
   commit();
 }
 
 function mean() {
   for (const run of runs) run.z = run.z.map(() => 0);
+  leave(runs);
   show();
   commit();
 }
@@ -124,6 +131,7 @@ function choose(strip, place) {
 }
 
 const hasPath = (strip) => strip.start !== null && strip.end !== null;
+const isOnPath = (strip) => hasPath(strip) && strip.part !== null;
 
 function between(run, { start, end }, part) {
   return run.codes[start].map((from, i) => from + part * (run.codes[end][i] - from));
@@ -160,7 +168,7 @@ function saveGif() {
 /** Code of a run at a part of an animation: along the path, or along the latent that moved last. */
 function animated(run, part) {
   const strip = strips[run.strip];
-  if (hasPath(strip)) return between(run, strip, part);
+  if (isOnPath(strip)) return between(run, strip, part);
   return run.z.map((value, latent) => (latent === run.chosen ? SPAN * (2 * part - 1) : value));
 }
 
@@ -235,10 +243,14 @@ function show() {
     for (const name of ["start", "end"]) {
       strip.shown[name].src = strip.images[strip[name]] ?? EMPTY;
     }
-    strip.slider.disabled = !hasPath(strip);
-    strip.slider.value = 100 * strip.part;
-    strip.output.textContent = hasPath(strip) ? `${Math.round(100 * strip.part)} %` : "";
+    showPart(strip);
   }
+}
+
+function showPart(strip) {
+  strip.slider.disabled = !hasPath(strip);
+  strip.slider.value = 100 * strip.part;
+  strip.output.textContent = isOnPath(strip) ? `${Math.round(100 * strip.part)} %` : "";
 }
 
 const EMPTY = "data:image/gif;base64,R0lGODlhAQABAAAAACH5BAEKAAEALAAAAAABAAEAAAICTAEAOw==";
@@ -269,6 +281,8 @@ function latentRow(run, place, { latent, kl, reach, tells }) {
   input.addEventListener("input", () => {
     run.z[latent] = Number(input.value);
     run.chosen = latent;
+    leave([run]);
+    showPart(strips[run.strip]);
     showValue(run, latent, slider);
     drawSoon(run);
   });
@@ -354,7 +368,7 @@ const KEYS = [
   ["y", "redo; also Ctrl+Y", () => step(1)],
   ...(hasAddress ? [["l", "copy a link", copyLink]] : []),
   ["p", "save as PNG", savePng],
-  ["g", "save as GIF: along the path, or else along the latent that moved last", saveGif],
+  ["g", "save as GIF: along the path, or off it along the latent that moved last", saveGif],
 ];
 
 document.addEventListener("keydown", (event) => {
