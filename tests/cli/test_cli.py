@@ -323,6 +323,21 @@ def test_a_run_that_no_page_can_show_is_left_out_of_the_reports_explorer(run, tm
     assert "Explorer of dynamicvae" in (tmp_path / "e.html").read_text()
 
 
+@pytest.mark.filterwarnings("default:.*is left out of the explorer")
+def test_an_explorer_of_several_leaves_out_what_is_no_run(run, tmp_path, capsys):
+    (tmp_path / "x.json").write_text("{}")
+    (tmp_path / "empty").mkdir()
+    beside, out = [tmp_path / "x.json", tmp_path / "empty"], tmp_path / "e.html"
+    assert call("explore", run, *beside, "--out", out) == 0
+    told = capsys.readouterr().err
+    assert all(f"{path} is left out of the explorer: `{path}" in told for path in beside)
+    assert f"Explorer of {run.name}" in out.read_text()
+    assert call("explore", *beside, "--out", out) == 1
+    assert "`runs` must have one that a page can show; got none among 2" in capsys.readouterr().err
+    assert call("explore", beside[1], "--out", out) == 1  # of one the reason itself
+    assert f"error: `{beside[1]}` must" in capsys.readouterr().err
+
+
 def test_score_prints_the_same_numbers_as_a_table_and_as_json(run, tmp_path, capsys):
     stored = run / runs.REPRESENTATION
     assert call("score", stored, "--metrics", "mig", "dci", "--json") == 0

@@ -64,7 +64,8 @@ def explored_runs(
 ) -> list[ExploredRun]:
     """What `explore` writes, for a page of one's own; arguments and errors are those.
 
-    With `skip` a run that no page can show is left out, with a warning in place of the ValueError.
+    With `skip` what holds no run, or one that no page can show, is left out, with a warning in
+    place of the error.
     """
     loaded: dict[Path, Run] = {}
     for given in runs:
@@ -83,7 +84,7 @@ def explored_runs(
 def _left_out(run: Run | Path | str, skip: bool) -> Iterator[None]:
     try:
         yield
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         if not skip:
             raise
         named = run.folder if isinstance(run, Run) else run
