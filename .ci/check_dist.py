@@ -10,6 +10,7 @@ IN_BOTH = ("autobeta/__init__.py", "autobeta/py.typed", "autobeta/reports/style.
 IN_SDIST = (
     *("pyproject.toml", "README.md", "CHANGELOG.md", "CITATION.cff", "LICENSE", "Makefile"),
     *("constraints.txt", "constraints-min.txt", "Containerfile", "docs/index.md"),
+    *("benchmarks/train_step.py", "reproductions/claims/analyse.py"),
     *("examples/quickstart.py", "tests/conftest.py", "tests/reference/runs-0.1.0.tar.xz"),
 )
 
