@@ -1,6 +1,7 @@
-# make quickstart    train three methods on dSprites and write quickstart/report.html
+# make quickstart    train three methods on dSprites, write quickstart/report.html and explorer.html
 # make test          run the tests
 # make test-whole    run those of whole programs: stopped, damaged, side by side, every page's commands
+# make test-browser  run those of pages in a browser; skipped where there is no Chromium
 # make docs          build the site into site/
 # All build .venv first if it is not there; all that is needed is Python >= 3.11.
 
@@ -11,10 +12,11 @@ QUICKSTART_STEPS ?= 1000
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
+STARTED := $(VENV)/started
 
-.PHONY: quickstart test test-whole lint docs bench wheel reproduce clean
+.PHONY: quickstart test test-whole test-browser lint docs bench wheel reproduce clean
 
-quickstart: $(INSTALLED)
+quickstart: $(STARTED)
 	@$(BIN)/python examples/quickstart.py --data $(QUICKSTART_DATA) --steps $(QUICKSTART_STEPS)
 
 test: $(INSTALLED)
@@ -23,6 +25,9 @@ test: $(INSTALLED)
 test-whole: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal \
 		-m "whole and not slow and not gpu and not download and not browser"
+
+test-browser: $(INSTALLED)
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal -m browser
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -55,9 +60,12 @@ clean:
 	rm -rf build dist site .venv-wheel .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find src tests examples benchmarks reproductions -name __pycache__ -prune -exec rm -rf {} +
 
-$(INSTALLED): pyproject.toml constraints.txt
+# what the quickstart needs, and what developing needs
+$(STARTED): NEEDED := lightgbm
+$(INSTALLED): NEEDED := dev
+$(STARTED) $(INSTALLED): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "Installing into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --editable ".[dev]"
+		--constraint constraints.txt --editable ".[$(NEEDED)]"
 	@touch $@

@@ -1,4 +1,4 @@
-"""Train three methods on dSprites, evaluate them and write one report: `make quickstart`.
+"""Train three methods on dSprites, evaluate them, write report and explorer: `make quickstart`.
 
 Started again it goes on where it was stopped, and does nothing twice. The last line printed is
 the path of the report.
@@ -13,6 +13,7 @@ from autobeta import EvaluationConfig, RunConfig, TrainConfig, train
 from autobeta.data import prepare_data
 from autobeta.errors import InterruptedRunError
 from autobeta.reports import write_report
+from autobeta.run.explore import explore
 from autobeta.training.callbacks.progress import Progress
 
 METHODS = ("vae", "dynamicvae", "lvae")
@@ -41,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except InterruptedRunError as stop:
             print(f"{method} stopped at step {stop.step}. Start again to go on.", file=sys.stderr)
             return 128 + stop.signal_number
-    print(write_report(folders, options.out / "report.html"))
+    page = explore(folders, options.out / "explorer.html")
+    print(write_report(folders, options.out / "report.html", explorer=page.name))
     return 0
 
 

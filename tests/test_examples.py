@@ -239,7 +239,8 @@ def test_quickstart_writes_a_report_and_does_nothing_twice(tmp_path, capsys):
     for _ in range(2):
         assert main(arguments) == 0
         assert capsys.readouterr().out.splitlines()[-1] == str(report)
-    assert report.read_text("utf-8").startswith("<!DOCTYPE html>")
+    assert 'href="explorer.html"' in report.read_text("utf-8")
+    assert "Explorer of 3 runs" in (tmp_path / "explorer.html").read_text("utf-8")
     for method in ("vae", "dynamicvae", "lvae"):
         timing = tmp_path / f"{method}-toy-3" / "timing.jsonl"
         assert len(timing.read_text().splitlines()) == 3
