@@ -23,7 +23,7 @@ def main(folder: Path) -> None:
     missing += [name for name in IN_BOTH if f"src/{name}" not in sizes]
     with zipfile.ZipFile(wheel) as archive:
         packed = {info.filename: info.file_size for info in archive.infolist()}
-    missing += [name for name in IN_BOTH if name not in packed]
+    missing += [name for name in (*IN_BOTH, "autobeta/pages/data.md") if name not in packed]
     assert not missing, f"not packed: {missing}"
     foreign = [n for n in packed if not n.startswith(("autobeta/", "autobeta-"))]
     assert not foreign, f"in the wheel: {foreign}"

@@ -120,12 +120,20 @@ def test_messages_of_the_program_name_pages_that_are_there(site):
     found = set()
     for path in (ROOT / "src").rglob("*.*"):
         if path.suffix in (".py", ".toml", ".js"):
-            names = re.findall(r"docs/([\w/-]+)\.md(?:#([\w-]+))?", path.read_text("utf-8"))
+            text = path.read_text("utf-8")
+            names = re.findall(r"docs/([\w/-]+)\.md(?:#([\w-]+))?", text)
+            names += [(page, "") for page in re.findall(r"`autobeta docs ([\w/-]+)`", text)]
             found |= {(path.name, *name) for name in names}
     assert found
     for source, page, place in found:
         assert f"{page}.html" in site, f"{source} tells to see docs/{page}.md"
         assert not place or place in site[f"{page}.html"].ids, f"{source}: {page}.md#{place}"
+
+
+def test_no_page_links_to_itself():
+    for path in PAGES:
+        links = re.findall(r"\]\(([^)#:]+\.md)\)", path.read_text("utf-8"))
+        assert path not in [(path.parent / link).resolve() for link in links], path
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.relative_to(DOCS).as_posix())

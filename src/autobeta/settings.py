@@ -82,7 +82,7 @@ class TrainConfig(Settings):
     """Threads of torch on the CPU; if not given, as many as there are free cores at the start."""
     compile: bool = False
     """Compile the network with torch.compile, which takes a minute; on CUDA, take networks of your
-    own for fit to be captured as a graph. See docs/performance.md."""
+    own for fit to be captured as a graph; see `autobeta docs performance`."""
     log_every: Count = 50
     """Steps between two lines of the log."""
     checkpoint_every: Count = 1000

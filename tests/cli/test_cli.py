@@ -530,6 +530,16 @@ def test_cite_prints_bibtex(capsys):
     assert "Did you mean" in capsys.readouterr().err
 
 
+def test_pages_of_the_documentation_are_printed(capsys):
+    assert call("docs") == 0
+    assert {"data", "methods/lvae", "studies"} <= {*capsys.readouterr().out.split()}
+    for name in ("methods/lvae", "docs/methods/lvae.md"):
+        assert call("docs", name) == 0
+        assert capsys.readouterr().out.startswith("# lvae\n")
+    assert call("docs", "../README") == 1
+    assert "`page` must be one of concepts, " in capsys.readouterr().err
+
+
 def test_data_info_needs_no_images(capsys):
     assert call("data", "info", "dsprites") == 0
     assert "Apache-2.0" in capsys.readouterr().out

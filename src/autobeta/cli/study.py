@@ -30,7 +30,7 @@ class StudyFlags:
     """Options of `autobeta study run`."""
 
     study: tyro.conf.Positional[Path | None] = None
-    """Study file, TOML; see docs/studies.md."""
+    """Study file, TOML; see `autobeta docs studies`."""
     out: Path
     """The study's folder; one that holds this study is gone on with."""
     preset: str | None = None

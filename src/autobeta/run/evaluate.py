@@ -146,7 +146,8 @@ def check_asked(config: EvaluationConfig, dataset: FactorDataset) -> None:
         raise ValueError(
             f"`metrics` must do without labels, since {dataset.source} have none; got "
             f"{', '.join(lacking)}. Leave them out, or add labels: to a folder a labels.csv with "
-            "a row for each image, to a file of arrays the array 'factors' (docs/data.md)."
+            "a row for each image, to a file of arrays the array 'factors'; see `autobeta docs "
+            "data`."
         )
 
 
