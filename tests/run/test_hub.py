@@ -346,7 +346,7 @@ def test_without_a_network_it_says_what_was_fetched_needs_none(hub, folder, monk
     assert cli.main(["push", str(folder), REPO]) == 1
     said = capsys.readouterr().err.splitlines()
     assert len(said) == 1
-    assert "Check the network; a commit that was fetched before needs none" in said[0]
+    assert "Check the network; to load, a commit that was fetched before needs none" in said[0]
 
 
 def test_a_full_disk_is_not_taken_for_the_network(hub, contents, monkeypatch):

@@ -121,8 +121,8 @@ def answered(repo: str, revision: str | None = None) -> Iterator[None]:
         told = next(filter(None, (_refusal(cause, repo, revision) for cause in causes)), None)
         raise told or ConnectionError(
             f"the Hub must be reached for `{repo}`; got {type(error).__name__}: "
-            f"{_line(causes[-1])}. Check the network; a commit that was fetched before needs "
-            "none: hf://OWNER/REPO@COMMIT"
+            f"{_line(causes[-1])}. Check the network; to load, a commit that was fetched before "
+            "needs none: hf://OWNER/REPO@COMMIT"
         ) from error
 
 
