@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import importlib
 import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -154,7 +155,7 @@ class Answer(BaseHTTPRequestHandler):
 def hub(monkeypatch, tmp_path):
     """The client of the Hub speaks to a stand-in, with its token; large files go as LFS."""
     client = pytest.importorskip("huggingface_hub")
-    constants = client.constants
+    constants = importlib.import_module("huggingface_hub.constants")
     server = Hub()
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}).start()
     monkeypatch.setattr(constants, "ENDPOINT", server.url)  # as HF_ENDPOINT does at the import
