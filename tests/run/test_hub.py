@@ -76,7 +76,7 @@ def test_a_run_that_is_pushed_is_loaded_again(hub, folder):
 
 
 def test_the_card_says_what_a_stranger_needs(hub, folder):
-    push(folder, REPO, license="cc-by-4.0", intervals=True)
+    push(folder, REPO, license="cc-by-4.0")
     held = hub.files(REPO)[1]
     card = held["README.md"].decode()
     front = yaml.safe_load(card.split("---")[1])
@@ -112,8 +112,6 @@ def test_a_run_without_an_evaluation_is_pushed_without_scores(hub, tmp_path, con
     assert "The run was not evaluated." in card
     assert "None is stated for the weights." in card
     assert "license:" not in card
-    with pytest.raises(ValueError, match=r"`intervals` must be of scores; .* has none"):
-        push(tmp_path, REPO, intervals=True)
 
 
 def test_no_path_of_this_machine_is_pushed(hub, tmp_path):

@@ -11,7 +11,7 @@ def command(
     *,
     private: bool = False,
     license: str | None = None,
-    intervals: bool = False,
+    intervals: bool = True,
 ) -> None:
     """Push a finished run to the Hugging Face Hub, with a model card made from it.
 
@@ -20,7 +20,7 @@ def command(
         repo: OWNER/NAME; it is created if it is not there.
         private: Close a repository that is created to others.
         license: Licence of the weights, as the Hub calls it, such as apache-2.0.
-        intervals: Add 95 % intervals to the scores on the card; 20 times their time.
+        intervals: Find 95 % intervals of the scores for the card, in 20 times their time.
     """
     from autobeta.run.push import push
 
