@@ -255,6 +255,41 @@ def test_a_rate_in_nats_needs_a_target():
         make("geco", rate=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"target": 60.0, "warmup": 0.2}, "`warmup` and `beta_initial` must be left out with a"),
+        (
+            {"target": 60.0, "beta_initial": 0.1},
+            r"`beta_initial` must be left .*; got 0.5 and 0.1",
+        ),
+        ({"warmup": 0.0}, "`warmup` must take at least a step of the run's .* got 0.0"),
+        (
+            {"beta_initial": 1e-6},
+            "`beta_initial` must be from `beta_min`, 0.0001, to .* got 1e-06",
+        ),
+    ],
+    ids=["warm-up", "beta", "no warm-up", "bound"],
+)
+def test_settings_of_geco_that_could_do_nothing_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        make("geco", **settings)
+
+
+def test_cycles_of_a_step_have_no_beta_and_are_refused():
+    module = registry.load("methods", "cyclicalvae")
+    with pytest.raises(ValueError, match=r"`cycles` must be below the run's 40 steps, .* got 40"):
+        module.build(module.Config(cycles=40), facts_of(num_steps=40))
+    module.build(module.Config(cycles=39), facts_of(num_steps=40))
+
+
+@pytest.mark.parametrize("method", ["lvae", "mdlvae"])
+@pytest.mark.parametrize("optimizer", ["natural", "adam"])
+def test_no_fixed_point_is_taken_of_an_untrained_network(method, optimizer):
+    with pytest.raises(ValueError, match=r"`warmup` must be at least 2 steps for `start` fixed"):
+        make(method, start="fixed_point", weight_optimizer=optimizer)
+
+
 def test_a_stored_run_of_annealedvae_keeps_the_published_pull():
     stored = RunConfig(method="annealedvae").to_json()
     known = {"gamma": 1000.0, "capacity": 25.0, "schedule": "fitted", "rising": 0.33}

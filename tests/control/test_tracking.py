@@ -29,6 +29,18 @@ def test_a_run_that_tracks_needs_no_advice():
     assert advice(found, beta_min=0.1) == []
 
 
+def test_single_batches_are_no_other_run_than_their_means():
+    """KL of single batches has noise that swings nothing; 20-step means are what is judged."""
+    noise = 1.5 * np.random.default_rng(1).standard_normal(8000)
+    every = [{**line, "step": i + 1} for i, line in enumerate(log(20 + noise, 20.0))]
+    means = log((20 + noise).reshape(-1, EVERY).mean(axis=1), 20.0)
+    fine, coarse = tracking(every), tracking(means)
+    assert fine.near == pytest.approx(coarse.near, abs=0.01)
+    assert fine.near > 0.8 > np.mean(np.abs(noise) < 0.5)
+    assert fine.error == pytest.approx(coarse.error, rel=0.02)
+    assert fine.period is None
+
+
 def test_runs_without_a_set_point_or_with_few_lines_have_none():
     lines = log(20 + NOISE, 20.0)
     assert tracking(lines[:3]) is None

@@ -160,6 +160,33 @@ def test_without_a_hold_the_schedule_is_followed_to_the_letter():
         assert weighting.controller.target.item() == torch.tensor(schedule(step)).item()
 
 
+@pytest.mark.parametrize(
+    ("steps", "period", "rises", "ramp"), [(5000, 12, 125, 2), (20_000, 46, 130, 7)]
+)
+def test_a_default_run_has_the_schedule_step_by_step_once_its_network_has_settled(
+    steps, period, rises, ramp
+):
+    """130 rises of 19.5 nats in 0.3 of the run, each in a sixth of its period; KL answers beta."""
+    likelihood = registry.load("models/likelihoods", "bernoulli").build()
+    facts = Facts(
+        num_latents=10,
+        num_train=100,
+        image_shape=(64, 64, 1),
+        num_steps=steps,
+        likelihood=likelihood,
+    )
+    weighting = dynamicvae.build(dynamicvae.Config(), facts).weighting
+    planned = schedules.hybrid(0.5, 20.0, increment=19.5 / rises, period=period, ramp=ramp)
+    kl = 0.0
+    for step in range(steps):
+        weighting(terms(kl), step)
+        kl += (max(0.0, 16 - 5 * math.log(weighting.controller.beta.item())) - kl) / 5
+        found, wanted = weighting.controller.target.item(), torch.tensor(planned(step)).item()
+        assert found <= wanted
+        if step > 200:  # the first 100 are held, and made good at twice the slope
+            assert found == wanted, step
+
+
 def test_held_set_point_resumes_from_its_state():
     def make():
         return ControlledKL(LogPI(), schedules.linear(0.5, 20.0, steps=50), hold=0.5, catch_up=0.2)

@@ -53,6 +53,14 @@ def test_fitted_schedule_is_at_its_end_after_the_rising_part():
     assert c(int(0.72 * 20_000)) == pytest.approx(20.0)
 
 
+@pytest.mark.parametrize("rises", [1, 2, 4])
+@pytest.mark.parametrize("rising", [0.9, 1.0])
+def test_a_schedule_of_few_long_rises_is_at_its_end_within_the_run(rises, rising):
+    c = schedules.fitted_hybrid(0.5, 20.0, num_steps=6000, rises=rises, rising=rising)
+    assert c(5999) == pytest.approx(20.0)
+    assert c(round(5990 * rising) - 1500 // rises) < 20.0
+
+
 def test_fitted_schedule_that_would_fall_is_constant():
     assert schedules.fitted_hybrid(5.0, 3.0, num_steps=100)(50) == 3.0
     assert schedules.fitted_staircase(5.0, 3.0, num_steps=100, rises=3)(50) == 3.0

@@ -11,6 +11,7 @@ Lines = Float[np.ndarray, " lines"]
 WARMUP = 0.1  # of the run, left out
 NEAR = 0.5  # nats
 _SETTLED = 0.25  # nats
+_LINE = 20  # steps that a line counts for at least
 _SATURATED = 0.05  # of the run at a bound, from which it is spoken of
 _STAYS = 5  # log lines for which a settled KL stays so
 _HELD = 3  # log lines that a set point must be held at least
@@ -21,8 +22,9 @@ _SWINGS = -0.4  # autocorrelation at half a period from which a run is said to s
 class Tracking(NamedTuple):
     """KL against its set point, after the first tenth of a run.
 
-    Each value is of means over the steps between two lines of the log, of KL and set point alike,
-    so that swings shorter than that are not seen; log more often to see them.
+    Each value is of means over the steps between two lines of the log, or over 20 where it has
+    more lines, of KL and set point alike: swings shorter than that are not seen, nor is the noise
+    of single batches.
     """
 
     near: float
@@ -69,8 +71,10 @@ def tracking(
     if len(rows) < 4 or any(row.get("target") is None for row in rows):
         return None
     names = ("step", "kl_average", "target", "beta")
-    step, kl, target, beta = (np.array([row[name] for row in rows], float) for name in names)
-    error = kl - _means(log, target)
+    values = [np.array([row[name] for row in rows], float) for name in names]
+    values.append(_means(log, values[2]))
+    step, kl, target, beta, wanted = _merged(values, log)
+    error = kl - wanted
     at_max = beta >= 0.999 * beta_max
     ripple = error - _moving_average(error)
     period = _period(ripple)
@@ -112,8 +116,8 @@ def advice(found: Tracking, *, beta_min: float = -np.inf, beta_max: float = np.i
     if found.period is not None and found.swing > NEAR / 2:
         said.append(
             f"KL swings with a period of about {found.period:.0f} steps, {found.swing:.2f} nats "
-            "about its mean: the loop is too quick for this network. Halve the gains where they "
-            "are set, or take larger batches."
+            "about its mean: the loop is too quick for this network. Take larger batches or a "
+            "lower learning rate, and where gains are set, halve them."
         )
     elif found.lack > found.excess and at_min < _SATURATED:  # a bound has its own sentence
         said.append(
@@ -136,6 +140,21 @@ def _means(log: Sequence[Mapping[str, Any]], target: Lines) -> Lines:
     earlier = [row.get("target") for row in log[: -len(target)][-1:]]
     first = target[0] if not earlier or earlier[0] is None else earlier[0]
     return (np.concatenate([[first], target[:-1]]) + target) / 2
+
+
+def _merged(
+    values: list[Lines], log: Sequence[Mapping[str, Any]]
+) -> list[Float[np.ndarray, " merged"]]:
+    """Step, KL, set point, beta and mean set point of so many lines together as make 20 steps.
+
+    KL and mean set point are averaged; of the others the last line counts, as in a log.
+    """
+    every = float(np.median(np.diff([0, *(row["step"] for row in log)])))
+    size = min(max(1, round(_LINE / every)), len(values[0]) // 4)
+    if size == 1:
+        return values
+    kept = [line[len(line) % size :].reshape(-1, size) for line in values]
+    return [lines.mean(axis=1) if i in (1, 4) else lines[:, -1] for i, lines in enumerate(kept)]
 
 
 def _moving_average(values: Lines) -> Lines:

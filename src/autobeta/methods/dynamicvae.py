@@ -96,7 +96,8 @@ class Config(Settings):
     """Fraction of the run after which the fitted schedule reaches `target`; with the self-tuning
     controller 1,000 steps where that is longer, but at most 0.8."""
     beta_hold: Weight = 0.25
-    """The fitted schedule's set point is held while beta is below this; 0 for never."""
+    """The fitted schedule's set point is held while beta is below this, or KL is behind by two
+    rises; 0 follows the schedule in any case."""
     increment: Rise = 0.15
     """Rise of the published schedule, nats; the fitted one has as many rises."""
     period: Steps = 6000

@@ -53,9 +53,10 @@ class Config(Settings):
     target: Annotated[float, Range(-1e9, 1e9)] | None = None
     """Reconstruction to hold, nats per image; what the network has after `warmup` if not given."""
     warmup: BelowOne = 0.5
-    """Fraction of the run with `beta_initial`, after which the target is measured."""
+    """Fraction of the run with `beta_initial`, after which a target that isn't given is measured;
+    with a `target` there is no warm-up."""
     beta_initial: PositiveWeight = 0.01
-    """beta of the warm-up; the published form starts at 1."""
+    """beta of the warm-up, from 1e-4 to 1e4; with a `target` the run starts at 1."""
     rate: PositiveWeight | None = None
     """Change of log lambda per nat and step, as published; fitted to the run if not given."""
     decay: BelowOne | None = None
@@ -66,13 +67,24 @@ class Config(Settings):
 
 
 def build(config: Config, facts: Facts) -> Recipe:
-    """Objects of GECO; a ValueError for a `rate` without a `target`."""
+    """Objects of GECO; a ValueError for settings that do not go together."""
+    warmup = {name: getattr(config, name) for name in ("warmup", "beta_initial")}
+    if config.target is not None and warmup != {name: getattr(Config, name) for name in warmup}:
+        raise ValueError(
+            "`warmup` and `beta_initial` must be left out with a `target`, which needs no warm-up "
+            f"to be measured in; got {config.warmup:g} and {config.beta_initial:g}."
+        )
     weighting = _published(config, facts) if config.rate else _fitted(config, facts)
     return Recipe(objective=Elbo(relative=True), weighting=weighting)
 
 
 def _fitted(config: Config, facts: Facts) -> RelativeConstraint:
     steps = facts.num_steps
+    if config.target is None and round(config.warmup * steps) < 1:
+        raise ValueError(
+            f"`warmup` must take at least a step of the run's {steps} where no `target` is given; "
+            f"got {config.warmup}. Raise it, or give --method.target."
+        )
     measured = 0 if config.target is not None else round(config.warmup * steps)
     decay = 1 - 1 / min(max(steps / 100, 5), 100) if config.decay is None else config.decay
     largest = config.max_change or 20 / max(steps, 200)

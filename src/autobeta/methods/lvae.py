@@ -67,7 +67,7 @@ class Config(Settings):
     """When beta may rise: in steps at which the reconstruction's average is at its lowest, or
     always; of natural gradient."""
     window: Window = 100
-    """Steps in that average."""
+    """Steps in that average; of natural gradient."""
     regulariser: Literal["log", "log1p"] = "log"
     """r(s): 0.5 log s, or log(1 + s)."""
     unit: Literal["nats", "pixel"] = "nats"

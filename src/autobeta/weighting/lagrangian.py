@@ -135,6 +135,11 @@ class RelativeConstraint(AbstractWeighting):
         self._target, self._warmup = target, warmup
         self._decay, self._rate, self._max_change = decay, rate, max_change
         self._bounds = _log_bounds(beta_min, beta_max)
+        if not beta_min <= beta_initial <= beta_max:
+            raise ValueError(
+                f"`beta_initial` must be from `beta_min`, {beta_min:g}, to `beta_max`, "
+                f"{beta_max:g}; got {beta_initial:g}. Move it, or the bound."
+            )
         self.register_buffer("log_lambda", torch.tensor(-math.log(beta_initial)))
         self.register_buffer("mean_reconstruction", torch.zeros(()))
         self.register_buffer("mean_kl", torch.zeros(()))

@@ -178,12 +178,17 @@ class _Bounded(torch.autograd.Function):
         return torch.where(low & (gradient > 0), 0, gradient)
 
 
-def _check(weighting: LearnedWeights, sizes: Mapping[str, int]) -> None:
-    if weighting.start == "fixed_point" and weighting.warmup < 2:
+def check_start(start: str, warmup: int) -> None:
+    """Refuse a fixed point that could only be that of an untrained network."""
+    if start == "fixed_point" and warmup < 2:
         raise ValueError(
             f"`warmup` must be at least 2 steps for `start` fixed_point, which is measured in it; "
-            f"got {weighting.warmup}. Take `start` ones, or a warm-up."
+            f"got {warmup}. Take `start` ones, or a warm-up."
         )
+
+
+def _check(weighting: LearnedWeights, sizes: Mapping[str, int]) -> None:
+    check_start(weighting.start, weighting.warmup)
     if weighting.beta_initial is not None and not {"reconstruction", "kl"} <= sizes.keys():
         raise ValueError(
             f"`beta_initial` needs weights of reconstruction and kl; got {', '.join(sizes)}. "

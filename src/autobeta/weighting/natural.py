@@ -18,7 +18,13 @@ from autobeta.rules import (
 )
 from autobeta.types import Scalar, Terms
 from autobeta.weighting._base import AbstractWeighting, check_terms, weighted_sum
-from autobeta.weighting.learned import LOWEST, Regulariser, check_sizes, fixed_point
+from autobeta.weighting.learned import (
+    LOWEST,
+    Regulariser,
+    check_sizes,
+    check_start,
+    fixed_point,
+)
 
 Wait = Literal["explained", "records", "never"]
 Size = Float[Tensor, " size"]
@@ -94,6 +100,7 @@ class NaturalWeights(AbstractWeighting):
         constant: Positive | None = None,
     ) -> None:
         super().__init__()
+        check_start(start, warmup)
         self.regulariser, self.unit, self.floor = regulariser, unit, floor
         self.rate, self.warmup, self.start = rate, warmup, start
         self.wait, self.window = wait, window

@@ -122,18 +122,20 @@ def fitted_hybrid(
     rising: Share = 0.9,
     share: Count = 6,
 ) -> Schedule:
-    """Hybrid annealing that reaches `end` after the fraction `rising` of a run.
+    """Hybrid annealing whose last rise to `end` begins after the fraction `rising` of a run.
 
     The paper's proportions are kept: 130 rises on dSprites (0.5 to 20 nats by 0.15), each taking a
-    sixth of its period. Where a period would be shorter than 6 steps there are fewer rises.
+    sixth of its period, or less where the run would be over before. Where a period would be
+    shorter than 6 steps there are fewer rises.
 
     `share` is that of periods over ramps. An `end` below `start` is the only value.
     """
     if end <= start:
         return constant(end)
     period = max(6, round(rising * num_steps / rises))
-    increment = (end - start) / max(1, int(rising * num_steps / period))
-    ramp = max(1, period // share)
+    number = max(1, int(rising * num_steps / period))
+    increment = (end - start) / number
+    ramp = max(1, min(period // share, num_steps - number * period))
     return hybrid(start, end, increment=increment, period=period, ramp=ramp)
 
 
