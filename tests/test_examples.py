@@ -264,34 +264,59 @@ def test_a_loader_is_enough_for_a_loop_of_ones_own():
     assert set(scores) == {"mig[bins=20]", "sap"}
 
 
+@pytest.fixture
+def installed(tmp_path, monkeypatch):
+    """Installs a package of examples/ beside ours; gives the path for processes of their own."""
+    site, modules = tmp_path / "site", []
+
+    def install(folder):
+        shutil.copytree(ROOT / "examples" / folder, tmp_path / "source")
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
+        command += ["--no-build-isolation", "--target", str(site), str(tmp_path / "source")]
+        subprocess.run(command, check=True, timeout=120)
+        modules.extend(path.stem for path in site.glob("*.py"))
+        monkeypatch.syspath_prepend(str(site))
+        registry._outside.cache_clear()
+        return os.pathsep.join([str(site), *sys.path])
+
+    yield install
+    registry._outside.cache_clear()
+    for name in modules:
+        sys.modules.pop(name, None)
+
+
+FEW = ["--data", "toy", "--steps", "4", "--architecture", "mlp", "--batch-size", "8"]
+FEW += ["--log-every", "1", "--num-points", "50", "--metrics", "mig"]
+
+
 @pytest.mark.whole
-def test_a_package_outside_adds_a_method_that_is_listed_and_trained(tmp_path, monkeypatch, capsys):
-    shutil.copytree(ROOT / "examples" / "own_method", tmp_path / "source")
-    site = tmp_path / "site"
-    install = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index"]
-    install += ["--no-build-isolation", "--target", str(site), str(tmp_path / "source")]
-    subprocess.run(install, check=True, timeout=120)
-    path = os.pathsep.join([str(site), *sys.path])
+def test_a_package_outside_adds_a_method_that_is_listed_and_trained(installed, tmp_path, capsys):
+    path = installed("own_method")
     listing = [sys.executable, "-m", "autobeta", "list", "methods"]
     env = {**os.environ, "PYTHONPATH": path}
     listed = subprocess.run(listing, env=env, capture_output=True, text=True, check=True).stdout
     assert "KL warm-up: the weight of the KL rises" in listed
+    run = tmp_path / "run"
+    command = ["train", "warmup", "--method.warmup", "4", *FEW, "--out", str(run)]
+    assert cli.main(command) == 0
+    assert [row["beta"] for row in read_log(run)] == [0.0, 0.25, 0.5, 0.75]
+    assert load_run(run).config.method_config.warmup == 4
+    assert cli.main(["cite", "warmup"]) == 0
+    assert "bowman2016generating" in capsys.readouterr().out
 
-    monkeypatch.syspath_prepend(str(site))
-    registry._outside.cache_clear()
-    try:
-        run = tmp_path / "run"
-        command = ["train", "warmup", "--method.warmup", "4", "--data", "toy", "--steps", "4"]
-        command += ["--architecture", "mlp", "--batch-size", "8", "--log-every", "1"]
-        command += ["--num-points", "50", "--metrics", "mig", "--out", str(run)]
-        assert cli.main(command) == 0
-        assert [row["beta"] for row in read_log(run)] == [0.0, 0.25, 0.5, 0.75]
-        assert load_run(run).config.method_config.warmup == 4
-        assert cli.main(["cite", "warmup"]) == 0
-        assert "bowman2016generating" in capsys.readouterr().out
-    finally:
-        registry._outside.cache_clear()
-        sys.modules.pop("autobeta_warmup", None)
+
+@pytest.mark.whole
+def test_rate_annealing_is_a_package_that_trains_and_resumes(installed, tmp_path, capsys):
+    run = tmp_path / "run"
+    command = ["train", "rateanneal", *FEW, "--out", str(run)]
+    assert cli.main(command) == 1
+    assert "`methods` has no 'rateanneal'" in capsys.readouterr().err
+    installed("rateanneal")
+    assert cli.main(command) == 0
+    rows = read_log(run)
+    assert rows[0]["beta"] == pytest.approx(50, rel=0.1)
+    assert "weighting.pace.target" in rows[-1]["state"]
+    assert load_run(run).config.method_config.growth == 65.0
 
 
 LOOPS = {"plain": ("steps", 60), "lightning": ("epochs", 8), "accelerate": ("steps", 60)}

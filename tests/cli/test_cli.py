@@ -520,7 +520,6 @@ def test_list_names_everything(capsys, monkeypatch, what):
     out = capsys.readouterr().out
     assert all(name in out for name in registry.listed(what))
     assert "pilot" not in out  # which is for `autobeta suggest`
-    assert "rateanneal" not in out  # an experiment that could not tell
 
 
 def test_cite_prints_bibtex(capsys):

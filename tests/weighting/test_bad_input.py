@@ -5,10 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from autobeta_rateanneal import PacedKL
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autobeta.methods.rateanneal import PacedKL
 from autobeta.weighting import (
     CapacityKL,
     ControlledKL,

@@ -5,9 +5,9 @@ import math
 import numpy as np
 import pytest
 import torch
+from autobeta_rateanneal import Config, PacedKL, build
 
 from autobeta.methods import Facts
-from autobeta.methods.rateanneal import Config, PacedKL, build
 from autobeta.models import Bernoulli
 from autobeta.weighting import LogPI, schedules
 

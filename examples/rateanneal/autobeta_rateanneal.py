@@ -22,7 +22,7 @@ from typing import Annotated
 
 from torch import Tensor
 
-from autobeta.methods._base import Facts, Recipe
+from autobeta.methods import Facts, Recipe
 from autobeta.objectives import Elbo
 from autobeta.rules import (
     Fraction,
@@ -44,7 +44,6 @@ CITATION = """@software{autobeta,
   note = {Method rateanneal}
 }"""
 ADAPTS = "beta, controlled so that KL grows at a set rate, then returned to 1"
-LISTED = False  # three seeds could not tell whether it is as good as what it competes with
 PRESETS: dict[str, dict[str, object]] = {}
 
 
