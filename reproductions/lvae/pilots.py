@@ -23,12 +23,13 @@ from autobeta.training.seeding import seed_everything
 
 ADAM = {"weight_optimizer": "adam", "weight_lr": 5e-4, "beta_initial": 0.0, "warmup": 0}
 ARMS = {
-    "records": {},  # natural gradient from beta 1, rises earned
+    "explained": {},  # natural gradient from beta 1, rises where there is a balance, or earned
+    "records": {"wait": "records"},  # earned alone
     "never": {"wait": "never"},  # natural gradient alone
-    "records-warmup": {"warmup": 500},
+    "records-warmup": {"wait": "records", "warmup": 500},
     "adam": ADAM,  # the former default
-    "records-from-4": {"beta_initial": 4.0},
-    "records-fast": {"weight_lr": 3e-3},
+    "records-from-4": {"wait": "records", "beta_initial": 4.0},
+    "records-fast": {"wait": "records", "weight_lr": 3e-3},
     "mdlvae": {},
     "adam_short": {**ADAM, "weight_optimizer": "adam_short"},
     "rmsprop": {**ADAM, "weight_optimizer": "rmsprop"},
