@@ -276,13 +276,6 @@ def test_settings_of_geco_that_could_do_nothing_are_refused(settings, message):
         make("geco", **settings)
 
 
-def test_cycles_of_a_step_have_no_beta_and_are_refused():
-    module = registry.load("methods", "cyclicalvae")
-    with pytest.raises(ValueError, match=r"`cycles` must be below the run's 40 steps, .* got 40"):
-        module.build(module.Config(cycles=40), facts_of(num_steps=40))
-    module.build(module.Config(cycles=39), facts_of(num_steps=40))
-
-
 @pytest.mark.parametrize("method", ["lvae", "mdlvae"])
 @pytest.mark.parametrize("optimizer", ["natural", "adam"])
 def test_no_fixed_point_is_taken_of_an_untrained_network(method, optimizer):

@@ -33,6 +33,7 @@ from autobeta.rules import (
     Window,
 )
 from autobeta.weighting import LearnedWeights, NaturalWeights
+from autobeta.weighting.learned import check_start
 
 SOURCE = (
     "Mogultay Ozcan et al., L-VAE, Machine Vision and Applications 2025, "
@@ -136,6 +137,7 @@ def _natural(
             "`beta_initial` must be positive for `weight_optimizer` natural; got 0. Take 1; adam, "
             "adam_short and rmsprop can start with both weights 1."
         )
+    check_start(config.start, config.warmup)
     return NaturalWeights(
         num_weights=num_weights,
         regulariser=config.regulariser,

@@ -22,7 +22,6 @@ from autobeta.weighting.learned import (
     LOWEST,
     Regulariser,
     check_sizes,
-    check_start,
     fixed_point,
 )
 
@@ -100,7 +99,6 @@ class NaturalWeights(AbstractWeighting):
         constant: Positive | None = None,
     ) -> None:
         super().__init__()
-        check_start(start, warmup)
         self.regulariser, self.unit, self.floor = regulariser, unit, floor
         self.rate, self.warmup, self.start = rate, warmup, start
         self.wait, self.window = wait, window
