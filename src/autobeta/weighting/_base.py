@@ -54,6 +54,15 @@ class AbstractWeighting(WideState):
         """Weighted loss of one batch; `step` counts from 0."""
 
 
+def check_first(beta: float, beta_min: float, beta_max: float) -> None:
+    """Refuse a first beta that its own bounds would move."""
+    if not beta_min <= beta <= beta_max:
+        raise ValueError(
+            f"`beta_initial` must be from `beta_min`, {beta_min:g}, to `beta_max`, "
+            f"{beta_max:g}; got {beta:g}. Move it, or the bound."
+        )
+
+
 def check_terms(terms: Terms, *needed: str) -> None:
     """Refuse terms that a weighting can't read: missing, no tensors, or of a shape no term has."""
     missing = [name for name in needed if name not in terms]

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from autobeta.types import Scalar
-from autobeta.weighting._base import WideState
+from autobeta.weighting._base import WideState, check_first
 
 
 class Gains(NamedTuple):
@@ -53,11 +53,7 @@ class AbstractController(WideState):
             raise ValueError(
                 f"`beta_min` must be in [0, `beta_max`); got {beta_min} and {beta_max}."
             )
-        if not beta_min <= beta <= beta_max:
-            raise ValueError(
-                f"`beta_initial` must be from `beta_min`, {beta_min:g}, to `beta_max`, "
-                f"{beta_max:g}; got {beta:g}. Move it, or the bound."
-            )
+        check_first(beta, beta_min, beta_max)
         self.kp, self.ki, self.beta_min, self.beta_max = kp, ki, beta_min, beta_max
         self.register_buffer("beta", torch.tensor(float(beta)))
         self.register_buffer("target", torch.zeros(()))

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from autobeta.rules import BelowOne, Finite, Index, Positive, checked
 from autobeta.types import Scalar, Terms
-from autobeta.weighting._base import AbstractWeighting, check_terms
+from autobeta.weighting._base import AbstractWeighting, check_first, check_terms
 
 
 class ReconstructionConstraint(AbstractWeighting):
@@ -135,11 +135,7 @@ class RelativeConstraint(AbstractWeighting):
         self._target, self._warmup = target, warmup
         self._decay, self._rate, self._max_change = decay, rate, max_change
         self._bounds = _log_bounds(beta_min, beta_max)
-        if not beta_min <= beta_initial <= beta_max:
-            raise ValueError(
-                f"`beta_initial` must be from `beta_min`, {beta_min:g}, to `beta_max`, "
-                f"{beta_max:g}; got {beta_initial:g}. Move it, or the bound."
-            )
+        check_first(beta_initial, beta_min, beta_max)
         self.register_buffer("log_lambda", torch.tensor(-math.log(beta_initial)))
         self.register_buffer("mean_reconstruction", torch.zeros(()))
         self.register_buffer("mean_kl", torch.zeros(()))
