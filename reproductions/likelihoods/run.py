@@ -13,7 +13,6 @@ import warnings
 from pathlib import Path
 
 STEPS = 1000
-PRECISION = "bfloat16"
 LIKELIHOODS = ("gaussian", "laplace", "continuousbernoulli", "bernoulli", "gaussian_logistic")
 SIGMAS = [{"sigma": s, "mean": m} for s in ("optimal", "learned") for m in ("linear", "logistic")]
 
@@ -47,7 +46,7 @@ def scenes(path):
 
 
 def work(task):
-    method, likelihood, own, data, steps = task
+    method, likelihood, own, data, steps, precision = task
     import torch
 
     from autobeta import ModelConfig, RunConfig, TrainConfig, registry
@@ -62,11 +61,11 @@ def work(task):
         method_config=registry.load("methods", method).Config(**own),
         data="dsprites",
         model=ModelConfig(**({"likelihood": likelihood} if likelihood else {})),
-        train=TrainConfig(steps=steps, threads=1, precision=PRECISION),
+        train=TrainConfig(steps=steps, threads=1, precision=precision),
     )
     name = name_of((method, likelihood, own))
     found = {"data": NAMES[data is None], "method": method, "likelihood": name}
-    found["precision"] = PRECISION
+    found["precision"] = precision
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -90,6 +89,7 @@ def main():
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--scenes", type=Path)
     parser.add_argument("--steps", type=int, default=STEPS)
+    parser.add_argument("--precision", default="bfloat16", choices=("bfloat16", "float32"))
     parser.add_argument("--methods", nargs="+", help="only these")
     parser.add_argument("--likelihoods", nargs="+", help="only these")
     options = parser.parse_args()
@@ -99,7 +99,7 @@ def main():
     done = {(run["data"], run["method"], run["likelihood"]) for run in known}
     pairs = itertools.product((None, colour), combinations())
     tasks = [
-        (*found, data, options.steps)
+        (*found, data, options.steps, options.precision)
         for data, found in pairs
         if (NAMES[data is None], found[0], name_of(found)) not in done
         and found[0] in (options.methods or [found[0]])

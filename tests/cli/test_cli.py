@@ -84,6 +84,7 @@ def test_another_configuration_is_refused(run, capsys):
     assert "Choose another folder" in error
 
 
+@pytest.mark.whole
 def test_more_steps_need_to_be_asked_for_by_name(tmp_path, capsys):
     args = ["train", "vae", *SMALL, "--out", tmp_path / "run"]
     assert call(*args) == 0
@@ -133,6 +134,7 @@ def test_curves_go_to_all_loggers_that_are_named(tmp_path, capsys):
     assert len((tmp_path / "run" / runs.CURVES).read_text().splitlines()) == 4
 
 
+@pytest.mark.whole
 def test_a_watched_run_ends_early_and_its_best_network_is_evaluated(tmp_path, capsys, monkeypatch):
     folder = tmp_path / "run"
     found = {4: -1.0, 8: -2.0}
@@ -691,6 +693,7 @@ def test_suggestion_is_written_with_its_figure(pilot):
         assert picture.format == "PNG"
 
 
+@pytest.mark.whole
 def test_suggested_commands_train_with_the_suggested_settings(pilot, capsys, tmp_path):
     assert call("suggest", *PILOT, "--out", pilot) == 0
     said = capsys.readouterr()

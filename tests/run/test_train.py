@@ -325,6 +325,7 @@ def test_a_network_that_diverges_keeps_its_folder(tmp_path):
     assert files.read_config(tmp_path / "run")["train"]["lr"] == 1e30
 
 
+@pytest.mark.whole
 def test_a_full_disk_is_told_with_the_file_and_what_is_kept(finished, tmp_path):
     """A real full disk: a file system of 1 MB, where the machine lets us mount one."""
     small = tmp_path / "small"
