@@ -108,6 +108,8 @@ class TrainConfig(Settings):
     """Validations in a row without a higher held-out ELBO after which the run ends early."""
     pictures_every: Count | None = None
     """Steps between pictures of reconstructions and traversals; none if not given."""
+    evaluate_every: Count | None = None
+    """Steps between evaluations before the end, with all its metrics; none if not given."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -251,8 +253,8 @@ def identity(stored: Mapping[str, Any]) -> dict[str, Any]:
     }
     if parts["data"]["name"] not in registry.available("data"):
         parts["data"]["name"] = OBJECT
-    execution = {"device", "threads", "compile", "log_every", "pictures_every"}
-    execution |= {"checkpoint_every", "checkpoint_minutes"}
+    execution = {"device", "threads", "compile", "log_every", "checkpoint_every"}
+    execution |= {"checkpoint_minutes", "pictures_every", "evaluate_every"}
     if parts["train"]["patience"] is None and not parts["train"]["keep_best"]:
         execution.add("validate_every")  # it looks on, and nothing depends on it
     left_out = {"train": execution, "data": {"path", "source"}}

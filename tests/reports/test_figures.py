@@ -7,7 +7,13 @@ from matplotlib.colors import to_hex
 
 from autobeta.reports import load_runs
 from autobeta.reports._style import COLOURS, GREY, MARKERS, looks, svg_uri
-from autobeta.reports.figures import beta_over_steps, kl_over_steps, latent_kl, rate_distortion
+from autobeta.reports.figures import (
+    beta_over_steps,
+    kl_over_steps,
+    latent_kl,
+    rate_distortion,
+    scores_over_steps,
+)
 from autobeta.run import folder as runs
 
 
@@ -237,3 +243,37 @@ def test_of_many_latents_those_of_the_largest_kl_are_drawn(make_run):
     folder = make_run(pictures=False, metrics={"kl_per_latent": [*np.arange(50.0), None]})
     (axis,) = latent_kl(load_runs([folder])).axes
     assert [bar.get_height() for bar in axis.patches] == list(np.arange(49.0, 17.0, -1))
+
+
+def _scored(*lines):
+    return [{"step": step, "evaluation": {}, "metrics": found} for step, found in lines]
+
+
+def test_scores_by_step_end_with_those_of_the_trained_network(make_run):
+    early = _scored((10, {"mig[bins=20]": 0.1}), (20, {"mig[bins=20]": 0.3, "sap": None}))
+    first, second = make_run("a"), make_run("b", method="lvae")
+    runs.write_jsonl(first / runs.EVALUATIONS, early)
+    (axis,) = scores_over_steps(load_runs([first, second])).axes
+    assert axis.get_title("left") == "mig[bins=20]"
+    (line,) = axis.lines
+    np.testing.assert_array_equal(line.get_xdata(), [10, 20, 40])
+    np.testing.assert_array_equal(line.get_ydata(), [0.1, 0.3, 0.25])  # 0.25: of metrics.json
+
+
+def test_each_score_by_step_has_a_panel_up_to_eight(make_run):
+    folder = make_run()
+    many = {f"score{n}": 0.1 * n for n in range(9)} | {"dci[x]": {"completeness": 0.2}}
+    runs.write_jsonl(
+        folder / runs.EVALUATIONS, _scored((10, {"dci[x]": many.pop("dci[x]")} | many))
+    )
+    titles = [axis.get_title("left") for axis in scores_over_steps(load_runs([folder])).axes]
+    assert titles == ["dci[x] completeness", *(f"score{n}" for n in range(7))]
+
+
+def test_scores_by_step_need_an_evaluation_on_the_way(make_run):
+    folder = make_run()
+    with pytest.raises(ValueError, match="evaluation before the end"):
+        scores_over_steps(load_runs([folder]))
+    runs.write_jsonl(folder / runs.EVALUATIONS, _scored((10, {})))
+    with pytest.raises(ValueError, match="`runs` must hold at least one score by step; got none"):
+        scores_over_steps(load_runs([folder]))

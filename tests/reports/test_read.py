@@ -96,6 +96,19 @@ def test_damaged_lines_of_a_log_are_named_and_the_others_are_drawn(make_run, log
     assert len(run.log) == 37
 
 
+def test_damaged_lines_of_scores_by_step_are_named_and_the_others_are_drawn(make_run, tmp_path):
+    folder = make_run()
+    lines = [{"step": step, "metrics": {"mig[bins=20]": 0.1}} for step in (10, 20, 30)]
+    lines[1]["metrics"] = {"mig[bins=20]": "much"}
+    runs.write_jsonl(folder / runs.EVALUATIONS, lines)
+    page, said = _page([folder], tmp_path)
+    assert said == ["run: `evaluations.jsonl` is damaged; left out of it: line 2."]
+    assert "Scores over training" in page
+    with pytest.warns(UserWarning, match="line 2"):
+        (run,) = load_runs([folder])
+    assert [line["step"] for line in run.evaluations] == [10, 30]
+
+
 def test_the_end_that_a_killed_process_leaves_is_no_damage(make_run):
     folder = make_run()
     with (folder / runs.LOG).open("a") as file:

@@ -211,3 +211,36 @@ def test_another_ending_is_refused(make_study, tmp_path):
         ValueError, match=r"`out` must end in .csv, .parquet, .md, .tex; got t.xls"
     ):
         write_table(make_study(methods=("vae",)).folder, tmp_path / "t.xls")
+
+
+def test_a_table_at_a_step_has_the_runs_as_they_were_then(make_study, tmp_path):
+    study = make_study(seeds="0-1", methods=["vae"])
+    for seed, name in enumerate(study.runs):
+        early = [
+            {"step": step, "num_points": 50, "evaluation": {"train": {"mse": 1.0 / step}}}
+            | {"metrics": {"mig[bins=20]": 0.01 * step + seed}}
+            for step in (10, 20)
+        ]
+        runs.write_jsonl(study.run(name) / runs.EVALUATIONS, early)
+    out = write_table(study.folder, tmp_path / "t.csv", at=20)
+    rows = [*csv.DictReader(out.read_text().splitlines())]
+    assert [float(row["mig[bins=20]"]) for row in rows] == pytest.approx([0.2, 1.2])
+    assert [float(row["mse"]) for row in rows] == [0.05, 0.05]
+    assert {(row["evaluated_step"], row["evaluated_images"]) for row in rows} == {("20", "50")}
+    last = write_table(study.folder, tmp_path / "last.csv", at=40).read_text()
+    assert last == write_table(study.folder, tmp_path / "end.csv").read_text()
+    assert "| vae |" in write_table(study.folder, tmp_path / "t.md", at=10).read_text()
+    with pytest.raises(ValueError, match=r"`at` must be a step at which a run .*; got 15. Leave"):
+        write_table(study.folder, tmp_path / "t.csv", at=15)
+
+
+def test_a_table_at_a_step_has_beta_and_hours_of_then(make_study):
+    [name] = (study := make_study(seeds="0", methods=["vae"])).runs
+    log = runs.read_log(study.run(name))
+    at = log[len(log) // 2]["step"]
+    for row in log:
+        row["beta"] = float(row["step"])
+    runs.write_jsonl(study.run(name) / runs.LOG, log)
+    [row] = load_study(study.folder, at).table
+    assert row["beta"] == at
+    assert row["evaluated_step"] is None

@@ -17,6 +17,7 @@ from autobeta import (
     load_run,
     train,
 )
+from autobeta.errors import DivergedError
 from autobeta.reports import load_runs
 from autobeta.reports._load import missing
 from autobeta.run import folder as files
@@ -191,6 +192,49 @@ def test_pictures_change_nothing_of_the_training(tmp_path):
     assert a.read_bytes() == b.read_bytes()
 
 
+def test_scores_by_step_are_those_of_the_run_that_ends_there_and_change_nothing(tmp_path):
+    go_on(tmp_path / "whole", evaluate_every=4)
+    go_on(tmp_path / "plain")
+    lines = files.read_jsonl(tmp_path / "whole" / files.EVALUATIONS)
+    assert [line["step"] for line in lines] == [4, 8]  # step 12 is in metrics.json
+    go_on(tmp_path / "short", steps=4)
+    short = files.read_metrics(tmp_path / "short" / files.METRICS)
+    for key in ("evaluation", "metrics", "num_points"):
+        assert lines[0][key] == short[key]
+    for name in (files.MODEL, files.LOG, files.METRICS, files.VALIDATION):
+        a, b = ((tmp_path / run / name).read_bytes() for run in ("whole", "plain"))
+        assert a == b, name
+    assert not (tmp_path / "plain" / files.EVALUATIONS).exists()
+
+
+def test_scores_by_step_are_the_same_after_a_kill_and_none_is_of_a_later_step(tmp_path):
+    def stop(row, rate):
+        if row["step"] == 10:
+            raise KeyboardInterrupt
+
+    go_on(tmp_path / "whole", evaluate_every=3)
+    watched = config(evaluate_every=3)
+    with pytest.raises(KeyboardInterrupt):
+        train(watched, tmp_path / "run", evaluation=FEW, network=tiny, callbacks=[stop])
+    path = tmp_path / "run" / files.EVALUATIONS
+    *kept, last = path.read_text().splitlines()
+    assert '"step": 9,' in last  # of after the checkpoint of step 8
+    path.write_text("\n".join([*kept, last.replace('"mig', '"lost')]) + "\n")
+    go_on(tmp_path / "run", evaluate_every=3)
+    assert path.read_bytes() == (tmp_path / "whole" / files.EVALUATIONS).read_bytes()
+
+
+def test_a_network_that_is_not_finite_has_no_scores_by_step(tmp_path):
+    with pytest.raises(DivergedError, match="`loss` must be finite"):
+        go_on(tmp_path, lr=1e30, evaluate_every=1, validate_every=None, pictures_every=None)
+    assert not (tmp_path / files.EVALUATIONS).exists()
+
+
+def test_a_run_too_short_for_an_evaluation_on_the_way_is_warned_of(tmp_path):
+    with pytest.warns(UserWarning, match="`evaluate_every` is 2 steps, so that a run of 2 is"):
+        go_on(tmp_path, steps=2, evaluate_every=2)
+
+
 def test_data_without_held_out_images_are_refused_before_the_folder_is_claimed(tmp_path):
     with pytest.raises(ValueError, match="`held_out` must be above 0 to validate on toy"):
         go_on(tmp_path / "run", held_out=0.0)
@@ -213,7 +257,7 @@ def test_identity_has_what_changes_the_result_and_nothing_else():
         )
 
     plain = of()
-    assert of(pictures_every=5) == plain
+    assert of(pictures_every=5, evaluate_every=5) == plain
     assert of(validate_every=5) == plain
     for more in ({"held_out": 0.1}, {"lr_schedule": "cosine"}, {"clip_grad": 1.0}):
         assert of(**more) != plain

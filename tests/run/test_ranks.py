@@ -73,6 +73,8 @@ def test_two_processes_validate_and_stop_together(tmp_path):
         "2",
         "--pictures-every",
         "8",
+        "--evaluate-every",
+        "4",
     ]
     # so low a rate that no ELBO is higher than the first
     watched += ["--lr", "1e-12", "--lr-schedule", "cosine", "--clip-grad", "5", "--steps", "40"]
@@ -82,6 +84,8 @@ def test_two_processes_validate_and_stop_together(tmp_path):
     lines = files.read_jsonl(tmp_path / "run" / files.VALIDATION)
     assert [line["step"] for line in lines] == [2, 4, 6]
     assert step == 6
+    [line] = files.read_jsonl(tmp_path / "run" / files.EVALUATIONS)
+    assert line["step"] == 4
     again = train("dynamicvae", tmp_path / "run", *watched)
     assert "is finished already" in again.stdout, again.stderr
 

@@ -71,7 +71,18 @@ def test_killed_run_resumes_bit_for_bit(tmp_path, whole):
 
 WATCHED = [
     *("--held-out", "0.05", "--validate-every", "3", "--keep-best", "--patience", "9"),
-    *("--pictures-every", "6", "--lr-schedule", "linear", "--lr-warmup", "4", "--clip-grad", "9"),
+    *(
+        "--pictures-every",
+        "6",
+        "--evaluate-every",
+        "7",
+        "--lr-schedule",
+        "linear",
+        "--lr-warmup",
+        "4",
+        "--clip-grad",
+        "9",
+    ),
 ]
 
 
@@ -94,7 +105,7 @@ def test_a_watched_run_that_is_killed_at_random_resumes_bit_for_bit(tmp_path):
     finish(tmp_path / "parts")
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert_same_run(parts, whole)
-    for name in (runs.VALIDATION, f"{runs.BEST}/{runs.MODEL}"):
+    for name in (runs.VALIDATION, runs.EVALUATIONS, f"{runs.BEST}/{runs.MODEL}"):
         assert (parts / name).read_bytes() == (whole / name).read_bytes()
     names = [{p.name for p in (run / runs.PICTURES).iterdir()} for run in (whole, parts)]
     assert names[0] == names[1]

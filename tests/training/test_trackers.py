@@ -202,6 +202,19 @@ def test_validations_and_pictures_of_a_resumed_run_are_there_once(tmp_path, name
         assert {f"training/{kind}" for kind in kinds} <= found.pictures
 
 
+@pytest.mark.parametrize("name", READERS)
+def test_scores_by_step_of_a_resumed_run_are_there_once(tmp_path, name):
+    stopped(tmp_path, name, evaluate_every=2)
+    train(config(evaluate_every=2), tmp_path, evaluation=FEW, callbacks=[name])
+    curve = "metrics/mig_bins_10" if name == "mlflow" else "metrics/mig[bins=10]"
+    lines = files.read_jsonl(tmp_path / files.EVALUATIONS)
+    expected = [
+        (line["step"], pytest.approx(line["metrics"]["mig[bins=10]"], rel=1e-6)) for line in lines
+    ]
+    assert [step for step, _ in expected] == [2, 4]
+    assert READERS[name](tmp_path).curves[curve][:2] == expected
+
+
 def test_a_finished_run_that_is_evaluated_again_is_sent_whole(tmp_path):
     train(config(), tmp_path, evaluation=FEW)
     train(config(), tmp_path, evaluation=FEW, callbacks=["tensorboard"])  # nothing is left to do

@@ -3,8 +3,9 @@
 import dataclasses
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -63,7 +64,8 @@ class StudyFlags:
 
 def main(args: Sequence[str]) -> None:
     """The command `autobeta study`, given what follows it on the command line."""
-    commands = {"run": _run, "status": _status, "table": _table}
+    commands: dict[str, Callable[[Sequence[str]], None]] = {"run": _run}
+    commands |= {command.__name__: partial(_parse, command) for command in (status, table)}
     if not args or args[0] not in commands:
         print("usage: autobeta study COMMAND ...\n")
         print("\n".join(f"  {name:8}{text}" for name, text in _COMMANDS.items()))
@@ -226,8 +228,8 @@ def _estimate(planned: Sequence[Any], evaluation: Any, flags: StudyFlags) -> Non
     )
 
 
-def _status(args: Sequence[str]) -> None:
-    tyro.cli(status, prog="autobeta study status", args=args)
+def _parse(command: Callable[..., None], args: Sequence[str]) -> None:
+    tyro.cli(command, prog=f"autobeta study {command.__name__}", args=args)
 
 
 def status(study: tyro.conf.Positional[Path], *, watch: bool = False) -> None:
@@ -278,18 +280,21 @@ def _duration(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02}"
 
 
-def _table(args: Sequence[str]) -> None:
-    tyro.cli(table, prog="autobeta study table", args=args)
-
-
-def table(study: tyro.conf.Positional[Path], *, out: Path, metrics: tuple[str, ...] = ()) -> None:
+def table(
+    study: tyro.conf.Positional[Path],
+    *,
+    out: Path,
+    metrics: tuple[str, ...] = (),
+    at: int | None = None,
+) -> None:
     """Write the runs of a study as a table, a row a run, or in .md and .tex a row a group.
 
     Args:
         study: The study's folder.
         out: File to write: .csv or .parquet of every run; .md or .tex of means over seeds.
         metrics: Scores and losses to show, such as mig, dci or mse; all if not given.
+        at: Step whose evaluations are shown, of runs with --evaluate-every; else the end's.
     """
     from autobeta.reports import write_table
 
-    print(write_table(study, out, metrics=metrics))
+    print(write_table(study, out, metrics=metrics, at=at))

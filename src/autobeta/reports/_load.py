@@ -33,6 +33,7 @@ class RunRecord:
     environment: dict[str, Any]  # versions, device and the like
     log: list[dict[str, Any]]  # its lines, in order of step
     metrics: dict[str, Any]  # empty where the run was not evaluated
+    evaluations: list[dict[str, Any]]  # those before the end, in order of step
     damage: list[str]  # sentences about files that can't be read, and are taken for missing
 
     @property
@@ -131,10 +132,7 @@ def find_runs(paths: Sequence[Path]) -> tuple[list[RunRecord], dict[Path, Except
 
 def _record(path: Path, config: dict[str, Any], names: Named) -> RunRecord:
     damage: list[str] = []
-    log, bad = read(path / folder.LOG, folder.log_lines, damage) or ([], [])
-    if bad:
-        lines = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
-        damage.append(f"`{folder.LOG}` is damaged; left out of it: line {lines}.")
+    log, evaluations = (_lines(path / name, damage) for name in (folder.LOG, folder.EVALUATIONS))
     texts = {name: printable(text) for name, text in names._asdict().items()}
     found = RunRecord(
         path=path,
@@ -143,6 +141,7 @@ def _record(path: Path, config: dict[str, Any], names: Named) -> RunRecord:
         environment=read(path / folder.ENVIRONMENT, folder.read_json, damage) or {},
         log=log,
         metrics=read(path / folder.METRICS, folder.read_metrics, damage) or {},
+        evaluations=evaluations,
         damage=damage,
         **texts,
     )
@@ -151,6 +150,15 @@ def _record(path: Path, config: dict[str, Any], names: Named) -> RunRecord:
     for sentence in damage:
         warnings.warn(f"{found.name}: {sentence}", stacklevel=4)
     return found
+
+
+def _lines(path: Path, damage: list[str]) -> list[dict[str, Any]]:
+    """Lines of a log that can be read; that there are others is added to `damage`."""
+    rows, bad = read(path, folder.log_lines, damage) or ([], [])
+    if bad:
+        lines = ", ".join(map(str, bad[:5])) + (", ..." if len(bad) > 5 else "")
+        damage.append(f"`{path.name}` is damaged; left out of it: line {lines}.")
+    return rows
 
 
 def missing(run: RunRecord) -> list[str]:

@@ -105,10 +105,13 @@ class StudyRecord(NamedTuple):
         return self.study.run(str(row["run"]))
 
 
-def load_study(folder: Path) -> StudyRecord:
-    """Read a study with its runs; what a run lacks or has damaged stands in its row."""
+def load_study(folder: Path, at: int | None = None) -> StudyRecord:
+    """Read a study with its runs, after `at` steps or at their end.
+
+    What a run lacks or has damaged stands in its row.
+    """
     study = read_study(folder)
-    table = [{printable(key): value for key, value in row.items()} for row in rows(study)]
+    table = [{printable(key): value for key, value in row.items()} for row in rows(study, at)]
     members = _members(table)
     first = {key: study.runs[str(found[0]["run"])] for key, found in members.items()}
     data = {key: printable(str(found[0]["data"])) for key, found in members.items()}

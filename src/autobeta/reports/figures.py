@@ -16,10 +16,12 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormat
 from autobeta.reports._load import MAX_POINTS, RunRecord, curve
 from autobeta.reports._read import grouped
 from autobeta.reports._style import GREY, INK, legend, looks, panels, short, steps_axis, style
+from autobeta.reports.tables import score_curves
 from autobeta.run import folder
 
 WIDTH = 6.4
 MOST_BARS = 32  # latents of a run
+MOST_SCORES = 8
 MOST_POINTS = 20_000  # of all curves of a figure together
 
 _beta = methodcaller("get", "beta")  # of a line of the log
@@ -74,6 +76,37 @@ def beta_over_steps(runs: Sequence[RunRecord], *, width: float = WIDTH) -> Figur
             axis.set_ylabel(title)
             log_axis(axis)
             steps_axis(axis)
+        legend(figure, axes, width)
+    return figure
+
+
+def scores_over_steps(runs: Sequence[RunRecord], *, width: float = WIDTH) -> Figure:
+    """Scores over training, a panel per score, of runs that were evaluated before their end.
+
+    Of many scores the first ones are drawn.
+    """
+    known = _need([run for run in runs if run.evaluations], "evaluation before the end")
+    curves = {run.path: score_curves(run) for run in known}
+    names = list(dict.fromkeys(name for found in curves.values() for name in found))[:MOST_SCORES]
+    if not names:
+        raise ValueError("`runs` must hold at least one score by step; got none.")
+    groups, look = grouped((run.label, run) for run in known), looks(runs)
+    with style():
+        figure, axes = panels(len(names), width=width, height=1.5)
+        for axis, name in zip(axes, names, strict=True):
+            for label, members in groups.items():
+                colour, mark, dashes = look[label]
+                for number, run in enumerate(members):
+                    points = np.array(curves[run.path].get(name, ())).reshape(-1, 2).T
+                    shown = "" if number else label
+                    axis.plot(*points, c=colour, ls=dashes, marker=mark, ms=3, label=shown)
+            axis.set_title(short(name, width))
+            few_ticks(axis)
+            steps_axis(axis)
+        for axis in axes[:-1]:
+            axis.sharex(axes[-1])
+            axis.set_xlabel("")
+            axis.tick_params(labelbottom=False)
         legend(figure, axes, width)
     return figure
 

@@ -27,6 +27,10 @@ _BETA = (
     "A line that moves is a weight that sets itself. The equivalent β, where it differs, is that "
     "of a plain β-VAE that pulls in the same direction."
 )
+_BY_STEP = (
+    "Disentanglement scores of the network as it was at each of these steps, the last ones those "
+    "of the trained network: whether a lead was there early, and whether it lasts."
+)
 _RATE = (
     "Each point is one run: further left the code carries less, further down the images are "
     "closer to the originals. Left and below at once is better. The distortion is measured on the "
@@ -156,6 +160,12 @@ def _comparison(runs: Sequence[RunRecord]) -> Iterator[str]:
         drawn = figures.beta_over_steps(runs, width=_WIDTH)
         said = f"Weights {of}; by step"
         yield picture(svg_uri(drawn), "β over training", _BETA, said, name="beta")
+    if any(tables.score_curves(run) for run in runs):
+        drawn = figures.scores_over_steps(runs, width=_WIDTH)
+        said = f"Scores {of}; by step"
+        yield picture(
+            svg_uri(drawn), "Scores over training", _BY_STEP, said, name="scores-by-step"
+        )
     for distortion in ("mse", "bce"):
         if any(figures.has_distortion(run, distortion) for run in runs):
             drawn = figures.rate_distortion(runs, distortion=distortion, width=_WIDTH)

@@ -39,7 +39,9 @@ NO_NATS = (
 FORMATS = (".csv", ".parquet", ".md", ".tex")
 
 
-def write_table(study: Path | str, out: Path | str, *, metrics: Sequence[str] = ()) -> Path:
+def write_table(
+    study: Path | str, out: Path | str, *, metrics: Sequence[str] = (), at: int | None = None
+) -> Path:
     """Write a study as a table.
 
     Args:
@@ -47,14 +49,22 @@ def write_table(study: Path | str, out: Path | str, *, metrics: Sequence[str] = 
         out: A .csv or .parquet has a row a run; a .md or .tex a table for each data set, with a
             row a group of seeds.
         metrics: Scores and losses to show, such as mig, dci or mse; all if none is given.
+        at: The step whose evaluations are shown, of runs with `evaluate_every`; the end's if not
+            given.
 
     Raises:
-        ValueError: If the ending is another one, or a metric is not in the study.
+        ValueError: If the ending is another one, a metric is not in the study, or no run was
+            evaluated at that step.
     """
     out = Path(out)
     if out.suffix not in FORMATS:
         raise ValueError(f"`out` must end in {', '.join(FORMATS)}; got {out.name}. Rename it.")
-    record = load_study(Path(study))
+    record = load_study(Path(study), at)
+    if at is not None and all(row.get("evaluated_step") is None for row in record.table):
+        raise ValueError(
+            f"`at` must be a step at which a run of the study was evaluated; got {at}. Leave it "
+            "out, or study with train.evaluate_every."
+        )
     scores, losses = score_names(record.table), loss_names(record.table)
     keys = chosen([*losses, *scores], metrics)
     if out.suffix in (".csv", ".parquet"):

@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from itertools import count
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from autobeta import registry
 from autobeta.control import Tracking, tracking
@@ -141,8 +141,28 @@ def tracked(run: RunRecord) -> Tracking | None:
 
 def scores(run: RunRecord) -> dict[str, float | int | None]:
     """Scores by printed name; the parts of a score follow its name after a space."""
+    return scores_of(run.metrics)
+
+
+def score_curves(run: RunRecord) -> dict[str, list[tuple[int, float]]]:
+    """Steps and values of each score that was taken before the end, the end's last."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for line in run.evaluations:
+        for name, value in scores_of(line).items():
+            if value is not None:
+                found.setdefault(name, []).append((line["step"], value))
+    (_, end), last = run.sample, scores(run)
+    for name, points in found.items():
+        value = last.get(name)
+        if end is not None and value is not None and end > points[-1][0]:
+            points.append((end, value))
+    return found
+
+
+def scores_of(evaluation: Mapping[str, Any]) -> dict[str, float | int | None]:
+    """The scores of what an evaluation found, as `scores` has them."""
     found: dict[str, float | int | None] = {}
-    for name, value in (run.metrics.get("metrics") or {}).items():
+    for name, value in (evaluation.get("metrics") or {}).items():
         if isinstance(value, dict):
             found |= {f"{name} {part}": number for part, number in value.items()}
         else:

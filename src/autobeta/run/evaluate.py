@@ -59,11 +59,7 @@ def evaluate_model(
     Raises:
         ValueError: If a metric asked for by name can't be computed.
     """
-    splits = {
-        split: encode_dataset(model, dataset, sample_points(dataset, split, config.num_points))
-        for split in dataset.splits
-        if split != "validation"  # what was chosen by it, it can't judge
-    }
+    splits = encode_splits(model, dataset, config.num_points)
     train = splits["train"]
     result: dict[str, Any] = {
         "step": step,
@@ -108,6 +104,17 @@ def evaluate_model(
     result["representation"] = files.checksum(written[folder / files.REPRESENTATION])
     files.write_together(written | {folder / files.METRICS: files.json_bytes(result)})
     return result
+
+
+def encode_splits(
+    model: VAE, dataset: FactorDataset, num_points: int
+) -> dict[str, Representation]:
+    """Codes of the evaluation sample of each split, but of that which validation looks at."""
+    return {
+        split: encode_dataset(model, dataset, sample_points(dataset, split, num_points))
+        for split in dataset.splits
+        if split != "validation"  # what was chosen by it, it can't judge
+    }
 
 
 def _is_alike(earlier: Mapping[str, Any], result: Mapping[str, Any]) -> bool:

@@ -42,6 +42,7 @@ ENVIRONMENT = "environment.json"
 LOG = "log.jsonl"
 TIMING = "timing.jsonl"
 VALIDATION = "validation.jsonl"
+EVALUATIONS = "evaluations.jsonl"
 CURVES = "log.csv"
 RUN_ID = "run_id.json"
 TENSORBOARD = "tensorboard"
@@ -65,21 +66,24 @@ STUDY = "study.json"
 
 _LOOK = 0.5  # seconds that a lock is waited for, since `is_locked` takes it for a moment
 _OURS = [CONFIG, ENVIRONMENT, LOG, TIMING, CURVES, MODEL, METRICS, SUGGESTION, SUGGESTION_FIGURE]
-_OURS += [REPRESENTATION, RECONSTRUCTIONS, TRAVERSALS, RUN_ID, VALIDATION]
+_OURS += [REPRESENTATION, RECONSTRUCTIONS, TRAVERSALS, RUN_ID, VALIDATION, EVALUATIONS]
 _LEFT = re.compile(rf"({'|'.join(map(re.escape, _OURS))})\.\d+\.tmp")  # beside one of our files
 
 # shapes of JSON, see `check_shape`; a key may be missing
+_EVALUATED = {"evaluation": {...: {...: float}}, "metrics": {...: (float, {...: float})}}
 _METRICS = {
-    **{"step": int, "num_points": int, "num_points_test": int, "seed": int, "metrics": {}},
+    **{"step": int, "num_points": int, "num_points_test": int, "seed": int},
     "num_pictures": int,
     "kl_per_latent": [float],
-    "evaluation": {...: {...: float}},
+    **_EVALUATED,
 }
 _NUMBERS = ("loss", "beta", "equivalent_beta", "target", "kl_average", "tracking_error")
 _ROW = {
     **{"step": int, "terms": {...: float}, "weights": {...: float}, "state": {...: float}},
     **{"kl_per_latent": [float], **dict.fromkeys(_NUMBERS, float), "lr": float},
     **{"reconstruction": float, "kl": float, "elbo": float},  # of a validation
+    **_EVALUATED,
+    "num_points": int,
 }
 
 
@@ -192,7 +196,7 @@ def checksum(data: bytes) -> str:
 
 
 def log_lines(path: Path) -> tuple[list[Row], list[int]]:
-    """Lines of a log or of timings, and the numbers of those that are damaged."""
+    """Lines of a log or of another .jsonl, and the numbers of those that are damaged."""
     return read_lines(path, _ROW)
 
 
@@ -283,8 +287,6 @@ def read_metrics(path: Path) -> dict[str, Any]:
     found = read_json(path)
     try:
         check_shape(found, _METRICS)
-        for name, score in (found.get("metrics") or {}).items():
-            check_shape(score, {...: float} if isinstance(score, dict) else float, name)
     except ValueError as error:
         raise ValueError(
             f"`{path}` must have losses and scores: {error}. Delete it, then evaluate the run."

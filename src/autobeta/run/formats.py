@@ -120,7 +120,8 @@ def check_shape(value: Any, shape: Any, name: str = "it") -> None:  # noqa: ANN4
 
     Args:
         value: What was read; null has every shape.
-        shape: A type, [shape of each item], or {key: its shape} with ... for any other key.
+        shape: A type, [shape of each item], or {key: its shape} with ... for any other key; or
+            (a type, {key: its shape}), of which either will do.
         name: Of the value, for the message.
 
     Raises:
@@ -128,6 +129,8 @@ def check_shape(value: Any, shape: Any, name: str = "it") -> None:  # noqa: ANN4
     """
     if value is None:
         return
+    if isinstance(shape, tuple):
+        shape = shape[isinstance(value, dict)]
     if isinstance(shape, type):
         kinds = (int, float) if shape is float else shape
         fits = isinstance(value, kinds) and not isinstance(value, bool)

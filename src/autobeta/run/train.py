@@ -13,12 +13,12 @@ from autobeta.methods import Recipe
 from autobeta.models import AbstractLikelihood
 from autobeta.run import folder as files
 from autobeta.run.build import BuiltRun, build
+from autobeta.run.during import TrainingEvaluations, TrainingPictures
 from autobeta.run.evaluate import check_asked, evaluate_model
 from autobeta.run.evaluated import missing_evaluation
 from autobeta.run.identity import claim, refuse_foreign
 from autobeta.run.load import Run, load_weights, trained_steps
 from autobeta.run.objects import Images, MakeRecipe, Network, Objects
-from autobeta.run.pictures import TrainingPictures
 from autobeta.settings import EvaluationConfig, RunConfig
 from autobeta.training import Callback, fit
 from autobeta.training.checkpoint import write_tensors
@@ -88,7 +88,8 @@ def train(
         parts = all_do(ranks, lambda: _prepared(config, folder, given, evaluation, ranks))
         with ExitStack() as held:
             first_does(ranks, lambda: _take(folder, parts, held, extend=extend))
-            following = [*_drawing(folder, parts, following), *following] if ranks.first else []
+            making = _during(folder, parts, evaluation, following)
+            following = [*making, *following] if ranks.first else []
             for callback in following:
                 if isinstance(callback, AbstractContextManager):
                     held.enter_context(callback)
@@ -104,12 +105,17 @@ def train(
     return Run(folder, parts.config, model, parts.dataset.image_shape, step, given)
 
 
-def _drawing(
-    folder: Path, parts: BuiltRun, followers: Sequence[Callback]
-) -> list[TrainingPictures]:
-    """What makes pictures while the run is trained, if that is asked for."""
-    every = parts.config.train.pictures_every
-    return [TrainingPictures(parts.dataset, folder, every, followers)] if every else []
+def _during(
+    folder: Path, parts: BuiltRun, evaluation: EvaluationConfig, followers: Sequence[Callback]
+) -> Iterator[Callback]:
+    """What makes pictures and evaluations while the run is trained, where that is asked for."""
+    asked = parts.config.train
+    if every := asked.pictures_every:
+        yield TrainingPictures(parts.dataset, folder, every, followers)
+    if every := asked.evaluate_every:
+        yield TrainingEvaluations(
+            parts.dataset, folder, every, evaluation, last=asked.steps, followers=followers
+        )
 
 
 def _wanted(

@@ -123,7 +123,8 @@ def _measured(run: PlannedRun, evaluation: EvaluationConfig) -> _Cost:
 
     short = scaled(run.config, STEPS / run.config.train.steps)
     threads = short.train.threads or 1
-    whole = replace(short.train, patience=None)  # else it could end before anything is measured
+    # else it could end before anything is measured, or be evaluated in between
+    whole = replace(short.train, patience=None, evaluate_every=None)
     whole = replace(whole, steps=STEPS, log_every=_EVERY, threads=threads)
     short = replace(short, train=whole)
     times: list[float] = []
@@ -187,7 +188,8 @@ def _bytes(run: Path) -> tuple[float, float]:
 def _sum(cost: _Cost, config: RunConfig) -> tuple[float, float]:
     """Hours and megabytes of a run."""
     train = config.train
-    seconds = cost.around + cost.step * train.steps
+    on_the_way = (train.steps - 1) // train.evaluate_every if train.evaluate_every else 0
+    seconds = cost.around * (1 + on_the_way) + cost.step * train.steps
     return seconds / 3600, (cost.rest + cost.line * (train.steps // train.log_every)) / 1e6
 
 

@@ -19,8 +19,10 @@ _ALWAYS = {"method": "method", "data.name": "data", "train.seed": "seed"}
 _ALWAYS |= {"train.steps": "steps", "train.batch_size": "batch_size"}
 
 
-def rows(study: Study) -> list[Row]:
+def rows(study: Study, at: int | None = None) -> list[Row]:
     """A row for each run of a study, in the study's order; what a run lacks is None.
+
+    With `at`, losses, scores and curves are those of the network as it was after so many steps.
 
     Columns: run, state and reason; method, data, their source, seed, steps, batch size; group,
     which runs that differ only by seed share; every setting in which the runs differ, by its
@@ -38,7 +40,7 @@ def rows(study: Study) -> list[Row]:
         row["data"] = data[state.name]
         row["group"] = state.name.rpartition("-")[0]
         row |= {column: _plain(own.get(key)) for key, column in differing.items()}
-        results = _results(study, state)
+        results = _results(study, state, at)
         found.append(row | {k: v for k, v in results.items() if k == "reason" or k not in row})
     columns = dict.fromkeys(key for row in found for key in row)
     return [{key: row.get(key) for key in columns} for row in found]
@@ -134,7 +136,7 @@ def _plain(value: Any) -> str | int | float | bool | None:  # noqa: ANN401 - JSO
     return value if value is None or isinstance(value, str | int | float) else repr(value)
 
 
-def _results(study: Study, state: RunProgress) -> Row:
+def _results(study: Study, state: RunProgress, at: int | None) -> Row:
     """What a run's folder tells of it; a damaged file is a missing one, and is named."""
     row: Row = {}
     damaged = []
@@ -143,9 +145,14 @@ def _results(study: Study, state: RunProgress) -> Row:
         named = ", ".join(f"{key} is {there!r}" for key, (there, _) in differing.items())
         return {"reason": f"its folder holds another run, whose {named}"}
     asked = study.evaluation.get("metrics")
-    for read in (lambda run: _evaluation(run, asked), _curves, _environment):
+    readers = (
+        lambda: _evaluation(run, asked, at),
+        lambda: _curves(run, at),
+        lambda: _environment(run),
+    )
+    for read in readers:
         try:
-            row |= read(run)
+            row |= read()
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             if not isinstance(error, FileNotFoundError):
                 damaged.append(f"{type(error).__name__}: {error}")
@@ -154,10 +161,13 @@ def _results(study: Study, state: RunProgress) -> Row:
     return row
 
 
-def _evaluation(run: Path, asked: Sequence[str] | None) -> Row:
+def _evaluation(run: Path, asked: Sequence[str] | None, at: int | None) -> Row:
     """Losses, and the scores that the study asks for; one that shares the run may have others."""
     wanted = None if asked is None else {*map(printed_name, asked)}
     found = files.read_metrics(run / files.METRICS)
+    if at not in (None, found.get("step")):
+        lines = files.log_lines(run / files.EVALUATIONS)[0]
+        found = next((line for line in lines if line["step"] == at), {})
     row: Row = {"evaluated_images": found.get("num_points"), "evaluated_step": found.get("step")}
     for split, losses in (found.get("evaluation") or {}).items():
         end = "" if split == "train" else f" {split}"
@@ -170,8 +180,10 @@ def _evaluation(run: Path, asked: Sequence[str] | None) -> Row:
     return row
 
 
-def _curves(run: Path) -> Row:
-    log = files.read_log(run) if files.has_set_point(run) else files.end_of_log(run)
+def _curves(run: Path, at: int | None) -> Row:
+    whole = at is not None or files.has_set_point(run)
+    log = files.read_log(run) if whole else files.end_of_log(run)
+    log = [line for line in log if at is None or line["step"] <= at]
     if not log:
         if (run / files.LOG).exists() and (run / files.METRICS).exists():
             raise ValueError(f"`{files.LOG}` has no line that can be read")
@@ -183,6 +195,7 @@ def _curves(run: Path) -> Row:
         row |= {f"tracking_{name}": value for name, value in found._asdict().items()}
     needed = {"seconds", "images_per_second"}
     timing = [line for line in files.log_lines(run / files.TIMING)[0] if needed <= {*line}]
+    timing = [line for line in timing if at is None or line["step"] <= at]
     if not timing:
         return row
     speeds = sorted(line["images_per_second"] for line in timing)

@@ -24,9 +24,10 @@ from autobeta.weighting import effective_weights
 Callback = Callable[[dict[str, Any], float], object]
 """Called with each new line of the log and images per second. One that has a method `begin` is
 first given the state and the configuration, by `begin(state, config)`; `updated(state)` follows
-every update, `validated(line)` a validation, both before a line of the log of that step; and
-`end(folder)` is given the run folder once `train` has evaluated the run, scores and pictures
-written. With several processes, only the first calls them."""
+every update, `validated(line)` a validation, both before a line of the log of that step. Of what
+`train` makes on the way, `pictured(step)` follows pictures and `evaluated(line)` an evaluation;
+`end(folder)` is given the run folder once `train` has evaluated the run at its end, scores and
+pictures written. With several processes, only the first calls them."""
 
 
 def fit(

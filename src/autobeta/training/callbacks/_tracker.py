@@ -3,7 +3,7 @@
 import secrets
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
@@ -90,6 +90,10 @@ class Tracker:
         """Send the numbers of a validation."""
         self._attempt(self._log_validation, line)
 
+    def evaluated(self, line: dict[str, Any]) -> None:
+        """Send losses and scores of an evaluation before the end."""
+        self._attempt(self._log_evaluation, line)
+
     def pictured(self, step: int) -> None:
         """Send the pictures of a step."""
         self._attempt(self._send_pictures, step)
@@ -128,6 +132,8 @@ class Tracker:
         lines = files.read_jsonl(self._folder / files.VALIDATION)
         sent: list[tuple[int, int, Callable[[], object]]] = []
         sent += [(line["step"], 0, partial(self._log_validation, line)) for line in lines]
+        lines = files.read_jsonl(self._folder / files.EVALUATIONS)
+        sent += [(line["step"], 1, partial(self._log_evaluation, line)) for line in lines]
         drawn = {step for step, _, _ in files.pictures(self._folder)}
         sent += [(step, 1, partial(self._send_pictures, step)) for step in drawn]
         for row in files.read_jsonl(self._folder / files.LOG):
@@ -139,6 +145,10 @@ class Tracker:
         if line["step"] > self._last:
             numbers = {f"validation/{name}": n for name, n in line.items() if name != "step"}
             self._opened().log(line["step"], numbers)
+
+    def _log_evaluation(self, line: dict[str, Any]) -> None:
+        if line["step"] > self._last:
+            self._opened().log(line["step"], _results(line))
 
     def _send_pictures(self, step: int) -> None:
         if step > self._last:
@@ -155,8 +165,7 @@ class Tracker:
 
     def _send_results(self, folder: Path) -> None:
         found = files.read_metrics(folder / files.METRICS)
-        scores = as_numbers({key: found.get(key) or {} for key in ("evaluation", "metrics")})
-        self._opened().add_results(found["step"], scores, _pictures(folder))
+        self._opened().add_results(found["step"], _results(found), _pictures(folder))
 
     def _close(self, complete: bool) -> None:
         store, self._store = self._store, None
@@ -183,6 +192,11 @@ def kept_id(folder: Path) -> str:
     if not (folder / files.RUN_ID).exists():
         files.write_json(folder / files.RUN_ID, {"id": secrets.token_hex(8)})
     return str(files.read_json(folder / files.RUN_ID)["id"])
+
+
+def _results(found: Mapping[str, Any]) -> Numbers:
+    """Losses and scores of an evaluation."""
+    return as_numbers({key: found.get(key) or {} for key in ("evaluation", "metrics")})
 
 
 def _pictures(folder: Path) -> Pictures:
