@@ -44,7 +44,7 @@ def read(tables):
                 if row["state"] == "done":
                     name = row["method"]
                     name += f" {float(row['beta']):g}" if name == "betavae" else ""
-                    found[row["data"], int(row["steps"])][name][int(row["seed"])] = row
+                    found[row["data"], int(row["evaluated_step"])][name][int(row["seed"])] = row
     return found
 
 
