@@ -224,6 +224,31 @@ def test_scores_by_step_are_the_same_after_a_kill_and_none_is_of_a_later_step(tm
     assert path.read_bytes() == (tmp_path / "whole" / files.EVALUATIONS).read_bytes()
 
 
+def test_a_run_that_is_extended_keeps_the_scores_of_its_former_end(tmp_path):
+    go_on(tmp_path, steps=8, evaluate_every=4)
+    end = files.read_metrics(tmp_path / files.METRICS)
+    longer = config(steps=12, evaluate_every=4)
+
+    def stop(row, rate):
+        raise KeyboardInterrupt
+
+    for _ in range(2):  # it is stopped before its next checkpoint, twice
+        with pytest.raises(KeyboardInterrupt):
+            train(
+                *(longer, tmp_path),
+                extend=True,
+                evaluation=FEW,
+                network=tiny,
+                callbacks=[stop],
+            )
+    train(longer, tmp_path, extend=True, evaluation=FEW, network=tiny)
+    four, eight = files.read_jsonl(tmp_path / files.EVALUATIONS)
+    assert (four["step"], eight["step"]) == (4, 8)
+    for key in ("evaluation", "metrics", "num_points"):
+        assert eight[key] == end[key]
+    assert files.read_metrics(tmp_path / files.METRICS)["step"] == 12
+
+
 def test_a_network_that_is_not_finite_has_no_scores_by_step(tmp_path):
     with pytest.raises(DivergedError, match="`loss` must be finite"):
         go_on(tmp_path, lr=1e30, evaluate_every=1, validate_every=None, pictures_every=None)

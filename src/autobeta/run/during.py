@@ -138,9 +138,23 @@ class TrainingEvaluations(AbstractDuring):
 
     def _cut(self, step: int) -> None:
         path = self._folder / files.EVALUATIONS
-        if path.exists():
-            kept = [line for line in files.read_jsonl(path) if line["step"] <= step]
-            files.write_jsonl(path, kept)
+        lines = files.read_jsonl(path) if path.exists() else []
+        kept = {line["step"]: line for line in lines if line["step"] <= step}
+        if step % self._every == 0 and step not in kept:  # it may be a run that is extended
+            kept |= self._former_end(step)
+        if [*kept.values()] != lines:
+            files.write_jsonl(path, kept.values())
+
+    def _former_end(self, step: int) -> dict[int, dict[str, Any]]:
+        """The evaluation at the end, as it was, by its step; empty where it is of another."""
+        try:
+            found = files.read_metrics(self._folder / files.METRICS)
+        except ValueError:  # damaged, as the evaluation at the new end will find
+            return {}
+        if found.get("step") != step:
+            return {}
+        keys = ("num_points", "evaluation", "metrics")
+        return {step: {"step": step} | {key: found[key] for key in keys if key in found}}
 
     def _make(self, state: TrainState) -> None:
         if state.step == self._last:
