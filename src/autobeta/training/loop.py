@@ -12,7 +12,7 @@ from autobeta.settings import TrainConfig
 from autobeta.training.checkpoint import has_checkpoint, load_checkpoint, save_checkpoint
 from autobeta.training.forward import Forward
 from autobeta.training.graphs import GraphedForward, is_static
-from autobeta.training.machine import keep_freed_memory
+from autobeta.training.machine import denormals_as_zero, keep_freed_memory
 from autobeta.training.monitor import check_finite, log_row
 from autobeta.training.ranks import largest, mean_gradients, mean_terms
 from autobeta.training.rates import logged_rate, prepare_update
@@ -64,7 +64,7 @@ def fit(
     for module in state.modules().values():
         module.train()
     clock = _Clock(state.step, config.batch_size)
-    with stop_on_signals() as stop:
+    with stop_on_signals() as stop, denormals_as_zero():
         while state.step < config.steps and not validation.is_over:
             row = _update(state, config, forward)
             if (line := validation.after(state)) is not None and state.ranks.first:
