@@ -185,3 +185,50 @@ def test_a_compiled_run_is_the_same_run(tmp_path):
     for a, b in zip(*logs, strict=True):
         assert b["loss"] == pytest.approx(a["loss"], rel=1e-4)
     assert json.dumps(logs[1])
+
+
+def kept_denormals(count=1 << 20):
+    """Share of denormal numbers that an operation keeps, in all threads of torch together."""
+    return torch.full((count,), 1e-39).mul(0.5).ne(0).double().mean().item()
+
+
+@pytest.fixture
+def two_threads():
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    assert kept_denormals() == 1  # and both have begun
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="OpenMP as torch has it there")
+@pytest.mark.usefixtures("two_threads")
+def test_denormals_are_zero_in_all_threads_and_kept_again_afterwards():
+    with machine.denormals_as_zero():
+        assert kept_denormals() == 0
+        with machine.denormals_as_zero():
+            assert kept_denormals() == 0
+        assert kept_denormals() == 0  # as before, which was zero
+    assert kept_denormals() == 1
+
+
+def test_denormals_are_zero_where_torch_has_no_openmp(monkeypatch):
+    monkeypatch.setattr(machine.ctypes, "CDLL", lambda path: object())
+    with machine.denormals_as_zero():
+        assert kept_denormals(8) == 0
+    assert kept_denormals(8) == 1
+
+
+def test_denormals_are_zero_while_a_run_is_trained_and_kept_after_an_error():
+    seen = []
+    state = build(small(), Objects()).state
+    fit(state, small().train, callbacks=[lambda row, rate: seen.append(kept_denormals(8))])
+    assert seen == [0, 0]
+    assert kept_denormals(8) == 1
+
+    def fails(row, rate):
+        raise OSError("full")
+
+    with pytest.raises(OSError, match="full"):
+        fit(build(small(), Objects()).state, small().train, callbacks=[fails])
+    assert kept_denormals(8) == 1

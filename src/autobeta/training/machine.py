@@ -8,7 +8,7 @@ import sysconfig
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
@@ -41,16 +41,26 @@ def keep_freed_memory() -> bool:
 def denormals_as_zero() -> Iterator[None]:
     """Count numbers below 1.2e-38 as 0 on the CPU; afterwards again as before.
 
-    Adam's mean of the gradients of a unit that is dead decays into them and never out: 0.9 of the
-    least of them is rounded to itself. On some processors each costs a hundred cycles, so that a
-    step takes twice as long after some thousand.
+    Adam's mean gradient of a dead unit decays into them and never out, since 0.9 of the least of
+    them is rounded to itself. On some processors each costs a hundred cycles, so that a step takes
+    twice as long after some thousand.
     """
     before = not torch.full((1,), 1e-39).mul(0.5).item()
-    torch.set_flush_denormal(True)
+    _flush_denormals(True)
     try:
         yield
     finally:
-        torch.set_flush_denormal(before)
+        _flush_denormals(before)
+
+
+def _flush_denormals(on: bool) -> None:
+    """Set it in this thread, and in the others that torch computes with, where it has OpenMP."""
+    torch.set_flush_denormal(on)
+    body = ctypes.CFUNCTYPE(None, ctypes.c_void_p)(lambda _: torch.set_flush_denormal(on))
+    number, flags = ctypes.c_uint(torch.get_num_threads()), ctypes.c_uint(0)
+    for library in Path(torch.__file__).parent.glob("lib/libgomp*"):
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(str(library)).GOMP_parallel(body, None, number, flags)
 
 
 def free_cores(seconds: float = 0.1) -> int:
