@@ -12,13 +12,21 @@ from itertools import pairwise
 from pathlib import Path
 
 MODULES = {"burgess", "conv64"}
+FEW = 20_000  # images of a data set
 
 
 def images(options):
-    """Binary pictures like those of dSprites, as uint8 (n, size, size, channels)."""
+    """Binary pictures like those of dSprites, or a data set's: uint8 (n, size, size, channels)."""
     import numpy as np
 
     rng = np.random.default_rng(0)
+    if options.data != "blocks":
+        from autobeta import DataOptions
+        from autobeta.data import load_data
+
+        dataset = load_data(options.data, DataOptions(image_size=options.size))
+        number = min(FEW, len(dataset))
+        return dataset.images(np.sort(rng.choice(len(dataset), number, replace=False)))
     size, number = options.size, max(options.batch * options.steps, 1024)
     coarse = rng.random((number, size // 8, size // 8, options.channels)) > 0.9
     return np.kron(coarse, np.ones((1, 8, 8, 1))).astype(np.uint8) * 255
@@ -233,6 +241,7 @@ def main():
     parser.add_argument("--arm", choices=ARMS, required=True)
     parser.add_argument("--network", choices=sorted(MODULES), default="burgess")
     parser.add_argument("--method", default="vae")
+    parser.add_argument("--data", default="blocks")
     parser.add_argument("--precision", default="float32")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=1)

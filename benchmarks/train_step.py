@@ -1,6 +1,6 @@
 """Images per second of training: our whole loop against a plain one and pythae's trainer.
 
-    python benchmarks/train_step.py [--json] [--only networks growth loop threads]
+    python benchmarks/train_step.py [--json] [--only networks growth loop threads late]
 
 Every arm is a process of its own with the same network and images; rounds alternate between them,
 so that a busy machine slows all, and the median of the rounds' ratios counts. pythae is installed
@@ -28,7 +28,7 @@ import torch
 from autobeta.training.machine import quickest_precision
 
 HERE = Path(__file__).parent
-ROUNDS, STEPS = 7, 25
+ROUNDS, STEPS, LATE = 7, 25, 5000
 PEER = ["pythae==0.1.2", "pydantic", "pydantic-core", "annotated-types", "typing-inspection"]
 FAST = quickest_precision(torch.device("cpu"))
 
@@ -85,12 +85,19 @@ class Arm:
         self.process.wait()
 
 
-def compare(arms, against="plain", rounds=ROUNDS):
-    """Median images per second of arms by name, and of their ratios to one of them."""
+def compare(arms, against="plain", rounds=ROUNDS, warm=0):
+    """Median images per second of arms by name, and of their ratios to one of them.
+
+    Before that they take `warm` steps, all at once.
+    """
     with ExitStack() as stack:
         running = {name: stack.enter_context(make()) for name, make in arms.items()}
         for arm in running.values():
             arm.wait()
+        for arm in running.values() if warm else ():
+            arm.start(warm)
+        for arm in running.values() if warm else ():
+            arm.rate()
         rates = {name: [] for name in running}
         for _ in range(rounds):
             for name, arm in running.items():
@@ -211,7 +218,18 @@ def threads(peer):
     return found
 
 
-PARTS = {"networks": networks, "growth": growth, "loop": loop, "threads": threads}
+def late(peer):
+    """The squares of `toy`, a thread: at the start, and after LATE steps, when units have died."""
+    own = ("--data", "toy", "--size", 32)
+    arms = {
+        "plain": lambda: Arm("plain", *own),
+        "ours float32": lambda: Arm("ours", *own),
+    }
+    cpu = torch.cpu.get_capabilities().get("cpu_name", platform.processor())
+    return {"cpu": cpu, "step 0": compare(arms), f"step {LATE}": compare(arms, warm=LATE)}
+
+
+PARTS = {"networks": networks, "growth": growth, "loop": loop, "threads": threads, "late": late}
 
 
 def main():
