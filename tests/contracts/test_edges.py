@@ -56,7 +56,7 @@ def images(*shape):
 
 def fitted(method, data, *, batch_size=4, **model):
     """The log of four steps on an array of images."""
-    settings = TrainConfig(steps=4, batch_size=batch_size, log_every=1, device="cpu")
+    settings = TrainConfig(steps=5, batch_size=batch_size, log_every=1, device="cpu")
     model = ModelConfig(**model)
     config = RunConfig(method=method, model=model, train=settings, data_options=AS_THEY_ARE)
     return fit(build(config, Objects(data=data, network=network)).state, settings)
@@ -64,7 +64,7 @@ def fitted(method, data, *, batch_size=4, **model):
 
 def is_finite(log):
     numbers = [n for row in log for n in (row["loss"], *row["terms"].values())]
-    return all(math.isfinite(n) for n in numbers) and len(log) == 4
+    return all(math.isfinite(n) for n in numbers) and len(log) == 5
 
 
 @pytest.mark.parametrize("method", METHODS)

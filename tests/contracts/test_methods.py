@@ -382,3 +382,10 @@ def test_presets_from_the_whole_squared_error_are_half_of_the_published():
     assert (norb["kp"], norb["ki"]) == (halved(0.01), -halved(0.005))
     for preset in (betavae["chairs3d"], betavae["celeba"], norb):
         assert preset["likelihood"] == "gaussian_logistic"
+
+
+def test_cycles_of_a_step_have_no_beta_and_are_refused():
+    module = registry.load("methods", "cyclicalvae")
+    with pytest.raises(ValueError, match=r"`cycles` must be below the run's 40 steps, .* got 40"):
+        module.build(module.Config(cycles=40), facts_of(num_steps=40))
+    module.build(module.Config(cycles=39), facts_of(num_steps=40))

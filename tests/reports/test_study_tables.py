@@ -244,3 +244,5 @@ def test_a_table_at_a_step_has_beta_and_hours_of_then(make_study):
     [row] = load_study(study.folder, at).table
     assert row["beta"] == at
     assert row["evaluated_step"] is None
+    [early] = load_study(study.folder, log[0]["step"] - 1).table
+    assert (early.get("beta"), early["reason"]) == (None, None)  # nothing was logged yet

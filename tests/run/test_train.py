@@ -481,7 +481,7 @@ def test_numpy_numbers_are_numbers():
 @pytest.mark.parametrize("method", [*registry.available("methods"), "incremental"])
 def test_bounds_of_beta_are_those_of_the_runs_controller(method):
     own = {"controller": "incremental"} if method == "incremental" else {}
-    made = build(config("dynamicvae" if own else method, method_config=own), Objects())
+    made = build(config("dynamicvae" if own else method, 5, method_config=own), Objects())
     controller = getattr(made.state.weighting, "controller", None)
     known = {"beta_min": -np.inf, "beta_max": np.inf}
     if controller is not None and method != "geco":

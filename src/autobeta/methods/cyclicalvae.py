@@ -42,11 +42,11 @@ class Config(Settings):
 
 
 def build(config: Config, facts: Facts) -> Recipe:
-    """Objects of cyclical annealing; a ValueError if there are more cycles than steps."""
-    if config.cycles > facts.num_steps:
+    """Objects of cyclical annealing; a ValueError if a cycle has no step but its first."""
+    if config.cycles >= facts.num_steps:
         raise ValueError(
-            f"`cycles` must be at most the run's {facts.num_steps} steps; got {config.cycles}. "
-            "The default is 4."
+            f"`cycles` must be below the run's {facts.num_steps} steps, since beta is 0 in the "
+            f"first of each; got {config.cycles}. The default is 4."
         )
     period = facts.num_steps / config.cycles
     beta = schedules.cyclical(config.beta, period=period, rising=config.rising)

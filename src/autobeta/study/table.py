@@ -185,7 +185,7 @@ def _curves(run: Path, at: int | None) -> Row:
     log = files.read_log(run) if whole else files.end_of_log(run)
     log = [line for line in log if at is None or line["step"] <= at]
     if not log:
-        if (run / files.LOG).exists() and (run / files.METRICS).exists():
+        if at is None and (run / files.LOG).exists() and (run / files.METRICS).exists():
             raise ValueError(f"`{files.LOG}` has no line that can be read")
         return {}
     row: Row = {"beta": log[-1].get("beta"), "equivalent_beta": log[-1].get("equivalent_beta")}
