@@ -133,7 +133,7 @@ class EvaluationConfig(Settings):
     """Images in the sample of each part of the data; all, where there are fewer."""
     metrics: tuple[str, ...] | None = None
     """Metrics, or variants such as dci[gbt]; those that the data allow if not given."""
-    metrics_seed: Seed = 0
+    metrics_seed: Annotated[int, Range(0, 2**32, below=True)] = 0
     """Seed of the metrics."""
     jobs: Annotated[int, Range(1, 1024)] | None = None
     """Processes or threads for metrics that can use several; torch's threads if not given."""

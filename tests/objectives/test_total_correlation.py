@@ -2,14 +2,18 @@
 
 import itertools
 import math
+import weakref
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 
-from autobeta.models import DiagonalGaussian
+from autobeta.models import Bernoulli, DiagonalGaussian, VAEOutput
 from autobeta.objectives import SplitKL, split_kl
-from autobeta.objectives.total_correlation import ESTIMATORS, log_weights
+from autobeta.objectives.total_correlation import Estimator, log_weights
+
+ESTIMATORS = get_args(Estimator)
 
 
 def posteriors(num, num_latents, seed=0):
@@ -159,3 +163,21 @@ def test_what_breaks_a_rule_is_refused():
         log_weights(11, 10, "weighted")
     with pytest.raises(ValueError, match=r"got 1\. Change the batch size"):
         log_weights(1, 10, "stratified")
+
+
+def test_weights_stay_in_their_place_when_a_batch_of_another_size_comes_between(monkeypatch):
+    """A captured CUDA graph knows their address alone, and validation has batches of its own."""
+    made = []
+
+    def recorded(*arguments):
+        weights = log_weights(*arguments)
+        made.append(weakref.ref(weights))
+        return weights
+
+    monkeypatch.setattr("autobeta.objectives.total_correlation.log_weights", recorded)
+    objective = SplitKL(1000)
+    for size in (8, 5, 8):
+        posterior = DiagonalGaussian(torch.zeros(size, 2), torch.zeros(size, 2))
+        images = torch.zeros(size, 1, 4, 4)
+        objective(images, VAEOutput(posterior, torch.zeros(size, 2), images, Bernoulli()))
+    assert [weights().shape for weights in made] == [(8, 8), (5, 5)]

@@ -17,8 +17,9 @@ from autobeta import (
     load_run,
     train,
 )
+from autobeta.data import FactorDataset
 from autobeta.errors import DivergedError
-from autobeta.reports import load_runs
+from autobeta.reports import load_runs, write_report
 from autobeta.reports._load import missing
 from autobeta.run import folder as files
 from autobeta.run.encode import dataset_for
@@ -192,6 +193,34 @@ def test_pictures_change_nothing_of_the_training(tmp_path):
     assert a.read_bytes() == b.read_bytes()
 
 
+def test_pictures_of_images_that_cant_be_drawn_are_refused_before_there_is_a_folder(tmp_path):
+    images = np.zeros((40, 8, 8, 2), np.uint8)
+    two = FactorDataset(
+        name="two", source="here", num_images=40, image_shape=(8, 8, 2), images=images.__getitem__
+    )
+    settings = config(pictures_every=1, steps=2)
+    with pytest.raises(ValueError, match=r"`pictures_every` must be left out .*; got 1, and 2 ch"):
+        train(settings, tmp_path / "run", network=tiny, data=two)
+    assert not (tmp_path / "run").exists()
+
+
+def test_images_smaller_than_the_window_of_ssim_are_evaluated_without_it(tmp_path):
+    images = np.random.default_rng(0).integers(0, 255, (60, 10, 12, 1), np.uint8)
+    options = DataOptions(image_size=None)
+    settings = RunConfig(
+        method="vae", data_options=options, train=TrainConfig(steps=2, batch_size=8)
+    )
+    few = EvaluationConfig(num_points=40, metrics=())
+    train(settings, tmp_path / "run", evaluation=few, network=tiny, data=images)
+    found = files.read_metrics(tmp_path / "run" / files.METRICS)["evaluation"]
+    assert {*found} == {"train", "test"}
+    for losses in found.values():
+        assert {"mse", "psnr", "active_latents"} < losses.keys()
+        assert "ssim" not in losses
+    write_report([tmp_path / "run"], tmp_path / "report.html")
+    assert "SSIM" not in (tmp_path / "report.html").read_text("utf-8")
+
+
 def test_scores_by_step_are_those_of_the_run_that_ends_there_and_change_nothing(tmp_path):
     go_on(tmp_path / "whole", evaluate_every=4)
     go_on(tmp_path / "plain")
@@ -207,20 +236,22 @@ def test_scores_by_step_are_those_of_the_run_that_ends_there_and_change_nothing(
     assert not (tmp_path / "plain" / files.EVALUATIONS).exists()
 
 
-def test_scores_by_step_are_the_same_after_a_kill_and_none_is_of_a_later_step(tmp_path):
-    def stop(row, rate):
-        if row["step"] == 10:
-            raise KeyboardInterrupt
+def stop_at_ten(row, rate):
+    if row["step"] == 10:
+        raise KeyboardInterrupt
 
-    go_on(tmp_path / "whole", evaluate_every=3)
-    watched = config(evaluate_every=3)
+
+@pytest.mark.parametrize("every", [3, 4])  # of step 9, after the checkpoint of 8, or not
+def test_scores_by_step_are_the_same_after_a_kill_and_none_is_of_a_later_step(tmp_path, every):
+    go_on(tmp_path / "whole", evaluate_every=every)
+    watched = config(evaluate_every=every)
     with pytest.raises(KeyboardInterrupt):
-        train(watched, tmp_path / "run", evaluation=FEW, network=tiny, callbacks=[stop])
+        train(watched, tmp_path / "run", evaluation=FEW, network=tiny, callbacks=[stop_at_ten])
     path = tmp_path / "run" / files.EVALUATIONS
-    *kept, last = path.read_text().splitlines()
-    assert '"step": 9,' in last  # of after the checkpoint of step 8
-    path.write_text("\n".join([*kept, last.replace('"mig', '"lost')]) + "\n")
-    go_on(tmp_path / "run", evaluate_every=3)
+    assert f'"step": {every * (10 // every)},' in path.read_text()
+    with path.open("a") as file:
+        file.write('{"step": 10, "num_po')  # as a full disk leaves it
+    go_on(tmp_path / "run", evaluate_every=every)
     assert path.read_bytes() == (tmp_path / "whole" / files.EVALUATIONS).read_bytes()
 
 

@@ -104,7 +104,7 @@ def test_no_step_between_two_lines_waits_for_the_device(method):
         torch.cuda.set_sync_debug_mode("default")
 
 
-@pytest.mark.parametrize("method", ["dynamicvae", "lvae", "factorvae"])
+@pytest.mark.parametrize("method", ["dynamicvae", "lvae", "factorvae", "betatcvae"])
 def test_a_run_that_is_watched_has_the_training_of_one_that_is_not(
     method, tmp_path, deterministic
 ):

@@ -347,6 +347,12 @@ def test_a_full_disk_is_told_with_the_file_and_what_is_kept(finished, tmp_path):
     assert "Free some space" in done.stderr
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32, 2**63])
+def test_a_seed_that_no_metric_takes_is_refused_before_the_training(seed):
+    with pytest.raises(ValueError, match=f"`metrics_seed` must be in .*; got {seed}"):
+        EvaluationConfig(metrics_seed=seed)
+
+
 def test_more_points_or_another_seed_are_evaluated_on_a_finished_run(run):
     train(config(), run, evaluation=EvaluationConfig(num_points=300, metrics=("mig",)))
     assert files.read_metrics(run / files.METRICS)["num_points"] == 300

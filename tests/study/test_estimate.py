@@ -53,6 +53,13 @@ def test_a_warm_up_longer_than_the_short_run_is_shortened_with_it(temporary):
     assert estimate(plan(define(document)), FEW).measured == 1
 
 
+def test_settings_that_thirty_steps_are_too_few_for_have_a_longer_run(temporary):
+    train = {"steps": 20_000, "batch_size": 2}
+    geco = {"geco": {"warmup": 0.01}}
+    document = {**SMALL, "methods": ["geco"], "method": geco, "seeds": 0, "train": train}
+    assert estimate(plan(define(document)), FEW).measured == 1
+
+
 def test_a_finished_run_of_the_study_tells_in_place_of_a_short_one(temporary, monkeypatch):
     document = {**SMALL, "train": {"steps": 4, "batch_size": 4, "log_every": 2}, "method": {}}
     definition = define(document)

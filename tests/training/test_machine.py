@@ -14,6 +14,7 @@ from autobeta.run import train as runs
 from autobeta.run.build import build
 from autobeta.run.objects import Objects
 from autobeta.training import fit, machine
+from autobeta.training.forward import narrow
 
 CPU = torch.device("cpu")
 FEW = EvaluationConfig(num_points=40, metrics=(), num_pictures=4)
@@ -232,3 +233,12 @@ def test_denormals_are_zero_while_a_run_is_trained_and_kept_after_an_error():
     with pytest.raises(OSError, match="full"):
         fit(build(small(), Objects()).state, small().train, callbacks=[fails])
     assert kept_denormals(8) == 1
+
+
+def test_auto_is_the_precision_that_the_machine_is_quick_in(monkeypatch):
+    for quick, narrowed in (("bfloat16", True), ("float32", False)):
+        monkeypatch.setattr(
+            "autobeta.training.forward.quickest_precision", lambda device, quick=quick: quick
+        )
+        with narrow("auto", CPU):
+            assert torch.is_autocast_enabled("cpu") == narrowed

@@ -26,7 +26,7 @@ from typing import Any
 from autobeta.metrics._intervals import INTERVALS_COVER, intervals
 from autobeta.metrics._libraries import check_libraries, left_out
 from autobeta.metrics._names import check_metrics, needed, printed_name
-from autobeta.metrics._quality import ImageQuality, image_quality
+from autobeta.metrics._quality import SSIM_PIXELS, ImageQuality, image_quality
 from autobeta.metrics._shares import information_shares
 from autobeta.metrics._suite import score
 from autobeta.metrics._udr import udr, udr_spearman
@@ -35,6 +35,7 @@ from autobeta.registry import available, load
 
 __all__ = [
     "INTERVALS_COVER",
+    "SSIM_PIXELS",
     "ImageQuality",
     "check_libraries",
     "check_metrics",

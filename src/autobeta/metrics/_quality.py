@@ -7,8 +7,9 @@ from jaxtyping import Float
 from numpy.typing import ArrayLike
 from scipy.ndimage import gaussian_filter
 
-_REACH = 5  # pixels from the middle of the window of 11 to its edge
-
+_REACH = 5  # pixels from the middle of SSIM's window to its edge
+SSIM_PIXELS = 2 * _REACH + 1
+"""Height and width of that window, which images must have at least."""
 
 Image = Float[np.ndarray, "_ _ channel"]
 
@@ -68,10 +69,10 @@ def _unit_images(images: ArrayLike, name: str) -> Float[np.ndarray, "image heigh
     array = np.asarray(images)
     if array.dtype.kind != "f" and array.dtype != np.uint8:
         raise TypeError(f"`{name}` must be uint8 or real; got dtype {array.dtype}.")
-    if array.ndim != 4 or array.size == 0 or min(array.shape[1:3]) < 11:
+    if array.ndim != 4 or array.size == 0 or min(array.shape[1:3]) < SSIM_PIXELS:
         raise ValueError(
-            f"`{name}` must have shape (num_images, height, width, channels), at least 11 pixels "
-            f"high and wide; got {array.shape}."
+            f"`{name}` must have shape (num_images, height, width, channels), at least "
+            f"{SSIM_PIXELS} pixels high and wide; got {array.shape}."
         )
     unit = array.astype(np.float64) / (255 if array.dtype == np.uint8 else 1)
     if not (unit.min() >= 0 and unit.max() <= 1):

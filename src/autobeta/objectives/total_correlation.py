@@ -7,7 +7,7 @@ so each is weighed in the sum that stands for the mixture.
 """
 
 import math
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -20,7 +20,6 @@ from autobeta.rules import checked
 from autobeta.types import Images, Scalar, Terms
 
 Estimator = Literal["weighted", "stratified", "strided"]
-ESTIMATORS = get_args(Estimator)
 
 
 class Parts(NamedTuple):
@@ -113,7 +112,6 @@ def _parts(posterior: DiagonalGaussian, z: Tensor, logs: Tensor) -> Parts:
 class SplitKL(AbstractObjective):
     """Terms reconstruction, kl (in closed form), and those of its `parts` that a method weighs."""
 
-    _logs: Tensor
     min_batch = 2
 
     @checked
@@ -126,14 +124,16 @@ class SplitKL(AbstractObjective):
         super().__init__()
         self._num_train, self._estimator, self._parts = num_train, estimator, parts
         self.couples_images = bool(parts)
-        # they depend on the batch's size alone, so they are copied to the device once
-        self.register_buffer("_logs", log_weights(2, max(num_train, 2), estimator), False)
+        # they depend on the batch's size alone, so they are copied to the device once; those of
+        # a size stay where they are, as a CUDA graph that was captured with them has their place
+        self._logs: dict[tuple[int, torch.device], Tensor] = {}
 
     def forward(self, x: Images, output: VAEOutput) -> Terms:
         """Terms of one batch; the parts are estimated where there are any."""
         if not self._parts:
             return elbo_terms(x, output)
-        if len(self._logs) != len(x):
-            self._logs = log_weights(len(x), self._num_train, self._estimator).to(output.z)
-        found = _parts(output.posterior, output.z, self._logs)
+        size = len(x), x.device
+        if size not in self._logs:
+            self._logs[size] = log_weights(len(x), self._num_train, self._estimator).to(output.z)
+        found = _parts(output.posterior, output.z, self._logs[size])
         return {**elbo_terms(x, output), **{name: getattr(found, name) for name in self._parts}}

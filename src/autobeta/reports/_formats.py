@@ -183,8 +183,5 @@ _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
 }  # fmt: skip
 
 
-_LATEX_MARKS = (r"\textbf{{{}}}", r"\underline{{{}}}", r" $\approx$")
-
-
 def _latex(text: str) -> str:
     return "".join(_LATEX.get(letter, letter) for letter in text)

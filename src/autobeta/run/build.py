@@ -17,7 +17,7 @@ from autobeta.methods import Facts, Recipe
 from autobeta.models import VAE, VAEOutput
 from autobeta.objectives import AbstractAdversarialObjective
 from autobeta.run.objects import Objects, Shape, known_by
-from autobeta.settings import OBJECT, ModelConfig, RunConfig
+from autobeta.settings import OBJECT, ModelConfig, RunConfig, TrainConfig
 from autobeta.training import HeldOut, TrainState, make_state
 from autobeta.training.machine import check_compiler, find_device, quickest_precision
 from autobeta.training.ranks import ALONE, Ranks
@@ -67,6 +67,7 @@ def build(config: RunConfig, objects: Objects, ranks: Ranks = ALONE) -> BuiltRun
         check_compiler(device)
     whole, train = open_dataset(config, objects), config.train
     dataset = with_validation(whole, train.held_out, train.seed)
+    _check_pictures(dataset, train)
     batches = Batches(
         dataset,
         train.batch_size,
@@ -125,6 +126,15 @@ def build(config: RunConfig, objects: Objects, ranks: Ranks = ALONE) -> BuiltRun
     if known := known_by(objects, model, recipe):
         json["objects"] = known
     return BuiltRun(config, dataset, state, json)
+
+
+def _check_pictures(dataset: FactorDataset, train: TrainConfig) -> None:
+    """Refuse pictures of images that can't be drawn."""
+    if train.pictures_every and (channels := dataset.image_shape[2]) not in (1, 3):
+        raise ValueError(
+            "`pictures_every` must be left out where images have other than 1 or 3 channels; got "
+            f"{train.pictures_every}, and {channels} channels in {dataset.name}."
+        )
 
 
 def _held_out(dataset: FactorDataset, config: RunConfig, recipe: Recipe) -> HeldOut | None:

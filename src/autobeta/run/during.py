@@ -105,7 +105,8 @@ class TrainingEvaluations(AbstractDuring):
     """Adds losses and scores to `evaluations.jsonl` of the run folder, a line an evaluation.
 
     Each is of the same images and metrics as the evaluation at the end of the run, whose own
-    numbers are in `metrics.json` alone. A network whose losses are not finite is left out.
+    numbers are in `metrics.json` alone, but where patience ended the run at such a step. A network
+    whose losses are not finite is left out.
 
     Args:
         dataset: The run's images.
@@ -142,7 +143,7 @@ class TrainingEvaluations(AbstractDuring):
         kept = {line["step"]: line for line in lines if line["step"] <= step}
         if step % self._every == 0 and step not in kept:  # it may be a run that is extended
             kept |= self._former_end(step)
-        if [*kept.values()] != lines:
+        if kept or path.exists():  # of a line that was cut off nothing must stay
             files.write_jsonl(path, kept.values())
 
     def _former_end(self, step: int) -> dict[int, dict[str, Any]]:

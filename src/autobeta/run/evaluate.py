@@ -14,6 +14,7 @@ from torch import Tensor
 
 from autobeta.data import FactorDataset
 from autobeta.metrics import (
+    SSIM_PIXELS,
     check_libraries,
     check_metrics,
     image_quality,
@@ -208,7 +209,8 @@ def losses(
 
     Returns:
         "reconstruction", "kl", "elbo" in nats per image; "mse" per pixel; "bce" in nats per image;
-        "psnr" in dB, mean over images; "ssim", of at most 1,000 images; "active_latents".
+        "psnr" in dB, mean over images; "ssim", of at most 1,000 images, where these have the 11
+        pixels of its window each way; "active_latents".
     """
     model.eval()
     device = device_of(model)
@@ -235,17 +237,18 @@ def losses(
         sums += torch.stack([v.double().sum().cpu() for v in (nll, mse, bce, psnr)])
     reconstruction, mse, bce, psnr = (sums / start).tolist()
     kl = float(kl_per_latent(representation).sum())
-    originals, images = (np.concatenate(side) for side in zip(*pairs, strict=True))
-    return {
+    found = {
         "reconstruction": reconstruction,
         "kl": kl,
         "elbo": -(reconstruction + kl),
         "mse": mse,
         "bce": bce,
         "psnr": psnr,
-        "ssim": image_quality(originals, images.clip(0, 1)).ssim,
-        "active_latents": int(representation.active.sum()),
     }
+    if min(dataset.image_shape[:2]) >= SSIM_PIXELS:
+        originals, images = (np.concatenate(side) for side in zip(*pairs, strict=True))
+        found["ssim"] = image_quality(originals, images.clip(0, 1)).ssim
+    return found | {"active_latents": int(representation.active.sum())}
 
 
 def _as_array(

@@ -19,7 +19,7 @@ from autobeta.training.checkpoint import (
     find_checkpoint,
     read_counts,
     read_facts,
-    read_tensors,
+    read_with_facts,
 )
 from autobeta.training.machine import find_device
 
@@ -111,12 +111,14 @@ def trained_steps(folder: Path) -> int | None:
     return log[-1]["step"] if log else files.read_config(folder)["train"].get("steps")
 
 
-def load_weights(model: VAE, path: Path) -> None:
-    """Put the tensors of a file into the network that they are of."""
+def load_weights(model: VAE, path: Path) -> int | None:
+    """Put the tensors of a file into the network that they are of; its step, if it is kept."""
+    tensors, facts = read_with_facts(path)
     try:
-        model.load_state_dict(read_tensors(path))
+        model.load_state_dict(tensors)
     except RuntimeError as error:
         raise ValueError(f"`{path}` must fit the run's configuration; got {error}") from error
+    return facts.get("step")
 
 
 def load_run(
@@ -152,7 +154,7 @@ def load_run(
     given = Objects(data=data, network=network, likelihood=likelihood, recipe=recipe)
     config, shape, model, _ = _rebuild(folder, given)
     path, step = best_network(folder) if best else newest(folder, config.train.steps)
-    load_weights(model, path)
+    step = load_weights(model, path) or step  # a training may have gone on between the two
     model = model.to(_place(device, config)).eval()
     return Run(folder, config, model, shape, step, given, best)
 

@@ -20,8 +20,9 @@ from autobeta.settings import EvaluationConfig, RunConfig, identity
 from autobeta.study.folder import Study, is_study, read_study
 from autobeta.study.grid import PlannedRun, scaled
 
-STEPS = 30
-"""Updates of a short run; of the second half's, the median is taken."""
+STEPS, LONGER = 30, 300
+"""Updates of a short run, and of one whose settings need more (such as `cycles` of 40); of the
+second half's, the median is taken."""
 _EVERY = 3  # steps between two looks at the clock
 _LINE = 1000.0  # bytes of a line of log and timings, where none can be looked at
 
@@ -117,15 +118,15 @@ def _one_of_each_data_first(runs: list[tuple[str, PlannedRun]]) -> list[tuple[st
     return [runs[i] for i in order]
 
 
-def _measured(run: PlannedRun, evaluation: EvaluationConfig) -> _Cost:
+def _measured(run: PlannedRun, evaluation: EvaluationConfig, steps: int = STEPS) -> _Cost:
     """The cost of runs of this kind, from a short one."""
     from autobeta.run.train import train
 
-    short = scaled(run.config, STEPS / run.config.train.steps)
+    short = scaled(run.config, steps / run.config.train.steps)
     threads = short.train.threads or 1
     # else it could end before anything is measured, or be evaluated in between
     whole = replace(short.train, patience=None, evaluate_every=None)
-    whole = replace(whole, steps=STEPS, log_every=_EVERY, threads=threads)
+    whole = replace(whole, steps=steps, log_every=_EVERY, threads=threads)
     short = replace(short, train=whole)
     times: list[float] = []
     begin = time.perf_counter()
@@ -144,12 +145,14 @@ def _measured(run: PlannedRun, evaluation: EvaluationConfig) -> _Cost:
             interrupt.signal_number = stop.signal_number  # type: ignore[attr-defined]
             raise interrupt from None
         except (ValueError, RuntimeError, OSError) as error:
+            if isinstance(error, ValueError) and steps < LONGER <= run.config.train.steps:
+                return _measured(run, evaluation, LONGER)
             error.add_note(f"It was met in a short run of {run.name}.")
             raise
         end = time.perf_counter()
-        looks = times[-1 - STEPS // 2 // _EVERY :]
+        looks = times[-1 - steps // 2 // _EVERY :]
         step = median(b - a for a, b in itertools.pairwise(looks)) / _EVERY
-        return _Cost(step, max(0.0, end - begin - STEPS * step), *_bytes(out))
+        return _Cost(step, max(0.0, end - begin - steps * step), *_bytes(out))
 
 
 def _known(folder: Path | None) -> dict[str, _Cost]:

@@ -49,17 +49,22 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         FileNotFoundError: If there is no such file.
         ValueError: If the file is damaged; one of an earlier version has no checksum to tell.
     """
+    return read_with_facts(path)[0]
+
+
+def read_with_facts(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Read safetensors, and what was written with them; of one file, should it be exchanged."""
     if not path.is_file():
         raise FileNotFoundError(f"`{path}` must be a safetensors file; found nothing there.")
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (SafetensorError, ValueError, RuntimeError, OSError, OverflowError) as error:
+            facts = _facts(path, file)
+    except (SafetensorError, RuntimeError, OSError, OverflowError) as error:
         raise _damaged(path, error) from error
-    wanted = read_facts(path).get("sha256")
-    if wanted is not None and wanted != _checksum(tensors):
+    if facts.get("sha256", known := _checksum(tensors)) != known:
         raise _damaged(path, "another checksum than when it was written")
-    return tensors
+    return tensors, facts
 
 
 def read_facts(path: Path) -> dict[str, Any]:
@@ -70,8 +75,15 @@ def read_facts(path: Path) -> dict[str, Any]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
-    except (SafetensorError, OSError, ValueError) as error:
+            return _facts(path, file)
+    except (SafetensorError, OSError) as error:
+        raise _damaged(path, error) from error
+
+
+def _facts(path: Path, file: Any) -> dict[str, Any]:  # noqa: ANN401 - safetensors names no type
+    try:
+        facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
+    except ValueError as error:
         raise _damaged(path, error) from error
     if not isinstance(facts, dict):
         raise _damaged(path, f"{facts!r} in its header")

@@ -9,6 +9,7 @@ from torch import nn
 from autobeta.models import VAE, VAEOutput
 from autobeta.objectives import AbstractAdversarialObjective
 from autobeta.settings import TrainConfig
+from autobeta.training.machine import quickest_precision
 from autobeta.training.state import TrainState
 from autobeta.types import Images, Scalar, Terms
 
@@ -40,6 +41,8 @@ class Forward(nn.Module):
 
 def narrow(precision: str, device: torch.device) -> AbstractContextManager[object]:
     """Where networks compute in the precision of a run."""
+    if precision == "auto":
+        precision = quickest_precision(device)
     if precision == "float32":
         return nullcontext()
     return torch.autocast(device.type, torch.bfloat16)

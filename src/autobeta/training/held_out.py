@@ -18,7 +18,7 @@ class HeldOut:
     Args:
         dataset: Where they are.
         split: "validation", or "test".
-        batch_size: Images in a batch at most.
+        batch_size: Images in a batch at most, but where the last one had fewer than `min_batch`.
         seed: Of the sample that is taken of more than `MOST` images.
         min_batch: Images that a batch must have at least.
 

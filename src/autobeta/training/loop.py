@@ -14,7 +14,7 @@ from autobeta.training.forward import Forward
 from autobeta.training.graphs import GraphedForward, is_static
 from autobeta.training.machine import denormals_as_zero, keep_freed_memory
 from autobeta.training.monitor import check_finite, log_row
-from autobeta.training.ranks import largest, mean_gradients, mean_terms
+from autobeta.training.ranks import first_does, largest, mean_gradients, mean_terms
 from autobeta.training.rates import logged_rate, prepare_update
 from autobeta.training.state import TrainState
 from autobeta.training.stopping import stop_on_signals
@@ -138,6 +138,7 @@ def _resume(state: TrainState, config: TrainConfig, folder: Path | None) -> list
     if folder is None:
         return []
     state.resumable()  # or a ValueError, before anything is written
+    first_does(state.ranks, lambda: has_checkpoint(folder / files.CHECKPOINT))
     if has_checkpoint(folder / files.CHECKPOINT):
         load_checkpoint(folder / files.CHECKPOINT, state, log_every=config.log_every)
     written = [files.LOG, files.TIMING]
