@@ -432,6 +432,14 @@ def test_score_uses_held_out_codes(tmp_path, capsys):
     assert found[0] > 0.9 > 0.6 > found[1]
 
 
+@pytest.mark.parametrize("alone", ["codes_test", "factors_test"])
+def test_score_refuses_held_out_codes_or_factors_alone(tmp_path, capsys, alone):
+    table = np.arange(40).reshape(20, 2) % 3
+    np.savez(tmp_path / "a.npz", codes=table + 0.5, factors=table, **{alone: table})
+    assert call("score", tmp_path / "a.npz", "--metrics", "mig") == 1
+    assert f"or neither; got {alone} alone" in capsys.readouterr().err
+
+
 def test_score_names_missing_arrays(tmp_path, capsys):
     runs.write_npz(tmp_path / "a.npz", {"z": np.zeros((3, 2))})
     assert call("score", tmp_path / "a.npz") == 1

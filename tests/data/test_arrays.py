@@ -149,8 +149,38 @@ def test_other_shapes_are_refused(tmp_path, shape):
 def test_a_file_where_the_images_can_not_be_told_is_refused(tmp_path):
     with pytest.raises(ValueError, match=r"got a \(6, 64, 64\), b \(6, 64, 64\)"):
         load(tmp_path, a=GREY, b=GREY)
-    with pytest.raises(ValueError, match="got none"):
+    with pytest.raises(ValueError, match=r"got a \(1,\)"):
         load(tmp_path, a=np.array([{}], dtype=object))
+
+
+def test_arrays_of_objects_are_refused_by_name_or_named_where_nothing_needs_them(tmp_path):
+    """A pickle holds them, which is never loaded; pandas' `.values` of mixed columns are such."""
+    mixed = np.array([["a", 1], ["b", 2]] * 3, dtype=object)
+    for name, given in {"factors": mixed, "factor_names": np.array(["a"], object)}.items():
+        arrays = {"images": GREY, "factors": np.zeros((6, 1), int), name: given}
+        with pytest.raises(ValueError, match=f"`{name}` must be numbers or texts; got dtype obj"):
+            load(tmp_path, **arrays)
+    with pytest.raises(ValueError, match=r"`images` must be uint8.*; got object"):
+        load(tmp_path, images=GREY.astype(object))
+    with pytest.warns(UserWarning, match=r"not read: meta \(\)"):
+        load(tmp_path, images=GREY, meta=np.array({"by": "me"}, dtype=object))
+
+
+def test_factors_in_fortran_order_and_one_name_that_is_no_list_are_read(tmp_path):
+    columns = [[0, 1, 0, 1, 0, 1], [2, 0, 1, 2, 0, 1]]
+    dataset = load(tmp_path, images=GREY, factors=np.array(columns).T)
+    assert dataset.factor_values(np.arange(6)).T.tolist() == columns
+    one = load(tmp_path, images=GREY, factors=columns[0], factor_names="hue")
+    assert one.factor_space.names == ("hue",)
+
+
+@pytest.mark.parametrize(("most", "way_out"), [(255, "astype(numpy.uint8)"), (256, "// 257")])
+def test_the_way_out_of_wide_integers_is_that_of_their_values(tmp_path, most, way_out):
+    images = GREY.astype(np.uint16)
+    images[0, 0, 0] = most
+    with pytest.raises(ValueError, match=re.escape(way_out)) as caught:
+        load(tmp_path, images)
+    assert ("257" in str(caught.value)) == (most > 255)
 
 
 @pytest.mark.parametrize(
@@ -211,7 +241,8 @@ def test_a_file_of_something_else_is_refused(tmp_path):
         load_data("arrays", DataOptions(path=tmp_path / "x.npy"), tmp_path)
 
 
-def test_fortran_order_is_refused(tmp_path):
+def test_fortran_order_is_refused_where_it_is_too_large_to_be_read_whole(tmp_path, monkeypatch):
+    monkeypatch.setattr("autobeta.data._files.stored._AT_ONCE", GREY.size - 1)
     with pytest.raises(ValueError, match="images in Fortran order; save a C-ordered copy"):
         load(tmp_path, np.asfortranarray(GREY))
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import autobeta.metrics
 from autobeta.metrics import check_metrics, printed_name, score
@@ -361,3 +362,13 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)  # KiB on Linu
     result, gigabytes = done.stdout.splitlines()
     assert name in result
     assert float(gigabytes) < 2
+
+
+def test_tensors_are_scored_as_the_arrays_that_they_hold(points):
+    codes, factors = points
+    wide, factors_too = torch.tensor(codes, requires_grad=True), torch.tensor(factors)
+    found = score(wide, factors_too, metrics=["mig", "sap"])
+    assert found == score(codes, factors, metrics=["mig", "sap"])
+    narrow = wide.to(torch.bfloat16)
+    held = narrow.detach().float().numpy()
+    assert score(narrow, factors, metrics=["mig"]) == score(held, factors, metrics=["mig"])

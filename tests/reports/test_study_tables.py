@@ -227,22 +227,58 @@ def test_a_table_at_a_step_has_the_runs_as_they_were_then(make_study, tmp_path):
     assert [float(row["mig[bins=20]"]) for row in rows] == pytest.approx([0.2, 1.2])
     assert [float(row["mse"]) for row in rows] == [0.05, 0.05]
     assert {(row["evaluated_step"], row["evaluated_images"]) for row in rows} == {("20", "50")}
-    last = write_table(study.folder, tmp_path / "last.csv", at=40).read_text()
-    assert last == write_table(study.folder, tmp_path / "end.csv").read_text()
-    assert "| vae |" in write_table(study.folder, tmp_path / "t.md", at=10).read_text()
-    with pytest.raises(ValueError, match=r"`at` must be a step at which a run .*; got 15. Leave"):
+    written = [write_table(study.folder, tmp_path / f"{at}.csv", at=at) for at in (40, None)]
+    last, end = ([*csv.DictReader(out.read_text().splitlines())] for out in written)
+    assert last == [row | {"at": "40"} for row in end]
+    text = write_table(study.folder, tmp_path / "t.md", at=10).read_text()
+    assert "| vae | 2 |" in text
+    assert "As the runs were after 10 steps." in text
+    assert "evaluated on" not in text
+    with pytest.raises(ValueError, match=r"evaluated, 10, 20, 40; got 15\. For others train"):
         write_table(study.folder, tmp_path / "t.csv", at=15)
+
+
+def test_a_run_that_is_not_finished_is_in_the_table_of_a_step_that_it_has(make_study, tmp_path):
+    study = make_study(seeds="0-1", methods=["vae"])
+    going_on, other = map(study.run, study.runs)
+    line = {"num_points": 50, "evaluation": {}, "metrics": {"mig[bins=20]": 0.1}}
+    for folder in (going_on, other):
+        runs.write_jsonl(folder / runs.EVALUATIONS, [{"step": 20, **line}])
+    (going_on / runs.METRICS).unlink()
+    with (other / runs.EVALUATIONS).open("a") as file:
+        file.write('"damaged"\n')
+    assert "| vae | 2 |" in write_table(study.folder, tmp_path / "t.md", at=20).read_text()
+    early, late = load_study(study.folder, 40).table
+    assert early["reason"].endswith("it was not evaluated after 40 steps")
+    assert "mig[bins=20]" not in early or early["mig[bins=20]"] is None
+    assert (late["at"], late["reason"]) == (40, None)
+    assert "`evaluations.jsonl` is damaged" in load_study(study.folder, 30).table[1]["reason"]
+
+
+def test_runs_that_were_evaluated_on_other_images_at_a_step_are_told_apart(make_study, tmp_path):
+    study = make_study(seeds="0-1")
+    for name in study.runs:
+        points = 50 if name.startswith("vae") else 70
+        line = {"step": 20, "num_points": points, "evaluation": {"train": {"mse": 0.1}}}
+        runs.write_jsonl(study.run(name) / runs.EVALUATIONS, [line | {"metrics": {}}])
+    text = write_table(study.folder, tmp_path / "t.md", at=20).read_text()
+    assert "| vae, evaluated on 50 images" in text
+    assert "evaluated on 70 images" in text
 
 
 def test_a_table_at_a_step_has_beta_and_hours_of_then(make_study):
     [name] = (study := make_study(seeds="0", methods=["vae"])).runs
     log = runs.read_log(study.run(name))
     at = log[len(log) // 2]["step"]
+    first = log[0]["step"] - 1  # nothing was logged yet
+    lines = [{"step": step, "num_points": 50, "metrics": {}} for step in (first, at)]
+    runs.write_jsonl(study.run(name) / runs.EVALUATIONS, lines)
     for row in log:
         row["beta"] = float(row["step"])
     runs.write_jsonl(study.run(name) / runs.LOG, log)
     [row] = load_study(study.folder, at).table
-    assert row["beta"] == at
-    assert row["evaluated_step"] is None
-    [early] = load_study(study.folder, log[0]["step"] - 1).table
-    assert (early.get("beta"), early["reason"]) == (None, None)  # nothing was logged yet
+    assert row["beta"] == row["evaluated_step"] == at
+    [early] = load_study(study.folder, first).table
+    assert (early.get("beta"), early["reason"]) == (None, None)
+    [none] = load_study(study.folder, at + 1).table
+    assert none.get("beta") is none.get("hours") is None

@@ -21,6 +21,7 @@ from autobeta.data import FactorDataset
 from autobeta.errors import DivergedError
 from autobeta.reports import load_runs, write_report
 from autobeta.reports._load import missing
+from autobeta.reports.tables import score_curves
 from autobeta.run import folder as files
 from autobeta.run.encode import dataset_for
 from autobeta.run.evaluated import missing_evaluation
@@ -278,6 +279,25 @@ def test_a_run_that_is_extended_keeps_the_scores_of_its_former_end(tmp_path):
     for key in ("evaluation", "metrics", "num_points"):
         assert eight[key] == end[key]
     assert files.read_metrics(tmp_path / files.METRICS)["step"] == 12
+
+
+def test_scores_by_step_of_a_run_that_is_finished_cant_be_had_and_that_is_said(tmp_path):
+    go_on(tmp_path, steps=4)
+    with pytest.warns(UserWarning, match="`evaluate_every` changes nothing: the run is finished"):
+        go_on(tmp_path, steps=4, evaluate_every=2)
+    assert not (tmp_path / files.EVALUATIONS).exists()
+
+
+def test_scores_by_step_of_other_numbers_of_images_are_told_and_make_no_curve(tmp_path):
+    watched = config(evaluate_every=3)
+    with pytest.raises(KeyboardInterrupt):
+        train(watched, tmp_path, evaluation=FEW, network=tiny, callbacks=[stop_at_ten])
+    fewer = EvaluationConfig(num_points=60, metrics=("mig",))
+    with pytest.warns(UserWarning, match="is 60, and the evaluation after 6 steps is of 100 imag"):
+        train(watched, tmp_path, evaluation=fewer, network=tiny)
+    [run] = load_runs([tmp_path])
+    assert [line["num_points"] for line in run.evaluations] == [100, 100, 60]
+    assert [step for step, _ in score_curves(run)["mig[bins=20]"]] == [9, 12]
 
 
 def test_a_network_that_is_not_finite_has_no_scores_by_step(tmp_path):

@@ -46,6 +46,17 @@ def test_the_same_study_and_a_larger_one_go_on(tmp_path):
     assert set(before.runs) < set(larger.runs)
 
 
+def test_scores_by_step_that_finished_runs_lack_are_told(tmp_path):
+    study = claim(tmp_path)
+    done = study.run(next(iter(study.runs)))
+    files.write_json(done / files.METRICS, {"step": 3})
+    asked = {**SMALL, "train": {"steps": 3, "evaluate_every": 1}}
+    with pytest.warns(UserWarning, match="changes nothing for 1 runs that are finished"):
+        claim(tmp_path, asked)
+    files.write_jsonl(done / files.EVALUATIONS, [{"step": 1}])
+    claim(tmp_path, asked)
+
+
 def test_a_study_that_lost_runs_is_refused(tmp_path):
     claim(tmp_path / "s")
     with pytest.raises(ValueError, match=r"must hold this study.* 1 other runs, such as vae-toy"):

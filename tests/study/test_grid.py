@@ -108,6 +108,15 @@ def test_the_same_run_is_planned_once():
     assert len(runs(method={"betavae": [{}, {"beta": 4}]})) == 1
 
 
+@pytest.mark.parametrize(("key", "values"), [("evaluate_every", [1, 5]), ("threads", [1, 2])])
+def test_lists_of_what_makes_no_other_run_are_refused(key, values):
+    with pytest.raises(
+        StudyFileError, match=rf"`train.{key}` must be one value .*; got {values[0]}"
+    ):
+        runs(train={key: values})
+    assert len(runs(train={key: [values[0], float(values[0])]})) == 1
+
+
 def test_a_study_of_too_many_runs_is_refused_before_it_is_counted_out():
     grid = {"betavae": {"beta": list(range(1001))}}
     with pytest.raises(StudyFileError, match="at most 100,000 runs; this one has 100,100 or more"):

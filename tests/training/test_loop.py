@@ -1,5 +1,6 @@
 import json
 import math
+import time
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ from autobeta import TrainConfig, registry
 from autobeta.errors import DivergedError, InterruptedRunError
 from autobeta.run import folder as runs
 from autobeta.training import fit
-from autobeta.training.loop import _update, make_forward
+from autobeta.training.loop import _Clock, _update, make_forward
 
 pytestmark = pytest.mark.filterwarnings("ignore:.* in a run of [56] steps")
 METHODS = registry.available("methods")
@@ -210,3 +211,15 @@ def test_an_adversary_is_trained_beside_the_model_and_logged(make_run):
     assert all(moved)
     assert log[-1]["state"]["objective.discriminator_loss"] == pytest.approx(math.log(2), abs=0.1)
     assert log[-1]["weights"]["total_correlation"] == pytest.approx(10.0)
+
+
+def test_what_is_done_on_the_way_does_not_count_for_the_speed(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    clock = _Clock(0, 64)
+    now[0] = 2.0
+    with clock.stopped():
+        now[0] = 60.0
+    assert clock.timing(10) | {"begun": None} == {
+        **{"step": 10, "begun": None, "seconds": 60.0, "images_per_second": 320.0}
+    }

@@ -210,3 +210,8 @@ def test_a_hold_at_or_above_the_first_beta_is_refused_since_it_would_hold_for_ev
     with pytest.raises(ValueError, match=r"`beta_hold` must be below `beta_initial`.* Lower it"):
         dynamicvae.build(dynamicvae.Config(**given), facts)
     dynamicvae.build(dynamicvae.Config(**given, schedule="constant"), facts)
+
+
+def test_a_number_is_no_schedule_and_the_message_makes_one_of_it():
+    with pytest.raises(TypeError, match=r"`target` must be a function.*; got 5\.0\. .*constant"):
+        ControlledKL(LogPI(), 5.0)

@@ -201,3 +201,9 @@ def test_a_weight_at_its_bound_returns_when_its_term_does():
     weighting.zero_grad()
     trained(weighting, terms(36.0, 6.0), steps=2000)
     assert weighting.variance("kl").item() == pytest.approx(6.0, rel=0.02)
+
+
+@pytest.mark.parametrize("sizes", [{}, {"kl": 0}, {"kl": -1}, {"kl": 1.0}, {"kl": True}])
+def test_sizes_of_terms_are_whole_numbers_from_one(sizes):
+    with pytest.raises(ValueError, match="`sizes` must be how many numbers each term has"):
+        LearnedWeights(sizes)

@@ -71,7 +71,13 @@ def _read(file: Path) -> dict[str, Any]:
     if unread:
         wanted = "" if "factors" in arrays else " An array named factors would be."
         warnings.warn(f"not read: {', '.join(unread)}.{wanted}", stacklevel=2)
-    held = [arrays.get(name) for name in ("codes_test", "factors_test")]
+    both = ("codes_test", "factors_test")
+    held = [arrays.get(name) for name in both]
+    if "factors" in arrays and len(alone := [name for name in both if name in arrays]) == 1:
+        raise ValueError(
+            f"`file` must hold codes_test and factors_test, or neither; got {alone[0]} alone. Add "
+            "the other, or leave it out."
+        )
     return {
         "codes": arrays["codes"],
         "factors": arrays.get("factors"),

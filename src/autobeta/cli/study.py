@@ -197,7 +197,7 @@ class _Told:
             status = pasted("autobeta", "study", "status", folder)
             raise RuntimeError(
                 f"{self._failed} of {self._number} runs failed; `{status}` says why. Give the "
-                "same command again to try them once more."
+                "same command again, once that is mended, to try them anew."
             )
 
 

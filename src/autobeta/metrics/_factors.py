@@ -19,7 +19,13 @@ EXACT_FLOAT = 2**53
 
 
 def as_array(table: ArrayLike, name: str) -> np.ndarray:
-    """The table as an array; refused if its rows differ in length, or entries are masked."""
+    """The table as an array; refused if its rows differ in length, or entries are masked.
+
+    A tensor may have a graph, be on another device, or be of a type that NumPy lacks.
+    """
+    if (detach := getattr(table, "detach", None)) is not None:
+        tensor = detach().cpu()
+        table = (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
     if np.ma.is_masked(table):
         raise ValueError(f"`{name}` must have no masked entries. Leave out their rows.")
     try:

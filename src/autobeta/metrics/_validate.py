@@ -100,8 +100,12 @@ def check_test(test: Table, codes: Codes, factors: np.ndarray) -> tuple[TestCode
         raise TypeError(f"`test` must be held-out (codes, factors); got {type(test).__name__}.")
     codes_test = check_codes(test[0], "test[0]", least=1)
     factors_test = exact_table(test[1], "test[1]")
-    got = (len(codes_test), codes_test.shape[1], factors_test.shape[1])
-    if got != (len(factors_test), codes.shape[1], factors.shape[1]):
+    if len(codes_test) != len(factors_test):
+        raise ValueError(
+            "`test` must have a row of factors for each row of codes; got "
+            f"{len(codes_test)} of codes and {len(factors_test)} of factors."
+        )
+    if (codes_test.shape[1], factors_test.shape[1]) != (codes.shape[1], factors.shape[1]):
         raise ValueError(
             f"`test` must be held-out (codes, factors) with the columns of {codes.shape} and "
             f"{factors.shape}; got {codes_test.shape} and {factors_test.shape}."

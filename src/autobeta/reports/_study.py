@@ -15,7 +15,7 @@ LOSSES = ("reconstruction", "kl", "negative_elbo", "mse", "psnr", "ssim", "bce",
 HELD_OUT = " test"  # at the end of a column of the held-out split
 TRACKING = "tracking_"
 
-_ABOUT = {"run", "state", "reason", "method", "data", "seed", "steps", "batch_size", "group"}
+_ABOUT = {"run", "state", "reason", "at", "method", "data", "seed", "steps", "batch_size", "group"}
 _ABOUT |= {"evaluated_images", "evaluated_step", "beta", "equivalent_beta", "images_per_second"}
 _ABOUT |= {
     "hours",
@@ -70,11 +70,13 @@ class StudyRecord(NamedTuple):
         study: Its folder.
         table: A row a run.
         groups: Groups of seeds, in the study's order.
+        at: The step that the numbers are of, if they are not of the end.
     """
 
     study: Study
     table: list[Row]
     groups: list[StudyGroup]
+    at: int | None = None
 
     @property
     def by_data(self) -> dict[str, list[StudyGroup]]:
@@ -88,11 +90,13 @@ class StudyRecord(NamedTuple):
 
     @property
     def notice(self) -> str:
-        """Whether it is a preset, and how it was scaled; empty where it is neither."""
+        """Whether it is a preset or scaled, and what step it is of; empty where it is nothing."""
         scale, preset = self.study.about.get("scale"), self.study.about.get("preset")
         changed = printable(str(self.study.about.get("changed") or ""))
         but = f", but with other {changed} than it has" if changed else ""
         said = [f"Preset {printable(str(preset))}{but}."] if preset else []
+        if self.at is not None:
+            said.append(f"As the runs were after {self.at:,} steps.")
         if scale not in (None, 1):
             said.append(
                 f"Scaled: every run has {scale:g} times the steps that the study defines, so its "
@@ -128,7 +132,7 @@ def load_study(folder: Path, at: int | None = None) -> StudyRecord:
         )
         for key, own in members.items()
     ]
-    return StudyRecord(study, table, found)
+    return StudyRecord(study, table, found, at)
 
 
 def _members(table: Sequence[Row]) -> dict[str, list[Row]]:
@@ -148,20 +152,24 @@ def _sample(row: Row) -> tuple[object, ...]:
 
 
 def _samples(members: Mapping[str, list[Row]]) -> dict[str, str]:
-    """What tells groups from each other that have the same settings and other images."""
-    parts = grouped((key.partition("#")[0], key) for key in members)
+    """What tells groups from each other on some data that were evaluated on other images."""
+    first = {key: next(filter(is_finished, own), None) for key, own in members.items()}
+    whole = {key: row for key, row in first.items() if row is not None}
     told = {}
-    for key in [key for keys in parts.values() if len(keys) > 1 for key in keys]:
-        row = next(row for row in members[key] if is_finished(row))
-        mark = str(row.get("data_fingerprint") or "")[:6]
-        told[key] = f", evaluated on {int(row['evaluated_images'] or 0):,} images"
-        told[key] += f" of the data {mark}" if mark else ""
+    for keys in grouped((str(row["data"]), key) for key, row in whole.items()).values():
+        if len({_sample(whole[key]) for key in keys}) == 1:
+            continue
+        for key in keys:
+            mark = str(whole[key].get("data_fingerprint") or "")[:6]
+            told[key] = f", evaluated on {int(whole[key]['evaluated_images'] or 0):,} images"
+            told[key] += f" of the data {mark}" if mark else ""
     return told
 
 
 def is_finished(row: Row) -> bool:
-    """Whether a run was trained and evaluated as the study asks."""
-    return row["state"] == "done" and row.get("evaluated_step") is not None
+    """Whether a run was trained and evaluated as the study asks, or up to the step of a table."""
+    done = row["state"] == "done" or row.get("at") is not None
+    return done and row.get("evaluated_step") is not None
 
 
 def seed_of(row: Row) -> int:

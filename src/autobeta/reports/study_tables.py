@@ -19,7 +19,7 @@ from autobeta.reports._study import (
 from autobeta.reports.tables import Column, column, number
 from autobeta.run import folder
 from autobeta.study.statistics import Summary, summary
-from autobeta.study.table import to_csv, to_parquet
+from autobeta.study.table import evaluated_steps, to_csv, to_parquet
 
 MEANING = (
     "Mean ± standard deviation over n runs that differ only by seed, in brackets the 95 % "
@@ -60,10 +60,13 @@ def write_table(
     if out.suffix not in FORMATS:
         raise ValueError(f"`out` must end in {', '.join(FORMATS)}; got {out.name}. Rename it.")
     record = load_study(Path(study), at)
-    if at is not None and all(row.get("evaluated_step") is None for row in record.table):
+    if at is not None and all(row.get("at") is None for row in record.table):
+        runs = map(record.study.run, record.study.runs)
+        steps = sorted(set().union(*map(evaluated_steps, runs)))
+        known = ", ".join(f"{step:,}" for step in steps) or "none"
         raise ValueError(
-            f"`at` must be a step at which a run of the study was evaluated; got {at}. Leave it "
-            "out, or study with train.evaluate_every."
+            f"`at` must be a step at which a run of the study was evaluated, {known}; got {at:,}. "
+            "For others train in a new folder, with `evaluate_every` of [train]."
         )
     scores, losses = score_names(record.table), loss_names(record.table)
     keys = chosen([*losses, *scores], metrics)

@@ -145,9 +145,15 @@ def scores(run: RunRecord) -> dict[str, float | int | None]:
 
 
 def score_curves(run: RunRecord) -> dict[str, list[tuple[int, float]]]:
-    """Steps and values of each score that was taken before the end, the end's last."""
+    """Steps and values of each score that was taken before the end, the end's last.
+
+    Those of another number of images than the last evaluation's are left out.
+    """
     found: dict[str, list[tuple[int, float]]] = {}
-    for line in run.evaluations:
+    points = run.metrics.get("num_points") or next(
+        (line.get("num_points") for line in reversed(run.evaluations)), None
+    )
+    for line in [own for own in run.evaluations if own.get("num_points") == points]:
         for name, value in scores_of(line).items():
             if value is not None:
                 found.setdefault(name, []).append((line["step"], value))

@@ -141,6 +141,14 @@ class TrainingEvaluations(AbstractDuring):
         path = self._folder / files.EVALUATIONS
         lines = files.read_jsonl(path) if path.exists() else []
         kept = {line["step"]: line for line in lines if line["step"] <= step}
+        points = min(self._config.num_points, len(self._dataset.splits["train"]))
+        if others := [line for line in kept.values() if line.get("num_points") != points]:
+            warnings.warn(
+                f"`num_points` is {points:,}, and the evaluation after {others[-1]['step']:,} "
+                f"steps is of {others[-1].get('num_points')} images: scores by step compare only "
+                "with those of as many. Give the former number to go on with them.",
+                stacklevel=4,
+            )
         if step % self._every == 0 and step not in kept:  # it may be a run that is extended
             kept |= self._former_end(step)
         if kept or path.exists():  # of a line that was cut off nothing must stay

@@ -7,7 +7,7 @@ from typing import Any
 
 from autobeta.metrics import left_out, printed_name
 from autobeta.run import folder as files
-from autobeta.settings import EvaluationConfig
+from autobeta.settings import EvaluationConfig, TrainConfig
 
 
 def missing_evaluation(
@@ -56,6 +56,12 @@ def has_all(
     # an earlier version kept no word of the pictures
     shown = (found.get("num_pictures") or asked.num_pictures) >= asked.num_pictures
     return enough and same and shown and _has_metrics(found, asked.metrics)
+
+
+def lacks_evaluations(folder: Path, config: TrainConfig) -> bool:
+    """Whether a finished run has no scores by step, which its settings ask for."""
+    every, path = config.evaluate_every, folder / files.EVALUATIONS
+    return every is not None and every < config.steps and not path.exists()
 
 
 def _has_metrics(found: Mapping[str, Any], asked: Sequence[str] | None) -> bool:

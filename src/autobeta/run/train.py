@@ -1,6 +1,7 @@
 """Train a run: build, claim its folder, fit, save, evaluate."""
 
 import inspect
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
@@ -15,7 +16,7 @@ from autobeta.run import folder as files
 from autobeta.run.build import BuiltRun, build
 from autobeta.run.during import TrainingEvaluations, TrainingPictures
 from autobeta.run.evaluate import check_asked, evaluate_model
-from autobeta.run.evaluated import missing_evaluation
+from autobeta.run.evaluated import lacks_evaluations, missing_evaluation
 from autobeta.run.identity import claim, refuse_foreign
 from autobeta.run.load import Run, load_weights, trained_steps
 from autobeta.run.objects import Images, MakeRecipe, Network, Objects
@@ -173,6 +174,12 @@ def _fit(folder: Path, parts: BuiltRun, callbacks: Sequence[Callback]) -> int:
     state, trained = parts.state, trained_steps(folder)
     if trained is not None and trained in (parts.config.train.steps, files.stopped_at(folder)):
         load_weights(state.model, folder / files.MODEL)
+        if state.ranks.first and lacks_evaluations(folder, parts.config.train):
+            warnings.warn(
+                "`evaluate_every` changes nothing: the run is finished, and was not evaluated on "
+                "its way. For scores by step train it in a new folder.",
+                stacklevel=4,
+            )
         return trained
     fit(state, parts.config.train, folder=folder, callbacks=callbacks)
     if state.ranks.first:

@@ -9,6 +9,7 @@ runs/NAME.log   what its process printed
 import json
 import os
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 
 from autobeta.rules import from_stored
 from autobeta.run import folder as files
-from autobeta.run.evaluated import has_all
+from autobeta.run.evaluated import has_all, lacks_evaluations
 from autobeta.settings import EvaluationConfig, RunConfig, differences, upgraded
 from autobeta.study.definition import Definition
 from autobeta.study.grid import PlannedRun
@@ -220,7 +221,21 @@ def claim_study(
         "runs": runs,
     }
     files.write_json(folder / STUDY, study)
+    _warn_of_lacking(_runs_at(folder, place), planned)
     return read_study(folder)
+
+
+def _warn_of_lacking(runs_folder: Path, planned: Sequence[PlannedRun]) -> None:
+    """Say which runs are finished and have no scores by step, which the study asks for now."""
+    places = {runs_folder / run.name: run.config.train for run in planned}
+    done = [place for place in places if (place / files.METRICS).exists()]
+    if lacking := [place.name for place in done if lacks_evaluations(place, places[place])]:
+        warnings.warn(
+            f"`evaluate_every` changes nothing for {len(lacking)} runs that are finished and were "
+            f"not evaluated on their way, such as {lacking[0]}. For scores by step train them in "
+            "a new folder.",
+            stacklevel=3,
+        )
 
 
 def _is_left(path: Path) -> bool:

@@ -59,9 +59,21 @@ def plan(definition: Definition, *, scale: float = 1.0) -> list[PlannedRun]:
             for values in itertools.product(*axes.values()):
                 settings = dict(zip(axes, values, strict=True))
                 config = scaled(_config(definition, method, data, settings), scale)
-                found |= {run.name: run for run in _seeded(config, definition.seeds)}
+                for run in _seeded(config, definition.seeds):
+                    _check_other(found.setdefault(run.name, run), run, method)
     order = {seed: place for place, seed in enumerate(definition.seeds)}
     return sorted(found.values(), key=lambda run: order[run.config.train.seed])
+
+
+def _check_other(known: PlannedRun, run: PlannedRun, method: str) -> None:
+    """Refuse two runs that differ in how they are carried out alone: they have one folder."""
+    one, other = (run.config.to_json()["train"] for run in (known, run))
+    for key in [key for key in one if one[key] != other[key]]:
+        raise StudyFileError(
+            f"`train.{key}` must be one value for a run, whose result it doesn't change; got "
+            f"{one[key]!r} and {other[key]!r}. Give one.",
+            *_places(f"train.{key}", method),
+        )
 
 
 def _seeded(config: RunConfig, seeds: Sequence[int]) -> Iterator[PlannedRun]:

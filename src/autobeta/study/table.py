@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,15 @@ _ALWAYS |= {"train.steps": "steps", "train.batch_size": "batch_size"}
 def rows(study: Study, at: int | None = None) -> list[Row]:
     """A row for each run of a study, in the study's order; what a run lacks is None.
 
-    With `at`, losses, scores and curves are those of the network as it was after so many steps.
+    With `at`, losses, scores and curves are those of the network as it was after so many steps; a
+    run that was not evaluated then has none.
 
-    Columns: run, state and reason; method, data, their source, seed, steps, batch size; group,
-    which runs that differ only by seed share; every setting in which the runs differ, by its
-    dotted name; losses by split (`reconstruction`, and `reconstruction test`), scores, how the KL
-    followed its set point, the last beta; images per second, hours; `stopped_at`, where patience
-    ended a run early; versions, device and commit.
+    Columns: run, state and reason; `at`, if it is given, of runs that have it; method, data, their
+    source, seed, steps, batch size; group, which runs that differ only by seed share; every
+    setting in which the runs differ, by its dotted name; losses by split (`reconstruction`, and
+    `reconstruction test`), scores, how the KL followed its set point, the last beta; images per
+    second, hours, with evaluations on the way; `stopped_at`, where patience ended a run early;
+    versions, device and commit.
     """
     settings = {name: identity(config) for name, config in study.runs.items()}
     differing, data = _differing(list(settings.values())), _data_names(study)
@@ -139,26 +141,26 @@ def _plain(value: Any) -> str | int | float | bool | None:  # noqa: ANN401 - JSO
 def _results(study: Study, state: RunProgress, at: int | None) -> Row:
     """What a run's folder tells of it; a damaged file is a missing one, and is named."""
     row: Row = {}
-    damaged = []
+    reasons = [state.reason]
     run = study.run(state.name)
     if differing := other_settings(run, study.runs[state.name]):
         named = ", ".join(f"{key} is {there!r}" for key, (there, _) in differing.items())
         return {"reason": f"its folder holds another run, whose {named}"}
-    asked = study.evaluation.get("metrics")
-    readers = (
-        lambda: _evaluation(run, asked, at),
-        lambda: _curves(run, at),
-        lambda: _environment(run),
-    )
-    for read in readers:
+
+    def take(read: Callable[..., Row], *arguments: object) -> None:
         try:
-            row |= read()
+            row.update(read(run, *arguments))
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             if not isinstance(error, FileNotFoundError):
-                damaged.append(f"{type(error).__name__}: {error}")
-    if damaged:
-        row["reason"] = "; ".join([*filter(None, [state.reason]), *damaged])
-    return row
+                reasons.append(f"{type(error).__name__}: {error}")
+
+    take(_evaluation, study.evaluation.get("metrics"), at)
+    if at is None or row.get("at") is not None:
+        take(_curves, at)
+    else:
+        reasons.append(f"it was not evaluated after {at:,} steps")
+    take(_environment)
+    return row | {"reason": "; ".join(filter(None, reasons)) or None}
 
 
 def _evaluation(run: Path, asked: Sequence[str] | None, at: int | None) -> Row:
@@ -166,9 +168,9 @@ def _evaluation(run: Path, asked: Sequence[str] | None, at: int | None) -> Row:
     wanted = None if asked is None else {*map(printed_name, asked)}
     found = files.read_metrics(run / files.METRICS)
     if at not in (None, found.get("step")):
-        lines = files.log_lines(run / files.EVALUATIONS)[0]
-        found = next((line for line in lines if line["step"] == at), {})
-    row: Row = {"evaluated_images": found.get("num_points"), "evaluated_step": found.get("step")}
+        found = _on_the_way(run, at)
+    row: Row = {} if at is None else {"at": found.get("step")}
+    row |= {"evaluated_images": found.get("num_points"), "evaluated_step": found.get("step")}
     for split, losses in (found.get("evaluation") or {}).items():
         end = "" if split == "train" else f" {split}"
         row |= {f"{name}{end}": value for name, value in (losses or {}).items()}
@@ -178,6 +180,22 @@ def _evaluation(run: Path, asked: Sequence[str] | None, at: int | None) -> Row:
         parts = value if isinstance(value, dict) else {"": value}
         row |= {f"{name} {part}".strip(): number for part, number in parts.items()}
     return row
+
+
+def _on_the_way(run: Path, at: int | None) -> dict[str, Any]:
+    """The evaluation of a run after so many steps; empty if there was none."""
+    lines, damaged = files.log_lines(run / files.EVALUATIONS)
+    found = next((line for line in lines if line["step"] == at), {})
+    if damaged and not found:
+        raise ValueError(f"`{files.EVALUATIONS}` is damaged in line {damaged[0]}")
+    return found
+
+
+def evaluated_steps(run: Path) -> set[int]:
+    """Steps at which a run was evaluated, on its way and at its end."""
+    lines = files.log_lines(run / files.EVALUATIONS)[0]
+    end = files.read_metrics(run / files.METRICS).get("step")
+    return {line["step"] for line in lines} | ({end} if type(end) is int else set())
 
 
 def _curves(run: Path, at: int | None) -> Row:

@@ -1,7 +1,8 @@
 """fit(): the one visible training loop."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,8 @@ def fit(
             row = _update(state, config, forward)
             if (line := validation.after(state)) is not None and state.ranks.first:
                 _tell(callbacks, "validated", line)
-            _tell(callbacks, "updated", state)
+            with clock.stopped():  # pictures and evaluations are no training
+                _tell(callbacks, "updated", state)
             if row is not None:
                 check_finite(row, config.seed)
                 log.append(row)
@@ -184,6 +186,13 @@ class _Clock:
         self._begin = self._last_time = self._saved = time.monotonic()
         self._begun = round(time.time(), 3)  # tells one start of a run from the next
         self._last_step = step
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """What is done here doesn't count for the speed; for the seconds it does."""
+        begun = time.monotonic()
+        yield
+        self._last_time += time.monotonic() - begun
 
     def timing(self, step: int) -> dict[str, float | int]:
         now = time.monotonic()

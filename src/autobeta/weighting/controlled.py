@@ -52,6 +52,11 @@ class ControlledKL(AbstractWeighting):
         for name, value in {"behind": behind, "catch_up": catch_up}.items():
             if not value >= 0:
                 raise ValueError(f"`{name}` must be at least 0; got {value}.")
+        if not callable(target):
+            raise TypeError(
+                f"`target` must be a function of the step; got {target!r}. For a number take "
+                "schedules.constant(number)."
+            )
         self.controller, self._target = controller, target
         self._hold, self._behind = hold, behind
         self._catch_up, self._settle = catch_up, settle

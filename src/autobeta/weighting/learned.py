@@ -188,6 +188,11 @@ def check_start(start: str, warmup: int) -> None:
 
 
 def _check(weighting: LearnedWeights, sizes: Mapping[str, int]) -> None:
+    if not sizes or not all(type(size) is int and size >= 1 for size in sizes.values()):
+        raise ValueError(
+            "`sizes` must be how many numbers each term has, at least one term and 1 number; got "
+            f"{dict(sizes)}. {{'reconstruction': 1, 'kl': 1}} is usual."
+        )
     check_start(weighting.start, weighting.warmup)
     if weighting.beta_initial is not None and not {"reconstruction", "kl"} <= sizes.keys():
         raise ValueError(

@@ -90,7 +90,8 @@ def _parts(images: StoredArray) -> Iterator[np.ndarray]:
 
 
 def _image_name(arrays: Arrays, path: Path) -> str:
-    candidates = [name for name, a in arrays.items() if len(a.shape) in (3, 4)]
+    plain = {name: a for name, a in arrays.items() if not a.dtype.hasobject}
+    candidates = [name for name, a in plain.items() if len(a.shape) in (3, 4)]
     if "images" in arrays or len(candidates) == 1:
         return "images" if "images" in arrays else candidates[0]
     if list(arrays) == [""]:  # an .npy file
@@ -121,11 +122,11 @@ def _shape_advice(shape: tuple[int, ...]) -> str:
 def _type_advice(images: StoredArray) -> str:
     if images.dtype.kind not in "iu":
         return "Save real numbers."
-    if images.dtype == np.uint16:
-        return "Divide by 257 first: (images // 257).astype(numpy.uint8)."
     ends = [(part.min(), part.max()) for part in _parts(images)]
     if min(low for low, _ in ends) >= 0 and max(high for _, high in ends) <= 255:
         return "All are in 0..255: save images.astype(numpy.uint8)."
+    if images.dtype == np.uint16:
+        return "Divide by 257 first: (images // 257).astype(numpy.uint8)."
     return f"Bring them to [0, 1]: {_TO_UNIT}."
 
 

@@ -18,6 +18,7 @@ from autobeta.data._files.reading import check_unpacked, reading, shown
 
 _KIND = "whole .npy or .npz file of plain arrays"
 _HDF5 = "whole HDF5 file"
+_AT_ONCE = 1 << 28  # bytes of an array in Fortran order, which is read whole
 
 Opener = Callable[[], AbstractContextManager[BufferedIOBase]]
 
@@ -35,7 +36,7 @@ class StoredArray:
     chunks: Callable[[int], Iterator[np.ndarray]]
 
     def read(self) -> np.ndarray:
-        """The whole array; for small ones."""
+        """The whole array, a single number as a row; for small ones."""
         return np.concatenate([np.empty((0, *self.shape[1:]), self.dtype), *self.chunks(4096)])
 
 
@@ -47,9 +48,10 @@ def held(array: np.ndarray) -> StoredArray:
 def open_arrays(path: Path) -> dict[str, StoredArray]:
     """Arrays of an .npz file by name, or the one of an .npy file under the name "".
 
-    Only headers are read. Arrays that only a pickle can give are left out.
+    Only headers are read. An array that only a pickle can give has its shape and the dtype
+    object, and no values.
     """
-    found = {}
+    found: dict[str, StoredArray] = {}
     with reading(path, _KIND):
         if path.suffix.lower() == ".npy":
             found[""] = _array(path, "", lambda: path.open("rb"), path.stat().st_size)
@@ -61,7 +63,7 @@ def open_arrays(path: Path) -> dict[str, StoredArray]:
                 check_unpacked(info.compress_size, info.file_size)
                 opener = partial(_member, path, info.filename)
                 found[name] = _array(path, name, opener, info.file_size)
-    return {name: array for name, array in found.items() if array is not None}
+    return found
 
 
 def open_hdf5(path: Path) -> dict[str, StoredArray]:
@@ -83,6 +85,15 @@ def open_hdf5(path: Path) -> dict[str, StoredArray]:
     with reading(path, _HDF5), h5py.File(path) as file:
         file.visititems(visit)
     return found
+
+
+def _pickled(name: str, rows: int) -> Iterator[np.ndarray]:
+    del rows
+    raise ValueError(
+        f"`{name or 'the array'}` must be numbers or texts; got dtype object, which only a pickle "
+        "holds, and pickles are never loaded. Save it as numbers, or as texts by .astype(str)."
+    )
+    yield np.empty(0)  # it is a generator, as the others
 
 
 def _parts(array: Any, rows: int) -> Iterator[np.ndarray]:  # noqa: ANN401 - NumPy's or h5py's
@@ -112,8 +123,8 @@ def _member(path: Path, name: str) -> Iterator[BufferedIOBase]:
         yield cast(BufferedIOBase, stream)
 
 
-def _array(path: Path, name: str, opener: Opener, size: int) -> StoredArray | None:
-    """An array whose stream, header included, has `size` bytes; None if it is pickled."""
+def _array(path: Path, name: str, opener: Opener, size: int) -> StoredArray:
+    """An array whose stream, header included, has `size` bytes."""
     with opener() as stream:
         npy: Any = np.lib.format
         first = npy.read_magic(stream) == (1, 0)
@@ -121,10 +132,11 @@ def _array(path: Path, name: str, opener: Opener, size: int) -> StoredArray | No
         shape, fortran_order, dtype = read(stream)
         start = stream.tell()
     if dtype.hasobject:
-        return None
-    if fortran_order and len(shape) > 1:
-        raise ValueError(f"{name or 'the array'} in Fortran order; save a C-ordered copy of it")
+        return StoredArray(shape=shape, dtype=dtype, chunks=partial(_pickled, name))
     claimed = math.prod(shape) * dtype.itemsize
+    turned = fortran_order and len(shape) > 1
+    if turned and claimed > _AT_ONCE:
+        raise ValueError(f"{name or 'the array'} in Fortran order; save a C-ordered copy of it")
     if min(shape, default=0) < 0 or claimed != size - start:
         raise ValueError(
             f"{size - start:,} bytes for {name or 'the array'} of {dtype} and shape {shape}, "
@@ -135,8 +147,14 @@ def _array(path: Path, name: str, opener: Opener, size: int) -> StoredArray | No
         row_bytes = math.prod(shape[1:]) * dtype.itemsize
         with reading(path, _KIND), opener() as stream:
             stream.read(start)
-            for first in range(0, shape[0], rows):
-                count = min(rows, shape[0] - first)
+            if turned:  # its rows lie apart
+                yield from _parts(
+                    np.frombuffer(stream.read(), dtype).reshape(shape, order="F"), rows
+                )
+                return
+            number = shape[0] if shape else 1
+            for first in range(0, number, rows):
+                count = min(rows, number - first)
                 data = stream.read(count * row_bytes)
                 if len(data) != count * row_bytes:
                     raise EOFError(f"an end in row {first + len(data) // max(row_bytes, 1)}")
