@@ -213,6 +213,6 @@ def test_a_hold_at_or_above_the_first_beta_is_refused_since_it_would_hold_for_ev
 
 
 def test_a_number_is_no_schedule():
-    """The tests' type checker refuses it first; without it the message names schedules.constant."""
+    """The tests' type checker says so first; without it the message names schedules.constant."""
     with pytest.raises(TypeError, match="target"):
         ControlledKL(LogPI(), 5.0)
