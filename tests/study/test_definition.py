@@ -402,3 +402,8 @@ def test_any_text_is_a_study_or_refused(tmp_path_factory, text):
 def test_a_scale_that_is_none_is_refused(scale):
     with pytest.raises(ValueError, match=r"`scale` must be in \(0, 1e\+06\]; got"):
         plan(define(GOOD), scale=scale)
+
+
+def test_a_byte_order_mark_is_no_part_of_a_study(tmp_path):
+    with pytest.raises(ValueError, match=r"study\.toml, line 3: `train` must have known keys"):
+        planned(write(tmp_path, "\ufeffmethods = ['vae']\n[train]\nstep = 1\n"))

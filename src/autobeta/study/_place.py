@@ -35,7 +35,7 @@ def located(path: Path | None, given: Collection[str] = ()) -> Iterator[None]:
     except StudyFileError as error:
         if path is None or any(".".join(place) in given for place in error.places):
             raise
-        line = line_of(path.read_text("utf-8"), error.places)
+        line = line_of(path.read_text("utf-8-sig"), error.places)
         where = f"{path}, line {line}" if line else str(path)
         raise ValueError(f"{where}: {error}") from error
 

@@ -79,7 +79,7 @@ def read_definition(path: Path) -> Definition:
     if not path.is_file():
         raise FileNotFoundError(f"`study` must be a file; there is none at {path}. Name another.")
     try:
-        document = tomllib.loads(path.read_text("utf-8"))
+        document = tomllib.loads(path.read_text("utf-8-sig"))
     except RecursionError:
         raise ValueError(f"`{path}` must be TOML; it is nested too deeply. Correct it.") from None
     except ValueError as error:  # of TOML, of UTF-8, or of a number with thousands of digits
