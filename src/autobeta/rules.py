@@ -183,6 +183,12 @@ def _hint(default: object) -> str:
     return "" if default in (MISSING, inspect.Parameter.empty) else f" The default is {default}."
 
 
+def _said(rule: Range, value: int | float) -> str:
+    """The rule that a number breaks, in words."""
+    endless = value in (math.inf, -math.inf) and math.isinf(rule.high)
+    return f"finite and {rule}" if endless and "finite" not in str(rule) else str(rule)
+
+
 def _broken_rule(hint: Any, value: Any) -> str | None:  # noqa: ANN401
     """The rule that a value breaks, in words; None if it keeps it."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
@@ -190,9 +196,8 @@ def _broken_rule(hint: Any, value: Any) -> str | None:  # noqa: ANN401
         ranges = _ranges(hint)
         word = _broken_rule(args[0], value)
         if word is not None:
-            return f"{word} {ranges[0]}" if ranges else word
-        outside = [rule for rule in ranges if value not in rule]
-        return str(outside[0]) if outside else None
+            return " ".join([word, *(str(rule) for rule in ranges if rule != Range())])
+        return next((_said(rule, value) for rule in ranges if value not in rule), None)
     if origin is Literal:
         return None if value in args else f"one of {', '.join(map(str, args))}"
     if origin in (Union, UnionType):

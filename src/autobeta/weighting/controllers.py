@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from autobeta.rules import Count, NonNegative, Positive, checked
+from autobeta.rules import Count, Finite, NonNegative, Positive, checked
 from autobeta.types import Scalar
 from autobeta.weighting._controller import AbstractController, Gains
 
@@ -63,7 +63,7 @@ class IncrementalPI(AbstractController):
         self,
         *,
         kp: NonNegative = 0.01,
-        ki: float = -0.005,
+        ki: Finite = -0.005,
         beta_initial: NonNegative = 50.0,
         beta_min: NonNegative = 0.1,
         beta_max: float = math.inf,
@@ -116,7 +116,7 @@ class PositionalPI(AbstractController):
         self,
         *,
         kp: NonNegative = 0.01,
-        ki: float = -0.001,
+        ki: Finite = -0.001,
         beta_min: NonNegative = 1.0,
         beta_max: float = math.inf,
         antiwindup: Antiwindup = "conditional",
@@ -167,7 +167,7 @@ class LogPI(AbstractController):
         self,
         *,
         kp: NonNegative = 0.2,
-        ki: float = -0.004,
+        ki: Finite = -0.004,
         beta_initial: Positive = 50.0,
         beta_min: Positive = 0.1,
         beta_max: float = 1000.0,
