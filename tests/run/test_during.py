@@ -288,6 +288,11 @@ def test_scores_by_step_of_a_run_that_is_finished_cant_be_had_and_that_is_said(t
     assert not (tmp_path / files.EVALUATIONS).exists()
 
 
+def test_a_run_that_patience_ended_before_its_first_evaluation_is_repeated_in_silence(run):
+    assert files.stopped_at(run) == 8
+    go_on(run, **STOPPING, evaluate_every=9)
+
+
 def test_scores_by_step_of_other_numbers_of_images_are_told_and_make_no_curve(tmp_path):
     watched = config(evaluate_every=3)
     with pytest.raises(KeyboardInterrupt):

@@ -49,6 +49,7 @@ def test_the_same_study_and_a_larger_one_go_on(tmp_path):
 def test_scores_by_step_that_finished_runs_lack_are_told(tmp_path):
     study = claim(tmp_path)
     done = study.run(next(iter(study.runs)))
+    files.write_json(done / files.CONFIG, study.runs[done.name])
     files.write_json(done / files.METRICS, {"step": 3})
     asked = {**SMALL, "train": {"steps": 3, "evaluate_every": 1}}
     with pytest.warns(UserWarning, match="changes nothing for 1 runs that are finished"):

@@ -60,8 +60,12 @@ def has_all(
 
 def lacks_evaluations(folder: Path, config: TrainConfig) -> bool:
     """Whether a finished run has no scores by step, which its settings ask for."""
-    every, path = config.evaluate_every, folder / files.EVALUATIONS
-    return every is not None and every < config.steps and not path.exists()
+    if (every := config.evaluate_every) is None or (folder / files.EVALUATIONS).exists():
+        return False
+    try:
+        return every < (files.stopped_at(folder) or config.steps)
+    except (OSError, ValueError):  # no run, or a damaged one, which is said where it is read
+        return False
 
 
 def _has_metrics(found: Mapping[str, Any], asked: Sequence[str] | None) -> bool:
