@@ -153,7 +153,7 @@ def score_curves(run: RunRecord) -> dict[str, list[tuple[int, float]]]:
     points = run.metrics.get("num_points") or next(
         (line.get("num_points") for line in reversed(run.evaluations)), None
     )
-    for line in [own for own in run.evaluations if own.get("num_points") == points]:
+    for line in [own for own in run.evaluations if own.get("num_points", points) == points]:
         for name, value in scores_of(line).items():
             if value is not None:
                 found.setdefault(name, []).append((line["step"], value))
