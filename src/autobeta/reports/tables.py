@@ -150,10 +150,9 @@ def score_curves(run: RunRecord) -> dict[str, list[tuple[int, float]]]:
     Those of another number of images than the last evaluation's are left out.
     """
     found: dict[str, list[tuple[int, float]]] = {}
-    points = run.metrics.get("num_points") or next(
-        (line.get("num_points") for line in reversed(run.evaluations)), None
-    )
-    for line in [own for own in run.evaluations if own.get("num_points", points) == points]:
+    last_line = run.evaluations[-1] if run.evaluations else {}
+    images = (run.metrics or last_line).get("num_points")
+    for line in [own for own in run.evaluations if own.get("num_points", images) == images]:
         for name, value in scores_of(line).items():
             if value is not None:
                 found.setdefault(name, []).append((line["step"], value))
