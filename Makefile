@@ -14,6 +14,9 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 STARTED := $(VENV)/started
 
+# compiled modules are kept whatever the shell has: the tests import all of them a hundred times over
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: quickstart test test-whole test-browser lint docs bench wheel reproduce clean
 
 quickstart: $(STARTED)
