@@ -21,7 +21,9 @@ from autobeta.study.folder import Study, read_study
 HERE = Path(__file__).parent
 END = HERE / "results.json"
 DATA = ("dsprites", "scenes3d", "mnist")
-OTHERS = ("controlvae", "annealedvae")  # whose proposals follow from the same pilot
+# whose proposals follow from the same pilot; of AnnealedVAE's, the former ones had a gamma
+OTHERS = {"controlvae": "ControlVAE", "annealedvae": "AnnealedVAE"}
+OTHERS |= {"with_gamma": "AnnealedVAE with gamma"}
 TARGETS = (10.0, 15.0, 20.0, 25.0)  # nats
 MARGIN = 5.0  # nats of R + KL
 NEAR = 1.0  # nats of KL
@@ -80,7 +82,7 @@ def figure(results: dict[str, Any]) -> Figure:
         sweep = [e for own in found["sweep"].values() for e in own]
         drawings = {"sweep": sweep, "proposed": found["proposed"]}
         drawings |= {name: found[name] for name in OTHERS if name in found}
-        for (label, own), style in zip(drawings.items(), ("o", "*", "^", "s"), strict=False):
+        for (label, own), style in zip(drawings.items(), ("o", "*", "^", "s", "x"), strict=False):
             xs, ys = [e["target"] for e in own], [e["sum"] for e in own]
             axis.plot(xs, ys, style, label=label, markersize=10 if style == "*" else 5)
         axis.set_title(data, loc="left")
@@ -111,7 +113,10 @@ def gather(study: Study, data: str, settings: dict[str, Any]) -> dict[str, Any]:
     found = {"sweep": {name: own for name, own in sweep.items() if own}}
     found["proposed"] = entries(study, data, **settings["dynamicvae"])
     found["first"] = entries(study, data, beta_hold=0.52)
-    found |= {name: entries(study, data, name, **settings[name]) for name in OTHERS}
+    found["controlvae"] = entries(study, data, "controlvae", **settings["controlvae"])
+    own = settings["annealedvae"]
+    found["annealedvae"] = entries(study, data, "annealedvae", **own | {"gamma": None})
+    found["with_gamma"] = entries(study, data, "annealedvae", **own) if "gamma" in own else []
     return {name: own for name, own in found.items() if own}
 
 
@@ -147,7 +152,7 @@ def main() -> None:
 
 
 def verdicts(found: dict[str, Any]) -> str:
-    names = {"proposed": "DynamicVAE", "controlvae": "ControlVAE", "annealedvae": "AnnealedVAE"}
+    names = {"proposed": "DynamicVAE", **OTHERS}
     return "\n\n".join(f"{names[name]}: {told}" for name, told in found["verdict"].items())
 
 
