@@ -162,7 +162,7 @@ def test_without_a_hold_the_schedule_is_followed_to_the_letter():
 
 @pytest.mark.parametrize(
     ("steps", "period", "rises", "ramp"),
-    [(5000, 12, 125, 2), pytest.param(20_000, 46, 130, 7, marks=pytest.mark.whole)],
+    [(5000, 12, 125, 2), pytest.param(20_000, 46, 130, 7, marks=pytest.mark.slow)],
 )
 def test_a_default_run_has_the_schedule_step_by_step_once_its_network_has_settled(
     steps, period, rises, ramp
