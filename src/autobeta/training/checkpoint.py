@@ -59,9 +59,10 @@ def read_with_facts(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     try:
         with safe_open(path, framework="pt") as file:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            facts = _facts(path, file)
-    except (SafetensorError, RuntimeError, OSError, OverflowError) as error:
+            written = file.metadata()
+    except (SafetensorError, ValueError, RuntimeError, OSError, OverflowError) as error:
         raise _damaged(path, error) from error
+    facts = _facts(path, written)
     if facts.get("sha256", known := _checksum(tensors)) != known:
         raise _damaged(path, "another checksum than when it was written")
     return tensors, facts
@@ -75,14 +76,15 @@ def read_facts(path: Path) -> dict[str, Any]:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            return _facts(path, file)
-    except (SafetensorError, OSError) as error:
+            written = file.metadata()
+    except (SafetensorError, ValueError, OSError) as error:
         raise _damaged(path, error) from error
+    return _facts(path, written)
 
 
-def _facts(path: Path, file: Any) -> dict[str, Any]:  # noqa: ANN401 - safetensors names no type
+def _facts(path: Path, written: Mapping[str, str] | None) -> dict[str, Any]:
     try:
-        facts = json.loads((file.metadata() or {}).get(_FACTS, "{}"))
+        facts = json.loads((written or {}).get(_FACTS, "{}"))
     except ValueError as error:
         raise _damaged(path, error) from error
     if not isinstance(facts, dict):
