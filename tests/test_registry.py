@@ -8,6 +8,7 @@ import pytest
 
 from autobeta import DataOptions, cli, load_run, registry
 from autobeta.data import load_data
+from autobeta.metrics import score
 
 
 def test_unknown_name_lists_what_exists_and_the_nearest():
@@ -205,3 +206,46 @@ def test_a_module_from_outside_that_is_gone_since_is_an_import_error(outside):
         registry.load("methods", "outside")
     with pytest.raises(ImportError, match="there is no module outside_methods"):
         registry.describe("methods", "outside")
+
+
+@pytest.fixture
+def outside_metric(outside):
+    """Write a metric of another package, and have it found."""
+
+    def write(text):
+        (outside / "outside_metrics.py").write_text(textwrap.dedent(text))
+        points = outside / "outside-1.0.dist-info" / "entry_points.txt"
+        points.write_text("[autobeta.metrics]\noutside = outside_metrics\n")
+        registry._outside.cache_clear()
+
+    yield write
+    sys.modules.pop("outside_metrics", None)
+
+
+FACTORS = np.random.default_rng(0).integers(0, 3, (60, 2))
+
+
+def test_a_metric_from_outside_that_lacks_constants_is_left_out(outside_metric):
+    outside_metric("NEEDS = ()\nRANGE = (0, 1)\nSOURCE = 'elsewhere'\n")
+    with pytest.warns(UserWarning, match="'outside', .* is left out: .*it has no DEFAULT"):
+        assert "outside" not in registry.available("metrics")
+    score(FACTORS + 0.0, FACTORS, metrics=["mig"])
+
+
+@pytest.mark.filterwarnings("ignore:left out. (dci|explicitness|latents)")
+def test_a_metric_from_outside_that_fails_takes_no_other_score_with_it(outside_metric):
+    outside_metric(
+        """
+        SOURCE = "elsewhere"
+        NEEDS = ()
+        RANGE = (0, 1)
+        DEFAULT = True
+        def outside(codes, factors, *, seed=0):
+            return [][0]
+        """
+    )
+    with pytest.warns(UserWarning, match="left out: outside. list index out of range"):
+        found = score(FACTORS + 0.0, FACTORS)
+    assert "mig[bins=20]" in found
+    with pytest.raises(IndexError):
+        score(FACTORS + 0.0, FACTORS, metrics=["outside"])

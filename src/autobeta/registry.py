@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 
 _PACKAGE = Path(__file__).parent
+_NEEDED = {"metrics": {"DEFAULT", "NEEDS", "RANGE"}}  # constants that are read of every module
 
 
 def available(folder: str) -> tuple[str, ...]:
@@ -26,6 +27,11 @@ def available(folder: str) -> tuple[str, ...]:
         True
     """
     return tuple(sorted(_own(folder) | set(_outside(folder))))
+
+
+def is_outside(folder: str, name: str) -> bool:
+    """Whether a module comes from another package."""
+    return name in _outside(folder)
 
 
 def listed(folder: str) -> tuple[str, ...]:
@@ -52,7 +58,9 @@ def _outside(folder: str) -> dict[str, EntryPoint]:
     found = {}
     for entry in entry_points(group=f"autobeta.{folder.rpartition('/')[2]}"):
         try:
-            _described(_place(entry.value))
+            lacking = _NEEDED.get(folder, set()) - _described(_place(entry.value)).keys()
+            if lacking:
+                raise ValueError(f"it has no {', '.join(sorted(lacking))}")
         except Exception as error:  # finding it imports the package around it
             package = entry.dist.name if entry.dist else "unknown"
             warnings.warn(

@@ -118,9 +118,12 @@ def from_stored(kind: type, stored: Mapping[str, Any]) -> Any:  # noqa: ANN401
 
 def _of_kind(hint: Any, value: Any) -> Any:  # noqa: ANN401
     """A list as a tuple, and a whole number as a float where one is meant: 8 is 8.0."""
+    kinds = _kinds(hint)
+    if value == "None" and NoneType in kinds and str not in kinds:
+        return None  # TOML has no word for it
     if isinstance(value, list):
         return tuple(value)
-    if type(value) is int and float in _kinds(hint) and abs(value) < 2**1000:
+    if type(value) is int and float in kinds and abs(value) < 2**1000:
         return float(value)
     return value
 

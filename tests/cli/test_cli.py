@@ -1,5 +1,6 @@
 """The main job through the command line: train, evaluate, encode, traverse, report, score."""
 
+import io
 import json
 import math
 import os
@@ -12,20 +13,24 @@ import sys
 import threading
 import time
 from pathlib import Path
+from unittest import mock
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from rich.console import Console
 
 from autobeta import RunConfig, cli, encode, load_run, registry, suggest
-from autobeta.cli.study import StudyFlags, _definition
+from autobeta.cli.study import StudyFlags, _definition, _progress_table
 from autobeta.data import load_data
 from autobeta.errors import InterruptedRunError
 from autobeta.metrics import INTERVALS_COVER
 from autobeta.run import folder as runs
+from autobeta.run.encode import dataset_for
 from autobeta.settings import OBJECT
 from autobeta.study.grid import plan
+from autobeta.study.progress import RunProgress
 from autobeta.training.checkpoint import write_tensors
 
 SMALL = [
@@ -976,3 +981,84 @@ def test_paths_of_the_command_line_begin_where_it_is_given_and_all_others_at_the
     assert data("maps") == (file, [str(file / "maps")], [32])
     with pytest.raises(ValueError, match=f"there is nothing at {here / 'none'}/x"):
         data("none/x")
+
+
+def test_images_are_split_as_in_the_training_wherever_they_lie(tmp_path):
+    rng = np.random.default_rng(0)
+    photos, moved = tmp_path / "photos", tmp_path / "moved"
+    photos.mkdir()
+    for i in range(40):
+        Image.fromarray(rng.integers(0, 256, (40, 40), np.uint8)).save(photos / f"{i}.png")
+    train = ["train", "vae", *SMALL[2:-3], "--data", photos, "--out", tmp_path / "run"]
+    train += ["--metrics", "gaussian_total_correlation", "--held-out", "0.2"]
+    assert call(*train, "--test-fraction", "0.3", "--split-seed", "5") == 0
+    shutil.copytree(photos, moved)
+    found = []
+    for place in (photos, moved):
+        out = tmp_path / "codes.npz"
+        assert call("encode", tmp_path / "run", "--data", place, "--out", out) == 0
+        found.append(runs.read_npz(out))
+    assert found[0]["split"].tolist() == found[1]["split"].tolist()
+    assert np.unique(found[0]["split"], return_counts=True)[1].tolist() == [12, 22, 6]
+    dataset = load_data(photos, load_run(tmp_path / "run").config.data_options)
+    assert "validation" in dataset_for(load_run(tmp_path / "run"), dataset).splits
+    Image.fromarray(rng.integers(0, 256, (40, 40), np.uint8)).save(moved / "0.png")
+    assert call("encode", tmp_path / "run", "--data", moved, "--out", tmp_path / "c.npz") == 0
+    assert "validation" not in runs.read_npz(tmp_path / "c.npz")["split"]
+
+
+def test_codes_are_written_under_the_name_of_what_they_are(run, tmp_path, capsys):
+    assert call("encode", run, "--data", "toy", "--out", tmp_path / "codes.npy") == 1
+    assert "`out` must end in .npz; got codes.npy" in capsys.readouterr().err
+    assert not (tmp_path / "codes.npy").exists()
+
+
+@pytest.mark.parametrize("name", ["codes.pt", "codes.parquet"])
+def test_score_of_a_file_of_another_kind_says_how_to_write_both(tmp_path, capsys, name):
+    (tmp_path / name).write_bytes(b"PK")
+    assert call("score", tmp_path / name) == 1
+    assert "numpy.savez('codes.npz', codes=codes, factors=factors)" in capsys.readouterr().err
+    np.savez(tmp_path / "z.npz", z=np.eye(3), y=np.eye(3))
+    assert call("score", tmp_path / "z.npz") == 1
+    error = capsys.readouterr().err
+    assert "numpy.savez('codes.npz', codes=codes, factors=factors)" in error
+
+
+def test_a_home_is_found_in_any_path(tmp_path, monkeypatch, run):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert call("encode", run, "--data", "toy", "--num-points", "5", "--out=~/c.npz") == 0
+    assert (tmp_path / "c.npz").is_file()
+    assert call("encode", run, "--data", "toy", "--num-points", "5", "--out", "~/d.npz") == 0
+    assert (tmp_path / "d.npz").is_file()
+
+
+@pytest.mark.parametrize("command", [["list"], ["list", "methods"]])
+def test_a_reader_that_has_had_enough_is_no_error(command):
+    code = "import sys; from autobeta.cli import main; sys.exit(main(sys.argv[1:]))"
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command], stdout=write, stderr=subprocess.PIPE, text=True
+    )
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_an_image_with_a_long_name_is_traversed_from(run, tmp_path):
+    image = tmp_path / f"{'x' * 240}.png"
+    Image.fromarray(np.zeros((40, 40), np.uint8)).save(image)
+    assert call("traverse", run, "--image", image, "--out", tmp_path / "t") == 0
+    assert len([*(tmp_path / "t").glob("traversal-0-xxx*.png")]) == 1
+
+
+def test_names_of_runs_are_whole_on_any_terminal(tmp_path):
+    name, reason = "betavae-toy-4dce8f0bd2fb-s1", "ValueError: " + "too long to stand beside " * 5
+    progress = [RunProgress(name, "failed", 5, 10, 3.0, None, reason)]
+    with mock.patch("autobeta.study.progress.progress", return_value=progress):
+        shown = _progress_table(None)
+    console = Console(width=60, file=io.StringIO())
+    console.print(shown)
+    text = console.file.getvalue()
+    assert "…" not in text
+    column = "".join(line.split("│")[1].strip() for line in text.splitlines() if "│" in line)
+    assert name in column

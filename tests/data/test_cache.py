@@ -150,3 +150,10 @@ def test_the_key_changes_with_file_and_options_but_not_with_the_way_to_it(tmp_pa
     file.write_bytes(b"2")
     os.utime(file, ns=(old.st_atime_ns, old.st_mtime_ns))  # as rsync and archives do
     assert key_of([file], 64) != first
+
+
+def test_a_cache_that_cannot_be_written_is_told_with_the_way_out(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    told = pytest.raises(OSError, match=r"the cache .* must be a folder .*AUTOBETA_DATA to one")
+    with told, writing_in(tmp_path / "file" / "toy"):
+        pass

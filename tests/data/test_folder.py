@@ -1,3 +1,4 @@
+import json
 import os
 import re
 from pathlib import Path
@@ -431,3 +432,33 @@ def test_a_folder_that_is_missing_is_refused(tmp_path):
         load(tmp_path)
     with pytest.raises(ValueError, match="must be a folder of images; got None"):
         load_data("folder", root=tmp_path)
+
+
+@pytest.mark.filterwarnings("default")
+def test_runs_and_studies_in_the_folder_are_none_of_its_images(tmp_path):
+    photos = tmp_path / "photos"
+    for name in ("a.png", "b.png"):
+        save(photos / name, GREY)
+    alone = load(tmp_path)
+    marks = {"run/config.json": {"format": 4, "method_config": {}}}
+    marks |= {"study/study.json": {"format": 1, "runs_folder": "runs"}}
+    marks |= {"pilot/suggestion.json": {"target": 9.0, "settings": {}}}
+    for name, content in marks.items():
+        save(photos / Path(name).parent / "pictures" / "step-5.png", COLOUR)
+        (photos / name).write_text(json.dumps(content))
+    with pytest.warns(UserWarning, match="left out pilot, run, study, where autobeta has written"):
+        options = DataOptions(path=photos, test_fraction=0.0)
+        again = load_data("folder", options, tmp_path / "another cache")
+    assert load(tmp_path).fingerprint == again.fingerprint
+    assert again.names == alone.names
+    assert again.fingerprint == alone.fingerprint
+    save(photos / "mine" / "c.png", GREY)
+    (photos / "mine" / "config.json").write_text('{"camera": 3}')
+    assert "mine/c.png" in load(tmp_path).names
+
+
+@pytest.mark.filterwarnings("ignore:.*left out 1 .json")
+def test_pictures_of_a_run_are_images_where_they_are_asked_for(tmp_path):
+    save(tmp_path / "photos" / "a.png", GREY)
+    (tmp_path / "photos" / "config.json").write_text('{"format": 4, "method_config": {}}')
+    assert load(tmp_path).names == ("a.png",)

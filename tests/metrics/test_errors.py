@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 
 from autobeta.metrics import (
     betavae,
@@ -19,6 +20,7 @@ from autobeta.metrics import (
     gaussian_total_correlation,
     gaussian_wasserstein,
     infomec,
+    information_shares,
     irs,
     jemmig,
     mcc,
@@ -28,6 +30,8 @@ from autobeta.metrics import (
     probes,
     rmig,
     sap,
+    score,
+    udr,
 )
 from autobeta.metrics._names import find
 from autobeta.metrics._options import check_options
@@ -137,10 +141,10 @@ def test_codes_that_are_not_finite_are_refused(metric, value, codes, factors):
         metric(codes, factors)
 
 
-@pytest.mark.parametrize("dtype", [complex, str, object])
+@pytest.mark.parametrize("dtype", [complex, str, "datetime64[s]"])
 def test_codes_that_are_not_real_are_refused(dtype, codes, factors):
     with pytest.raises(TypeError, match="`codes` must hold real numbers; got dtype"):
-        mig(codes.astype(dtype), factors)
+        mig(np.zeros(codes.shape).astype(dtype), factors)
 
 
 @pytest.mark.parametrize("metric", ALL)
@@ -261,13 +265,17 @@ def test_few_points_give_a_value_or_a_reason(codes):
 
 def test_a_held_out_factor_of_one_value_has_no_curve(codes, factors):
     test = codes[100:], np.zeros((20, 2), dtype=int)
-    with pytest.raises(ValueError, match=r"`test` must have at least 2 values.*got \[0\]"):
+    with pytest.raises(
+        ValueError, match=r"`factors` must have at least 2 values.*got 1 in 20 points of column 0"
+    ):
         explicitness(codes[:100], factors[:100], test=test)
 
 
 def test_probes_need_labels(codes, factors):
     for numbers_of_labels in ((), (10, 0)):
-        with pytest.raises(ValueError, match="`num_labels` must be numbers of at least 1; got"):
+        with pytest.raises(
+            ValueError, match="`num_labels` must be a list of whole numbers of at least 1; got"
+        ):
             probes(codes, factors, num_labels=numbers_of_labels)
 
 
@@ -348,3 +356,76 @@ def test_rmig_refuses_a_wrong_grid(codes, factors):
     for name, value in {"bins": 1, "limit": 0.0}.items():
         with pytest.raises(ValueError, match=rf"`{name}` must be in .*; got {value}"):
             rmig_(codes, factors, **{name: value})
+
+
+def test_names_of_metrics_may_come_from_any_iterable(unchecked):
+    rng = np.random.default_rng(0)
+    factors = rng.integers(0, 3, (60, 2))
+    codes = factors + 0.1 * rng.normal(size=factors.shape)
+    found = score(codes, factors, metrics=(name for name in ("mig", "sap")))
+    assert found == score(codes, factors, metrics=["mig", "sap"])
+    with pytest.raises(TypeError, match="`metrics` must be a list of names"):
+        score(codes, factors, metrics=3)
+
+
+@pytest.mark.parametrize("rows", [0, 1])
+def test_too_few_points_are_told_as_such(rows):
+    with pytest.raises(ValueError, match=r"`codes` must have shape .* at least 2 points"):
+        score(np.zeros((rows, 2)), np.zeros((rows, 2), int), metrics=["mig"])
+
+
+def test_whole_numbers_of_numpy_are_whole_numbers_and_truth_values_are_none(unchecked):
+    rng = np.random.default_rng(0)
+    factors = rng.integers(0, 3, (60, 2))
+    score(factors + 0.0, factors, metrics=["mig"], n_jobs=np.int64(1), seed=np.int64(3))
+    with pytest.raises(TypeError, match="`seed` must be a whole number; got True"):
+        score(factors + 0.0, factors, metrics=["dci"], seed=True)
+    with pytest.raises(ValueError, match=r"`n_jobs` must be .* at most 1,000"):
+        score(factors + 0.0, factors, metrics=["mig"], n_jobs=10**6)
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR")
+def test_codes_and_factors_may_be_of_any_layout_and_objects():
+    rng = np.random.default_rng(0)
+    factors = rng.integers(0, 3, (60, 2))
+    codes = (factors + 0.1 * rng.normal(size=factors.shape)).astype(np.float32)
+    wanted = score(codes, factors, metrics=["mig"])
+    assert score(codes.astype(object), factors, metrics=["mig"]) == wanted
+    tensor = torch.tensor(codes)
+    for same in (tensor.to_sparse(), tensor.to_sparse_csr(), -torch._neg_view(tensor)):
+        assert score(same, torch.tensor(factors).to_sparse(), metrics=["mig"]) == wanted
+    rough = tensor.to(torch.float8_e4m3fn)
+    assert score(rough, factors, metrics=["mig"])["mig[bins=20]"] > 0.5
+    with pytest.raises(ValueError, match="`codes` must hold numbers; got a tensor on the device"):
+        score(tensor.to("meta"), factors, metrics=["mig"])
+
+
+def test_a_rare_value_is_told_with_its_column():
+    factors = np.random.default_rng(0).integers(0, 3, (60, 2))
+    rare = np.c_[factors, np.r_[np.zeros(59, int), 1]]
+    with pytest.raises(ValueError, match=r"of column 2\. Leave that column out"):
+        score(rare + 0.0, rare, metrics=["explicitness"])
+
+
+@pytest.mark.parametrize("given", [10, [10.5], [0], []])
+def test_numbers_of_labels_are_whole(given, unchecked):
+    factors = np.random.default_rng(0).integers(0, 3, (60, 2))
+    with pytest.raises(ValueError, match="`num_labels` must be a list of whole numbers"):
+        probes(factors + 0.0, factors, num_labels=given)
+
+
+def test_runs_that_are_no_pairs_are_refused(unchecked):
+    codes = np.random.default_rng(0).normal(size=(60, 3))
+    with pytest.raises(
+        TypeError, match="`runs` must be pairs of codes and logvars; got a ndarray"
+    ):
+        udr([codes, codes])
+
+
+def test_shares_read_what_scores_read():
+    factors = np.random.default_rng(0).integers(0, 3, (60, 2))
+    wanted = information_shares(factors + 0.0, factors)
+    graph = torch.tensor(factors + 0.0, requires_grad=True)
+    assert np.array_equal(information_shares(graph, graph), wanted)
+    with pytest.raises(ValueError, match="`codes` must be finite"):
+        information_shares(np.full((60, 2), np.nan), np.ones((60, 2), int))

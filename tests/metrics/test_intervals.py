@@ -121,3 +121,13 @@ def test_intervals_hold_the_mean_score_as_often_as_they_say(name, num_samples):
     held = np.mean([ends[key][0] <= target <= ends[key][1] for _, ends in found])
     error = np.sqrt(0.95 * 0.05 / num_samples)
     assert 0.95 - 4 * error < held
+
+
+@pytest.mark.filterwarnings("ignore:.*")
+def test_parts_that_a_half_has_not_have_no_interval():
+    factors = np.random.default_rng(0).integers(0, 3, (300, 2))
+    codes = factors + 0.1 * np.random.default_rng(1).normal(size=factors.shape)
+    scores, ends = intervals(codes, factors, metrics=["probes"], halves=2)
+    assert np.isfinite(ends["probes"]["linear/10"]).all()
+    assert np.isnan(ends["probes"]["linear/200"]).all()
+    assert scores["probes"].keys() == ends["probes"].keys()

@@ -12,6 +12,7 @@ from autobeta import registry
 from autobeta.models import VAE, Bernoulli, DiagonalGaussian
 from autobeta.models.networks._layers import Encoder
 from autobeta.models.networks._transposed import TransposedConv
+from autobeta.objectives import Elbo
 
 NETWORKS = registry.available("models/networks")
 X = torch.rand(2, 1, 32, 32)
@@ -147,3 +148,13 @@ def test_a_whole_vae_can_be_copied_and_pickled():
     for copied in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
         torch.testing.assert_close(copied.encode(X).mean, model.encode(X).mean)
         torch.testing.assert_close(copied.decode(X[:, 0, 0, :4]), model.decode(X[:, 0, 0, :4]))
+
+
+def test_a_network_in_double_precision_stays_there():
+    encoder = nn.Sequential(nn.Flatten(), nn.Linear(16, 4))
+    decoder = nn.Sequential(nn.Linear(2, 16), nn.Unflatten(1, (1, 4, 4)))
+    network, x = VAE(encoder, decoder, Bernoulli()).double(), torch.rand(3, 1, 4, 4).double()
+    output = network(x)
+    terms = Elbo()(x, output)
+    assert {output.z.dtype, *(term.dtype for term in terms.values())} == {torch.float64}
+    assert network.decode(output.z).dtype == torch.float64

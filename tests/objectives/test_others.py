@@ -9,10 +9,12 @@ from autobeta.objectives import (
     CovariancePenalty,
     DensityRatio,
     MaximumMeanDiscrepancy,
+    SplitKL,
     squared_mmd,
 )
 from autobeta.objectives.density_ratio import shuffled
 from autobeta.objectives.moments import covariance
+from autobeta.objectives.total_correlation import MOST_SIZES
 
 
 def output_of(mean, logvar=None, z=None):
@@ -114,3 +116,21 @@ def test_the_kernel_distance_of_a_gaussian_is_unbiased(shift, scale):
 def test_a_kernel_without_width_is_refused():
     with pytest.raises(ValueError, match="`width` must be positive and finite; got 0"):
         MaximumMeanDiscrepancy(0.0)
+
+
+@pytest.mark.parametrize("kind", ["i", "ii"])
+def test_one_image_has_no_covariance(kind):
+    with pytest.raises(ValueError, match="`x` must have at least 2 images"):
+        CovariancePenalty(kind)(X[:1], output_of(torch.randn(1, 2)))
+
+
+def test_parts_that_there_are_not_are_refused():
+    with pytest.raises(ValueError, match="`parts` must be of mutual_information"):
+        SplitKL(100, parts=("tc",))
+
+
+def test_weights_of_few_sizes_are_kept():
+    objective = SplitKL(1000)
+    for size in range(2, 40):
+        objective(X[:size], output_of(torch.randn(size, 2)))
+    assert len(objective._logs) == MOST_SIZES

@@ -124,3 +124,12 @@ def test_where_patience_ended_a_run_is_no_score_and_sets_its_budget(make_study):
     assert score_names(record.table) == ["mig[bins=20]"]
     (row,) = budget(record).cells
     assert [cell.text for cell in row[2:5]] == ["30", "64", "1,920"]
+
+
+def test_groups_have_names_of_their_own_beside_their_scores(make_study):
+    settings = {"betavae": {"beta": [1, 4, 16], "model": {"num_latents": [8, 10]}}}
+    record = load_study(make_study(methods=("betavae",), method=settings).folder)
+    *_, strip = study_figures(record, "toy", ["mig[bins=20]"])
+    names = [label.get_text() for label in strip.figure.axes[0].get_yticklabels()]
+    assert len(set(names)) == len(names) == 6
+    assert all(f"beta={b}" in " ".join(names) for b in (1, 4, 16))

@@ -116,7 +116,7 @@ def test_failed_unfinished_and_damaged_runs_are_named_and_nothing_else_is_lost(
     assert f"<b>{failed}</b>: Failed: DivergedError: the loss is NaN" in text
     assert re.search(rf"<b>[^<]*{begun}[^<]*</b>: Not finished", text)
     assert re.search(rf"<b>[^<]*{waiting}[^<]*</b>: Not finished", text)
-    assert re.search(rf"{damaged}</b>:.*Damaged, and left out as far as it is: ValueError", text)
+    assert re.search(rf"{damaged}</b>:.*Left out, as far as this goes: ValueError", text)
     assert "1 of 5" in text
     assert "KL over training" in text
     assert "(n=1)" in text

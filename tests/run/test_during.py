@@ -22,6 +22,7 @@ from autobeta.errors import DivergedError
 from autobeta.reports import load_runs, write_report
 from autobeta.reports._load import missing
 from autobeta.reports.tables import score_curves
+from autobeta.run import during
 from autobeta.run import folder as files
 from autobeta.run.encode import dataset_for
 from autobeta.run.evaluated import missing_evaluation
@@ -354,3 +355,42 @@ def test_identity_has_what_changes_the_result_and_nothing_else():
 def test_a_scaled_run_has_its_warm_up_scaled(factor):
     short = scaled(config(steps=1000, lr_warmup=1000), factor)
     assert short.train.lr_warmup == short.train.steps == round(1000 * factor)
+
+
+def test_scores_that_cannot_be_had_are_refused_before_the_training(tmp_path):
+    few = EvaluationConfig(num_points=20, metrics=("mig",))
+    with pytest.raises(ValueError, match=r"two points for each value.*of 20 images, of which"):
+        train(config(), tmp_path / "few", network=tiny, evaluation=few)
+    assert not (tmp_path / "few").exists()
+    codes = np.random.default_rng(0)
+    images, factor = codes.integers(0, 256, (700, 8, 8), np.uint8), np.arange(700)[:, None] % 7
+    np.savez(tmp_path / "one.npz", images=images, factors=factor)
+    alone = RunConfig(
+        method="vae",
+        data=str(tmp_path / "one.npz"),
+        train=config(held_out=0.0, validate_every=None, pictures_every=None).train,
+    )
+    asked = EvaluationConfig(metrics=("mig", "dci[lasso]"))
+    with pytest.raises(ValueError, match="at least 2 columns for dci; got 1"):
+        train(alone, tmp_path / "one", network=tiny, evaluation=asked)
+    assert not (tmp_path / "one").exists()
+
+
+def test_a_score_that_cannot_be_had_on_the_way_does_not_end_the_training(tmp_path, monkeypatch):
+    whole = during.score_splits
+
+    def refuse(splits, config):
+        if "sap" in config.metrics:
+            raise ValueError("`codes` must be fit for sap.")
+        return whole(splits, config)
+
+    monkeypatch.setattr(during, "score_splits", refuse)
+    asked = EvaluationConfig(num_points=100, metrics=("mig", "sap"), num_pictures=4)
+    with pytest.warns(UserWarning, match="left out on the way: sap. `codes` must be fit"):
+        train(config(6, evaluate_every=3), tmp_path / "run", network=tiny, evaluation=asked)
+    (line,) = files.read_jsonl(tmp_path / "run" / files.EVALUATIONS)
+    assert line["metrics"].keys() == {"mig[bins=20]"}
+    assert files.read_metrics(tmp_path / "run" / files.METRICS)["metrics"].keys() == {
+        "mig[bins=20]",
+        "sap",
+    }

@@ -407,3 +407,17 @@ def test_a_scale_that_is_none_is_refused(scale):
 def test_a_byte_order_mark_is_no_part_of_a_study(tmp_path):
     with pytest.raises(ValueError, match=r"study\.toml, line 3: `train` must have known keys"):
         planned(write(tmp_path, "\ufeffmethods = ['vae']\n[train]\nstep = 1\n"))
+
+
+def test_a_place_has_one_name(tmp_path):
+    (tmp_path / "photos").mkdir()
+    text = HEAD.replace('"toy"', '"photos", "./photos"')
+    with pytest.raises(ValueError, match=r"`data` must name a place once; .*photos and \./photos"):
+        read_definition(write(tmp_path, text))
+
+
+def test_a_setting_may_be_none_in_a_file(tmp_path):
+    text = HEAD + '[train]\nvalidate_every = "None"\n[dataset.toy]\n'
+    runs = planned(write(tmp_path, text + 'image_size = "None"\n'))
+    assert {run.config.train.validate_every for run in runs} == {None}
+    assert {run.config.data_options.image_size for run in runs} == {None}

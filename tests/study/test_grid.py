@@ -1,9 +1,11 @@
 import itertools
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from autobeta import cli
+from autobeta.cli.study import StudyFlags, _definition
 from autobeta.settings import DataOptions, ModelConfig, RunConfig, TrainConfig
 from autobeta.study.definition import StudyFileError, define
 from autobeta.study.grid import plan, run_name, scaled
@@ -244,3 +246,14 @@ def test_a_warm_up_that_is_left_out_stays_so():
     config = RunConfig(method="lvae", data="toy", train=TrainConfig(steps=1000))
     assert scaled(config, 0.1).method_config.warmup == 0
     assert scaled(config, 1e-9).method_config.warmup == 0
+
+
+def test_a_folder_of_ones_own_is_meant_where_its_path_is_given(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("toy").mkdir()
+    text = 'methods = ["vae"]\ndata = ["toy"]\n[dataset.toy]\nimage_size = 32\n'
+    Path("study.toml").write_text(text)
+    flags = StudyFlags(study=Path("study.toml"), out=Path("out"), data=("./toy",))
+    assert _definition(flags)[0].data == [str(tmp_path / "toy")]
+    flags = StudyFlags(study=Path("study.toml"), out=Path("out"), data=("toy",))
+    assert _definition(flags)[0].data == ["toy"]

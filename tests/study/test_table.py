@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from autobeta.run import folder as files
 from autobeta.study.definition import define
 from autobeta.study.folder import claim_study, read_study
 from autobeta.study.grid import plan
@@ -194,3 +195,31 @@ def test_hours_of_an_attempt_that_the_next_one_outlasts_are_counted(study):
     ]
     path.write_text("".join(json.dumps(x) + "\n" for x in lines))
     assert rows(study)[0]["hours"] == pytest.approx(2.5)
+
+
+def test_a_study_whose_runs_are_elsewhere_says_so(tmp_path):
+    definition = define({"methods": ["vae"], "data": ["toy"]}, folder=tmp_path)
+    claim_study(tmp_path / "study", definition, plan(definition), runs_folder=tmp_path / "pool")
+    read_study(tmp_path / "study")
+    (tmp_path / "deeper").mkdir()
+    moved = (tmp_path / "study").rename(tmp_path / "deeper" / "study")
+    with pytest.raises(
+        FileNotFoundError, match=r"must have its runs in .*pool, which is not there"
+    ):
+        read_study(moved)
+    with pytest.raises(FileNotFoundError, match="--runs"):
+        claim_study(moved, definition, plan(definition))
+    claim_study(moved, definition, plan(definition), runs_folder=tmp_path / "pool")
+    assert read_study(moved).runs_folder == tmp_path / "pool"
+
+
+def test_a_damaged_evaluation_at_the_end_hides_none_on_the_way(study):
+    name = next(iter(study.runs))
+    found = files.read_metrics(study.run(name) / files.METRICS)
+    line = {key: found[key] for key in ("num_points", "evaluation", "metrics")} | {"step": 40}
+    files.write_jsonl(study.run(name) / files.EVALUATIONS, [line])
+    (study.run(name) / files.METRICS).write_text("{")
+    assert rows(study, 40)[0]["mig[bins=20]"] == found["metrics"]["mig[bins=20]"]
+    there = rows(study, 100)[0]
+    assert "must be JSON" in there["reason"]
+    assert "it was not evaluated" not in there["reason"]

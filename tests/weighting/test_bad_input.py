@@ -1,6 +1,8 @@
 """What controllers and weightings do with batches, shapes and types that should not come."""
 
 import math
+import pickle
+import re
 
 import numpy as np
 import pytest
@@ -18,8 +20,10 @@ from autobeta.weighting import (
     NaturalWeights,
     PositionalPI,
     ReconstructionConstraint,
+    RelativeConstraint,
     ScheduledWeights,
     SelfTuningPI,
+    SquaredCapacityKL,
     check_terms,
     effective_weights,
     fixed_point,
@@ -279,3 +283,66 @@ def test_terms_of_another_precision_move_the_state_alike(name, kind):
     for (key, one), two in zip(state(usual).items(), state(other).values(), strict=True):
         assert one.dtype == two.dtype
         torch.testing.assert_close(one, two, msg=key)
+
+
+THIRD = {
+    "capacity": lambda: CapacityKL(1.0, schedules.constant(5.0)),
+    "squared": lambda: SquaredCapacityKL(1.0, schedules.constant(5.0)),
+    "constraint": lambda: ReconstructionConstraint(60.0),
+    "relative": lambda: RelativeConstraint(60.0),
+    "scheduled": lambda: ScheduledWeights({"kl": 2.0}),
+}
+
+
+@pytest.mark.parametrize("make", THIRD.values(), ids=THIRD)
+def test_a_term_that_a_weighting_knows_nothing_of_counts_once(make):
+    terms = {"reconstruction": torch.tensor(100.0), "kl": torch.tensor(5.0)}
+    without = make()(terms, 0)
+    assert make()(terms | {"penalty": torch.tensor(7.0)}, 0) == without + 7
+
+
+@pytest.mark.parametrize("make", [CapacityKL, SquaredCapacityKL])
+def test_a_number_for_a_schedule_is_refused_with_the_way_out(make, unchecked):
+    with pytest.raises(TypeError, match=r"`capacity` must be .*take schedules.constant"):
+        make(10.0, 5.0)
+
+
+@pytest.mark.parametrize("controller", [IncrementalPI, 3, None])
+def test_what_is_no_controller_is_refused(controller, unchecked):
+    with pytest.raises(TypeError, match="`controller` must be an AbstractController"):
+        ControlledKL(controller, schedules.constant(3.0))
+
+
+def test_weightings_with_schedules_can_be_pickled():
+    made = [
+        schedules.linear(0.0, 4.0, steps=10),
+        schedules.exponential(0.1, 4.0, begin=2, end_step=9),
+        schedules.cyclical(4.0, period=5.0, rising=0.5),
+        schedules.fitted_hybrid(0.5, 4.0, num_steps=100),
+        schedules.constant(4.0),
+    ]
+    for schedule in made:
+        again = pickle.loads(pickle.dumps(ScheduledWeights({"kl": schedule})))
+        terms = {"reconstruction": torch.tensor(1.0), "kl": torch.tensor(2.0)}
+        for step in (0, 3, 50):
+            assert again(terms, step) == ScheduledWeights({"kl": schedule})(terms, step)
+
+
+def test_a_step_may_be_a_tensor_and_no_text(unchecked):
+    schedule = schedules.fitted_hybrid(0.5, 4.0, num_steps=100)
+    assert schedules.value_at(schedule, torch.tensor(43)) == schedule(43)
+    for step in (None, "3", 1.5):
+        with pytest.raises(TypeError, match="`step` must be a whole number"):
+            schedules.value_at(schedule, step)
+
+
+@pytest.mark.parametrize("name", ["keys", "values", "a.b"])
+def test_names_that_no_parameter_may_have_are_refused(name):
+    with pytest.raises(ValueError, match=f"`sizes` must have names .*{re.escape(name)}"):
+        LearnedWeights({name: 1, "kl": 1})
+
+
+def test_weights_of_a_loss_without_a_graph_are_refused():
+    kl = torch.tensor(2.0)
+    with pytest.raises(ValueError, match="`loss` must have a graph"):
+        effective_weights(4 * kl, {"kl": kl})

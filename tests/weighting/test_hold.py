@@ -6,7 +6,7 @@ import torch
 
 from autobeta import registry
 from autobeta.methods import Facts, dynamicvae
-from autobeta.weighting import ControlledKL, LogPI, schedules
+from autobeta.weighting import ControlledKL, LogPI, SelfTuningPI, schedules
 
 
 def terms(kl):
@@ -216,3 +216,13 @@ def test_a_number_is_no_schedule():
     """The tests' type checker says so first; without it the message names schedules.constant."""
     with pytest.raises(TypeError, match="target"):
         ControlledKL(LogPI(), 5.0)
+
+
+def test_a_state_without_a_shortfall_begins_with_none():
+    weighting = ControlledKL(SelfTuningPI(), schedules.constant(20.0), hold=0.5)
+    former = {k: v.clone() for k, v in weighting.state_dict().items() if k != "shortfall"}
+    for step in range(20):
+        weighting({"reconstruction": torch.tensor(9.0), "kl": torch.tensor(1.0)}, step)
+    assert weighting.shortfall > 1
+    weighting.load_state_dict(former)
+    assert weighting.shortfall == 0

@@ -213,3 +213,39 @@ def test_a_rise_of_the_set_point_is_passed_on_to_a_kl_that_needs_it(above, passe
         return (start + integral - controller.log_beta.item()) / whole
 
     assert moved(0.1) == pytest.approx(passed, abs=0.01)
+
+
+STARTS = {"one odd batch": [1e4], "another": [1e3], "several": [345.0, 144.0, 59.0]}
+STARTS["a KL that comes down"] = [5000 * 0.9**t for t in range(60)]
+
+
+@pytest.mark.parametrize("start", STARTS.values(), ids=STARTS)
+def test_a_large_kl_at_the_start_freezes_nothing(start):
+    controller, rng, level = SelfTuningPI(), np.random.default_rng(0), 0.0
+    for kl in start:
+        controller.step(kl, 10.0)
+    kls, beta = [], float(controller.beta)
+    for _ in range(1200):
+        level += (max(0.0, 25 - 4 * math.log(beta)) - level) / 10
+        beta = float(controller.step(max(0.0, level + 0.7 * rng.standard_normal()), 10.0))
+        kls.append(level)
+    assert np.mean(kls[-200:]) == pytest.approx(10, abs=0.3)
+
+
+def test_a_controller_that_was_made_without_memory_is_whole_once_its_state_is_loaded():
+    state, whole = SelfTuningPI().state_dict(), SelfTuningPI()
+    empty = SelfTuningPI().to("meta").to_empty(device="cpu")
+    with torch.device("meta"):
+        assigned = SelfTuningPI()
+    empty.load_state_dict(state)
+    assigned.load_state_dict(state, assign=True)
+    for kl in (3.0, 5.0, 4.0):
+        beta = whole.step(kl, 4.0)
+        assert empty.step(kl, 4.0) == assigned.step(kl, 4.0) == beta
+
+
+def test_a_state_of_before_the_constants_were_in_it_is_loaded():
+    state = SelfTuningPI().state_dict()
+    former = {name: value for name, value in state.items() if name not in SelfTuningPI.added}
+    assert len(former) < len(state)
+    SelfTuningPI().load_state_dict(former)

@@ -6,6 +6,7 @@ is not enough. Imports stand inside, so that neither help nor lists wait for tor
 
 import difflib
 import io
+import os
 import signal
 import sys
 import warnings
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         Exit status: 0 done, 1 our error, 2 bad usage, 130 after Ctrl-C, 143 after SIGTERM.
     """
-    args = [*(sys.argv[1:] if argv is None else argv)]  # `list` is a command here
+    args = [_at_home(arg) for arg in (sys.argv[1:] if argv is None else argv)]
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="replace")  # as in cp1252, which has no beta
     if args and args[0] == "--version":
@@ -64,6 +65,9 @@ def _guarded(args: Sequence[str]) -> int:
                 tyro.cli(module.command, prog=f"autobeta {args[0]}", args=args[1:])
     except BrokenPipeError:
         sys.stdout = None  # the reader, such as `head`, has had enough
+    except SystemExit as end:
+        if not isinstance(end.__context__, BrokenPipeError):  # rich's answer to it
+            raise
     except (InterruptedRunError, KeyboardInterrupt) as stop:
         number = getattr(stop, "signal_number", signal.SIGINT)
         notes = [str(stop) or "interrupted"]
@@ -77,6 +81,14 @@ def _guarded(args: Sequence[str]) -> int:
         if former is not None:
             signal.signal(signal.SIGTERM, former)
     return 0
+
+
+def _at_home(arg: str) -> str:
+    """An argument with its ~ as a shell has it, which leaves --out=~/runs as it is."""
+    option, equals, value = arg.partition("=") if arg.startswith("--") else ("", "", arg)
+    if not value.startswith("~/") and value != "~":
+        return arg
+    return f"{option}{equals}{os.path.expanduser(value)}"  # noqa: PTH111 - it raises without a HOME
 
 
 def _tell(error: BaseException, text: str) -> None:

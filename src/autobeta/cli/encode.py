@@ -25,9 +25,10 @@ def command(
         skip_broken: Leave out images that can't be read; they are named in a warning.
         device: auto, cpu, cuda, cuda:N or mps; the run's own if not given.
     """
-    from autobeta.run.encode import dataset_for, encode, write_codes
+    from autobeta.run.encode import check_out, dataset_for, encode, write_codes
     from autobeta.run.load import load_run
 
+    check_out(out)
     loaded = load_run(run, device=device)
     dataset = dataset_for(loaded, data, skip_broken=skip_broken)
     found = encode(loaded, dataset, num_points=num_points)

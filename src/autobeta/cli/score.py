@@ -53,6 +53,7 @@ def command(
 
 _KNOWN = ("codes", "factors", "logvars", "codes_test", "factors_test")
 _WRITE = "numpy.savez('codes.npz', codes=codes, factors=factors)"
+_OTHERS = (".npy", ".csv", ".tsv", ".txt", ".pt", ".parquet", ".safetensors", ".h5", ".hdf5")
 _OF_A_RUN = ("logvars_test", "index", "index_test", "split", "names")
 
 
@@ -60,13 +61,13 @@ def _read(file: Path) -> dict[str, Any]:
     """Inputs of the metrics from a file; what it holds besides is named."""
     from autobeta.run import folder as files
 
-    if file.suffix in (".npy", ".csv", ".tsv", ".txt") or file.is_dir():
+    if file.suffix in _OTHERS or file.is_dir():
         sample = file / files.REPRESENTATION
         way_out = f"A run's are in {sample}." if sample.exists() else f"Write both with {_WRITE}."
         raise ValueError(
             f"`file` must be an .npz that holds codes and factors; got {file}. {way_out}"
         )
-    arrays = files.read_npz(file, "codes")
+    arrays = files.read_npz(file, "codes", way_out=f"Write both with {_WRITE}.")
     unread = [f"{k} {v.shape}" for k, v in arrays.items() if k not in (*_KNOWN, *_OF_A_RUN)]
     if unread:
         wanted = "" if "factors" in arrays else " An array named factors would be."

@@ -157,7 +157,8 @@ def _definition(flags: StudyFlags) -> tuple[Any, dict[str, Any], Path | None]:
 
 def _placed(folder: Path, base: dict[str, Any], data: Sequence[str]) -> list[str]:
     """Data of the command line, whose paths begin where it is given, as the file names them."""
-    known = {(folder / name).resolve(): name for name in base.get("dataset", {})}
+    sets = registry.available("data")
+    known = {(folder / name).resolve(): name for name in base.get("dataset", {}).keys() - {*sets}}
 
     def at(name: str) -> str:
         try:
@@ -165,8 +166,7 @@ def _placed(folder: Path, base: dict[str, Any], data: Sequence[str]) -> list[str
             is_path = "/" in name or "." in name or place.exists()
         except (OSError, RuntimeError, ValueError):  # too long, ~nobody, a null byte
             return name
-        named = name in registry.available("data")
-        return known.get(place, str(place)) if is_path and not named else name
+        return known.get(place, str(place)) if is_path and name not in sets else name
 
     return [at(name) for name in data]
 
@@ -265,8 +265,9 @@ def _progress_table(study: Any) -> Table:  # noqa: ANN401 - a study
 
     runs = progress(study)
     counts = Counter(run.state for run in runs)
-    title = ", ".join(f"{count} {state}" for state, count in counts.items())
-    table = Table("run", "state", "step", "images/s", "left", "reason", title=title)
+    table = Table(title=", ".join(f"{count} {state}" for state, count in counts.items()))
+    for name in ("run", "state", "step", "images/s", "left", "reason"):
+        table.add_column(name, overflow="fold", no_wrap=name not in ("run", "reason"))
     for run in runs:
         left = "" if run.seconds_left is None else _duration(run.seconds_left)
         speed = "" if run.speed is None else f"{run.speed:,.0f}"
@@ -276,8 +277,7 @@ def _progress_table(study: Any) -> Table:  # noqa: ANN401 - a study
 
 
 def _duration(seconds: float) -> str:
-    minutes = round(seconds / 60)
-    return f"{minutes // 60}:{minutes % 60:02}"
+    return "{}:{:02}".format(*divmod(round(seconds / 60), 60))
 
 
 def table(

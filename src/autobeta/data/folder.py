@@ -4,8 +4,9 @@ All formats that Pillow reads are taken, of 8 or 16 bits, in the natural order o
 (`2.png` before `10.png`); of an animation the first picture. The shorter side is scaled to
 `image_size` with anti-aliasing and the centre square is cut out; with None, images of one size
 stay as they are. All become grey if every image is grey, else RGB; `channels` overrides it. Files
-and folders whose name begins with a dot are left out. The images are converted once, into the
-cache folder, and again when a file of them changes.
+and folders whose name begins with a dot are left out, and runs and studies that lie there: their
+pictures are no images of the data. The images are converted once, into the cache folder, and again
+when a file of them changes.
 
 Folders `train`, `test` and `validation` at the top keep their images apart. Factors come from
 `metadata.csv`, `labels.csv` or the only .csv file at the top: a row has the name of a file, in the
@@ -16,6 +17,7 @@ Options read: `path` (the folder), `image_size`, `channels` (1, 3), `skip_broken
 `test_fraction`, `split_seed`.
 """
 
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -34,6 +36,11 @@ LICENSE = "Yours"
 PLACE = "a folder of images"
 
 _TABLES = ("metadata.csv", "labels.csv")
+_OURS = {
+    "config.json": {"format", "method_config"},
+    "study.json": {"format", "runs_folder"},
+    "suggestion.json": {"target", "settings"},
+}
 
 
 def inputs(place: Path) -> list[Path]:
@@ -73,8 +80,12 @@ def convert(place: Path, options: DataOptions) -> Conversion:
         )
     columns, rows = (_classes(folders), []) if found is None else found
     used = set(files if found is None else read)
-    left = _counted([file for file in visible(place) if file not in used])
+    ours: list[Path] = []
+    left = _counted([file for file in visible(place, ours) if file not in used])
     notes = [f"{where}: left out {left}, no images or tables that are read."] if left else []
+    if ours:
+        written = ", ".join(shown(folder.relative_to(place)) for folder in sorted(ours)[:3])
+        notes.append(f"{where}: left out {written}, where autobeta has written.")
     if rows:
         notes.append(f"{where}: no image for {len(rows)} rows of the table, such as {rows[0]}.")
     return convert_images(
@@ -94,22 +105,37 @@ def _classes(folders: Sequence[tuple[str, ...]]) -> Columns:
     return {"class": [shown(parts[0]) for parts in folders]} if several else {}
 
 
-def visible(place: Path) -> list[Path]:
-    """All files of a folder and those below it but hidden ones; links are followed."""
-    return list(_visible(place, frozenset()))
+def visible(place: Path, ours: list[Path] | None = None) -> list[Path]:
+    """All files of a folder and those below it but hidden ones; links are followed.
+
+    What is in folders below it that autobeta wrote is left out; they are put into `ours`.
+    """
+    return list(_visible(place, frozenset(), [] if ours is None else ours))
 
 
-def _visible(place: Path, above: frozenset[str]) -> Iterator[Path]:
+def _visible(place: Path, above: frozenset[str], ours: list[Path]) -> Iterator[Path]:
     real = os.path.realpath(place)
     if real in above:  # a link back to where it is
         return
     with os.scandir(place) as entries:
         shown = [entry for entry in entries if not entry.name.startswith(".")]
+    if above and any(entry.name in _OURS and _is_ours(Path(entry.path)) for entry in shown):
+        ours.append(place)
+        return
     for entry in shown:
         if entry.is_dir():
-            yield from _visible(Path(entry.path), above | {real})
+            yield from _visible(Path(entry.path), above | {real}, ours)
         elif entry.is_file():
             yield Path(entry.path)
+
+
+def _is_ours(file: Path) -> bool:
+    """Whether a file is the one by which a run, a study or a suggestion is known."""
+    try:
+        found = json.loads(file.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and _OURS[file.name] <= found.keys()
 
 
 def _table(place: Path) -> list[Path]:

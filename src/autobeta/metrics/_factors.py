@@ -24,14 +24,21 @@ def as_array(table: ArrayLike, name: str) -> np.ndarray:
     A tensor may have a graph, be on another device, or be of a type that NumPy lacks.
     """
     if (detach := getattr(table, "detach", None)) is not None:
-        tensor = detach().cpu()
-        table = (tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor).numpy()
+        table = _from_tensor(detach(), name)
     if np.ma.is_masked(table):
         raise ValueError(f"`{name}` must have no masked entries. Leave out their rows.")
     try:
         return np.asarray(table)
     except ValueError as error:
         raise ValueError(f"`{name}` must be a table of rows of one length; {error}.") from error
+
+
+def _from_tensor(tensor: Any, name: str) -> np.ndarray:  # noqa: ANN401 - without torch
+    if tensor.is_meta:
+        raise ValueError(f"`{name}` must hold numbers; got a tensor on the device meta. Fill it.")
+    tensor = (tensor if str(tensor.layout) == "torch.strided" else tensor.to_dense()).cpu()
+    narrow = tensor.is_floating_point() and tensor.dtype.itemsize < 4  # NumPy lacks most of them
+    return (tensor.float() if narrow else tensor).resolve_conj().resolve_neg().numpy()
 
 
 def exact_table(factors: ArrayLike, name: str = "factors") -> Exact:

@@ -1,7 +1,7 @@
 """Intervals of scores from halves of the points."""
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,7 @@ from joblib import Parallel, delayed
 from numpy.typing import ArrayLike
 from scipy.stats import t as student
 
-from autobeta.metrics._names import facts, parse
+from autobeta.metrics._names import as_names, facts, parse
 from autobeta.metrics._options import check_options
 from autobeta.metrics._suite import Inputs, Result, prepare, score_prepared
 from autobeta.metrics._validate import Table
@@ -30,7 +30,7 @@ def intervals(
     *,
     logvars: ArrayLike | None = None,
     test: Table | None = None,
-    metrics: Sequence[str] | None = None,
+    metrics: Iterable[str] | None = None,
     level: float = 0.95,
     halves: int = 20,
     n_jobs: int = 1,
@@ -48,7 +48,8 @@ def intervals(
     Arguments and errors are those of `score`; a given `test` is halved too, and a metric that is
     undefined for a half of the points is a ValueError. `level` is the share of such intervals that
     should hold their target. `n_jobs` processes each score some of the `halves`. Beside the scores
-    are the ends of the interval by name, or part of it; (NaN, NaN) where a score is not finite.
+    are the ends of the interval by name, or part of it; (NaN, NaN) where a score is not finite, or
+    halves have no such part.
 
     Source:
         Politis and Romano, Large Sample Confidence Regions Based on Subsamples, 1994, with a
@@ -61,6 +62,7 @@ def intervals(
         (1.0, (1.0, 1.0))
     """
     check_options(OPTIONS, seed, level=level, halves=halves)
+    metrics = as_names(metrics)
     inputs = prepare(codes, factors, logvars, test, named=metrics is not None)
     scores = score_prepared(inputs, metrics, n_jobs, seed)
     rngs = np.random.default_rng(seed).spawn(halves)
@@ -74,7 +76,8 @@ def intervals(
     for name, value in scores.items():
         bounds, parts = facts(parse(name).base)["RANGE"], [half[name] for half in found]
         if isinstance(value, Mapping):
-            named = {k: [part[k] for part in parts] for k in value}
+            # a half has other numbers of labels, and so other parts, where `probes` takes all
+            named = {k: [part.get(k, np.nan) for part in parts] for k in value}
             ends[name] = {k: _ends(v, named[k], factor, bounds) for k, v in value.items()}
         else:
             ends[name] = _ends(value, parts, factor, bounds)

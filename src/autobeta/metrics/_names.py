@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, cast
 
 from autobeta.metrics._options import Number, check_options
@@ -29,6 +29,15 @@ def printed_name(name: str) -> str:
     """
     asked = parse(name)
     return f"{asked.base}[{asked.variant}]" if asked.variant else asked.base
+
+
+def as_names(names: Iterable[str] | None) -> tuple[str, ...] | None:
+    """Names of metrics from any iterable of them; a TypeError if it is none."""
+    if names is None:
+        return None
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise TypeError(f"`metrics` must be a list of names such as ['mig']; got {names!r}.")
+    return tuple(names)
 
 
 def check_metrics(

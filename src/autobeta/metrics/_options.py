@@ -13,7 +13,8 @@ def check_options(ranges: Mapping[str, Range], seed: int, **values: Number) -> N
     for name, value in {"seed": seed, **values}.items():
         low, high = ranges[name] if name in values else (0, 2**32 - 1)
         whole = isinstance(low, int)
-        if not isinstance(value, cast(type, Integral if whole else Real)):
+        kind = cast(type, Integral if whole else Real)
+        if isinstance(value, bool) or not isinstance(value, kind):
             raise TypeError(f"`{name}` must be a {'whole ' * whole}number; got {value!r}.")
         if not low <= value <= high:
             raise ValueError(f"`{name}` must be in [{low:,}, {high:,}]; got {value}.")

@@ -5,6 +5,7 @@ from jaxtyping import Float, Int
 from numpy.typing import ArrayLike
 
 from autobeta.metrics._information import binned, entropies, mutual_information
+from autobeta.metrics._validate import check_codes, table_of
 
 
 def information_shares(
@@ -36,10 +37,11 @@ def information_shares(
         >>> information_shares(v + 0.0, v).round(1).tolist()
         [[0.8, 0.0], [0.0, 0.8]]
     """
-    table = np.asarray(factors)
+    codes = check_codes(codes)
+    table = table_of(factors, codes)
     varies = (table != table[:1]).any(axis=0)
     if not varies.any():
-        return np.zeros((np.shape(codes)[1], len(varies)))
+        return np.zeros((codes.shape[1], len(varies)))
     numbered, values = binned(codes, table[:, varies], bins)
     by_chance = np.outer(_more_than_one(numbered), _more_than_one(values)) / (2 * len(numbered))
     share = (mutual_information(numbered, values) - by_chance) / entropies(values)

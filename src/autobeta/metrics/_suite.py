@@ -3,7 +3,8 @@
 import inspect
 import math
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -11,14 +12,32 @@ from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from autobeta.metrics._factors import constant_factors, has_too_many
-from autobeta.metrics._names import check_metrics, facts, find, needed, parse, printed_name
+from autobeta.metrics._names import (
+    as_names,
+    check_metrics,
+    facts,
+    find,
+    needed,
+    parse,
+    printed_name,
+)
 from autobeta.metrics._options import check_options
-from autobeta.metrics._validate import Given, Held, check_logvars, check_test, real_table, table_of
-from autobeta.registry import available
+from autobeta.metrics._validate import (
+    Given,
+    Held,
+    check_logvars,
+    check_points,
+    check_test,
+    real_table,
+    table_of,
+)
+from autobeta.registry import available, is_outside
 
 Result = dict[str, float | dict[str, float]]
 Inputs = Mapping[str, Any]
 
+MOST_JOBS = 1000
+_REFUSALS = (ValueError, ImportError)
 HARDLY = 0.05  # of the widest latent's standard deviation
 
 
@@ -28,7 +47,7 @@ def score(
     *,
     logvars: Given = None,
     test: Held = None,
-    metrics: Sequence[str] | None = None,
+    metrics: Iterable[str] | None = None,
     n_jobs: int = 1,
     seed: int = 0,
 ) -> Result:
@@ -62,6 +81,7 @@ def score(
         >>> score(v, v, metrics=["mig[bins=10]", "factorvae"])
         {'mig[bins=10]': 1.0, 'factorvae': 1.0}
     """
+    metrics = as_names(metrics)
     inputs = prepare(codes, factors, logvars, test, named=metrics is not None)
     return score_prepared(inputs, metrics, n_jobs, seed)
 
@@ -70,7 +90,8 @@ def prepare(
     codes: ArrayLike, factors: Given, logvars: Given, test: Held, *, named: bool
 ) -> Inputs:
     """Checked inputs by name, without factors that no metric can use; absent ones left out."""
-    inputs: dict[str, Any] = {"codes": real_table(codes)}
+    table = real_table(codes)
+    inputs: dict[str, Any] = {"codes": check_points(table) if named else table}
     if factors is not None:
         values = table_of(factors, inputs["codes"])
         held = None if test is None else check_test(test, inputs["codes"], values)
@@ -102,8 +123,12 @@ def score_prepared(
 ) -> Result:
     """`score` of inputs from `prepare`."""
     check_options({}, seed)
-    if not isinstance(n_jobs, int) or n_jobs == 0:
-        raise ValueError(f"`n_jobs` must be a whole number but 0; got {n_jobs!r}. -1 takes all.")
+    if not isinstance(n_jobs, Integral) or not -MOST_JOBS <= n_jobs <= MOST_JOBS or n_jobs == 0:
+        raise ValueError(
+            f"`n_jobs` must be a whole number but 0, at most {MOST_JOBS:,}; got {n_jobs!r}. -1 "
+            "takes all cores."
+        )
+    n_jobs = int(n_jobs)
     given = {f"has_{key}": key in inputs for key in ("factors", "logvars")}
     check_metrics(metrics or (), **given)
     results: Result = {}
@@ -115,8 +140,9 @@ def score_prepared(
                 continue
             try:
                 results[printed_name(name)] = _one(name, inputs, n_jobs, seed)
-            except (ValueError, ImportError) as error:
-                if metrics is not None:
+            except Exception as error:
+                foreign = is_outside("metrics", parse(name).base)  # it may raise anything
+                if metrics is not None or not (foreign or isinstance(error, _REFUSALS)):
                     raise
                 left_out.setdefault(str(error), []).append(name)
     _warn(left_out, results, inputs)

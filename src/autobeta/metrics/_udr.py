@@ -101,7 +101,13 @@ def _informative(runs: Sequence[tuple[ArrayLike, ArrayLike]]) -> list[Table]:
     if len(runs) < 2:
         raise ValueError(f"`runs` must be at least 2; got {len(runs)}. UDR compares runs.")
     tables = []
-    for codes, logvars in runs:
+    for run in runs:
+        if not isinstance(run, tuple | list) or len(run) != 2:
+            raise TypeError(
+                f"`runs` must be pairs of codes and logvars; got a {type(run).__name__}. Give "
+                "[(codes, logvars), ...]."
+            )
+        codes, logvars = run
         mean = check_codes(codes).astype(np.float64)
         logvar = check_logvars(logvars, mean).astype(np.float64)
         kl = 0.5 * (mean**2 + np.exp(logvar) - 1 - logvar).mean(axis=0)

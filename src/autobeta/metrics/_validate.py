@@ -1,5 +1,6 @@
 """Checks of codes and factors that every metric makes at its door."""
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,8 @@ DEAD_FRACTION = 0.01  # of the posterior's variance; 0.01 is also the variance o
 def real_table(codes: ArrayLike, name: str = "codes") -> Codes:
     """Return a table as finite floats of two axes; float32 stays float32."""
     array = as_array(codes, name)
+    if array.dtype.kind == "O" and all(isinstance(v, Real) for v in array.flat):
+        array = array.astype(np.float64)  # as pandas has numbers that may be missing
     if array.dtype.kind not in "fiub":
         raise TypeError(f"`{name}` must hold real numbers; got dtype {array.dtype}.")
     if array.ndim != 2 or array.shape[1] < 1:
@@ -40,14 +43,19 @@ def real_table(codes: ArrayLike, name: str = "codes") -> Codes:
     return array
 
 
-def check_codes(codes: ArrayLike, name: str = "codes", least: int = 2) -> Codes:
-    """Return codes as a float table in which a latent that only rounding moves is constant."""
-    array = real_table(codes, name)
-    if len(array) < least:
+def check_points(codes: Codes, name: str = "codes", least: int = 2) -> Codes:
+    """Codes of at least so many points."""
+    if len(codes) < least:
         raise ValueError(
             f"`{name}` must have shape (num_points, num_latents) with at least {least} points and "
-            f"1 latent; got {array.shape}."
+            f"1 latent; got {codes.shape}."
         )
+    return codes
+
+
+def check_codes(codes: ArrayLike, name: str = "codes", least: int = 2) -> Codes:
+    """Return codes as a float table in which a latent that only rounding moves is constant."""
+    array = check_points(real_table(codes, name), name, least)
     size = np.abs(array).max(axis=0)
     if size.max() > LARGEST:
         bad = np.flatnonzero(size > LARGEST).tolist()

@@ -54,11 +54,16 @@ def explicitness(
     centre, spread = x.mean(axis=0), x.std(axis=0)
     spread = np.where(spread > 0, spread, 1)
     x, x_test = (x - centre) / spread, (x_test - centre) / spread
-    return clipped(np.mean([_auc(x, *pair, x_test) for pair in zip(y, y_test, strict=True)]))
+    pairs = enumerate(zip(y, y_test, strict=True))
+    return clipped(np.mean([_auc(k, x, *pair, x_test) for k, pair in pairs]))
 
 
 def _auc(
-    x: Codes, y: Int[np.ndarray, " points"], y_test: Int[np.ndarray, " held"], x_test: TestCodes
+    k: int,
+    x: Codes,
+    y: Int[np.ndarray, " points"],
+    y_test: Int[np.ndarray, " held"],
+    x_test: TestCodes,
 ) -> float:
     classifier = fit_quietly(LogisticRegression(), x, y)
     ranks = rankdata(classifier.predict_proba(x_test), axis=0)
@@ -67,8 +72,9 @@ def _auc(
     known = (num > 0) & (num < len(y_test))
     if not known.any():
         raise ValueError(
-            "`test` must have at least 2 values of each factor, one of them seen in the fit; "
-            f"got {np.unique(y_test).tolist()}. Hold out more points."
+            "`factors` must have at least 2 values in each column of the held-out points, one of "
+            f"them seen in the fit; got {len(np.unique(y_test))} in {len(y_test)} points of "
+            f"column {k}. Leave that column out, or hold out more points."
         )
     num, sums = num[known], (ranks * hits).sum(axis=0)[known]
     # Mann and Whitney: rank sum of the hits, less its least value, over the number of pairs

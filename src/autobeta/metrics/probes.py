@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -61,8 +62,11 @@ def probes(
         >>> probes(v, v, num_labels=[100])["linear/100"]
         1.0
     """
-    if len(num_labels) == 0 or not min(num_labels) >= 1:
-        raise ValueError(f"`num_labels` must be numbers of at least 1; got {tuple(num_labels)}.")
+    given = isinstance(num_labels, Sequence | np.ndarray) and len(num_labels) > 0
+    if not given or not all(isinstance(n, Integral) and n >= 1 for n in num_labels):
+        raise ValueError(
+            f"`num_labels` must be a list of whole numbers of at least 1; got {num_labels!r}."
+        )
     check_options({}, seed)
     x, y, x_test, y_test = split(codes, factors, test, seed, labels_or_numbers)
     order = np.random.default_rng(seed).permutation(len(x))

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -62,7 +63,7 @@ class VAE(nn.Module):
                 f"{tuple(outputs.shape)} from latents {tuple(z.shape)}. Change its last layer."
             )
         _check_real("decoder", outputs)
-        return VAEOutput(posterior, z, outputs.float(), self.likelihood)
+        return VAEOutput(posterior, z, _wide(outputs), self.likelihood)
 
     def encode(self, x: Images) -> DiagonalGaussian:
         """Posterior of each image, in float32 also under mixed precision."""
@@ -72,7 +73,7 @@ class VAE(nn.Module):
 
     def decode(self, z: Float[Tensor, "batch latent"]) -> Images:
         """Mean image of each latent vector, values in (0, 1)."""
-        return self.likelihood.mean_image(self.decoder(z).float())
+        return self.likelihood.mean_image(_wide(self.decoder(z)))
 
 
 def _posterior(found: Any, images: tuple[int, ...]) -> DiagonalGaussian:  # noqa: ANN401
@@ -97,7 +98,12 @@ def _posterior(found: Any, images: tuple[int, ...]) -> DiagonalGaussian:  # noqa
         )
     _check_real("encoder", *found)
     mean, logvar = found
-    return DiagonalGaussian(mean.float(), logvar.float())
+    return DiagonalGaussian(_wide(mean), _wide(logvar))
+
+
+def _wide(tensor: Tensor) -> Tensor:
+    """In float32, or float64 where it is that."""
+    return tensor if tensor.dtype == torch.float64 else tensor.float()
 
 
 def _check_real(name: str, *found: Tensor) -> None:

@@ -51,7 +51,12 @@ class CovariancePenalty(AbstractObjective):
         self._kind = kind
 
     def forward(self, x: Images, output: VAEOutput) -> Terms:
-        """Terms of one batch."""
+        """Terms of one batch, of at least 2 images, else a ValueError."""
+        if len(x) < self.min_batch:
+            raise ValueError(
+                f"`x` must have at least {self.min_batch} images, which are compared; got "
+                f"{len(x)}. Leave out a last batch that is smaller."
+            )
         matrix = covariance(output.posterior, self._kind)
         diagonal = torch.diagonal(matrix)
         return {

@@ -109,6 +109,9 @@ def _parts(posterior: DiagonalGaussian, z: Tensor, logs: Tensor) -> Parts:
     return Parts((own - joint).mean(), (joint - marginal).mean(), (marginal - prior).mean())
 
 
+MOST_SIZES = 8  # of batches whose weights are kept
+
+
 class SplitKL(AbstractObjective):
     """Terms reconstruction, kl (in closed form), and those of its `parts` that a method weighs."""
 
@@ -124,6 +127,10 @@ class SplitKL(AbstractObjective):
         super().__init__()
         self._num_train, self._estimator, self._parts = num_train, estimator, parts
         self.couples_images = bool(parts)
+        if unknown := {*parts} - {*Parts._fields}:
+            raise ValueError(
+                f"`parts` must be of {', '.join(Parts._fields)}; got {', '.join(sorted(unknown))}."
+            )
         # they depend on the batch's size alone, so they are copied to the device once; those of
         # a size stay where they are, as a CUDA graph that was captured with them has their place
         self._logs: dict[tuple[int, torch.device], Tensor] = {}
@@ -133,7 +140,10 @@ class SplitKL(AbstractObjective):
         if not self._parts:
             return elbo_terms(x, output)
         size = len(x), x.device
-        if size not in self._logs:
-            self._logs[size] = log_weights(len(x), self._num_train, self._estimator).to(output.z)
-        found = _parts(output.posterior, output.z, self._logs[size])
+        logs = self._logs.get(size)
+        if logs is None:
+            logs = log_weights(len(x), self._num_train, self._estimator).to(output.z)
+            if len(self._logs) < MOST_SIZES:
+                self._logs[size] = logs
+        found = _parts(output.posterior, output.z, logs)
         return {**elbo_terms(x, output), **{name: getattr(found, name) for name in self._parts}}

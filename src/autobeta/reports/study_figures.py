@@ -3,6 +3,7 @@
 Each has the numbers behind it, and a name that says what it shows.
 """
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -195,14 +196,17 @@ def _strip(
     if not found:
         return
     heading = column_of(key).heading
+    names = [textwrap.fill(short(label, 9.0), 23) for label in found]
+    lines = max(name.count("\n") for name in names)
     with style():
-        figure, (axis,) = panels(1, width=WIDTH, height=0.45 + 0.24 * len(found))
+        height = 0.45 + (0.24 + 0.12 * lines) * len(found)
+        figure, (axis,) = panels(1, width=WIDTH, height=height)
         for place, (label, values) in enumerate(found.items()):
             marks: dict[str, Any] = {"color": look[label].colour, "alpha": 0.6, "ms": 4.5}
             points = list(values.values())
             axis.plot(points, [place] * len(points), "o", mew=0, **marks)
             axis.plot(np.mean(points), place, "|", color="#222222", ms=11, mew=1.4)
-        axis.set_yticks(range(len(found)), [short(label, 2.2) for label in found])
+        axis.set_yticks(range(len(found)), names)
         axis.set_ylim(len(found) - 0.5, -0.5)
         axis.set_xlabel(heading)
     numbers: Cells = [["group", "seed", key]]

@@ -158,10 +158,10 @@ def _gaps(row: Row) -> list[str]:
     reason = printable(str(row["reason"] or ""))
     if row["state"] == "failed":
         found.append(f"Failed: {reason or 'without a word'}")
-    elif not is_finished(row) and row["state"] != "running":
+    elif not is_finished(row) and row["state"] not in ("running", "done"):
         found.append(f"Not finished: it is {row['state']}.")
     if reason and row["state"] != "failed":
-        found.append(f"Damaged, and left out as far as it is: {reason}")
+        found.append(f"Left out, as far as this goes: {reason}")
     return found
 
 

@@ -92,10 +92,15 @@ def chosen(known: Sequence[str], asked: Sequence[str]) -> list[str]:
     bases = {key: re.split(r"[\[ ]", key)[0] for key in known}
     found: list[str] = []
     for name in asked:
-        columns = [key for key in known if name in (key, key.split(" ")[0], bases[key])]
+        columns = [
+            key
+            for key in known
+            for plain in [key.removeprefix("negative_")]  # as .csv and metrics.json have it
+            if name in (key, key.split(" ")[0], bases[key], plain, plain.split(" ")[0])
+        ]
         if not columns:
             short = list(dict.fromkeys(bases.values()))
-            near = difflib.get_close_matches(name, short, n=1)
+            near = difflib.get_close_matches(name.lower(), short, n=1)
             hint = f" Did you mean {near[0]!r}?" if near else " Choose of these."
             raise ValueError(
                 f"`metrics` must be ones that the study has, {', '.join(short) or 'none'}; got "

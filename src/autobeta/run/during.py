@@ -3,7 +3,8 @@
 import math
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ import numpy as np
 from autobeta.data import FactorDataset
 from autobeta.run import folder as files
 from autobeta.run.codes import SAMPLE_SEED, encode_dataset, sample_points
-from autobeta.run.evaluate import encode_splits, losses, reconstruct, score_splits
+from autobeta.run.evaluate import encode_splits, losses, reconstruct
+from autobeta.run.scores import score_splits
 from autobeta.run.traverse import traverse
 from autobeta.settings import EvaluationConfig, TrainConfig
 from autobeta.training import Callback, TrainState
 from autobeta.training.seeding import random_numbers_of
 from autobeta.training.validation import evaluating
+from autobeta.types import Representation
 
 IMAGES = 16
 """Images of the sample of pictures; the traversals start from the first one's code."""
@@ -176,10 +179,23 @@ class TrainingEvaluations(AbstractDuring):
             of_splits = {name: losses(state.model, self._dataset, part) for name, part in parts}
         if not all(math.isfinite(n) for found in of_splits.values() for n in found.values()):
             return
-        scores = score_splits(splits, self._config)
+        scores = self._scores(splits)
         line: dict[str, Any] = {"step": state.step, "num_points": len(splits["train"].codes)}
         line |= {"evaluation": of_splits, "metrics": scores}
         files.append_jsonl(self._folder / files.EVALUATIONS, line)
         files.flush(self._folder / files.EVALUATIONS)  # a checkpoint may follow, which it precedes
         for tell in self._tell:
             tell(line)
+
+    def _scores(self, splits: Mapping[str, Representation]) -> dict[str, Any]:
+        """The scores; one that can't be had on the way is left out, and the training goes on."""
+        try:
+            return score_splits(splits, self._config)
+        except ValueError:
+            found: dict[str, Any] = {}
+            for name in self._config.metrics or ():
+                try:
+                    found |= score_splits(splits, replace(self._config, metrics=(name,)))
+                except ValueError as error:
+                    warnings.warn(f"left out on the way: {name}. {error}", stacklevel=2)
+            return found

@@ -59,30 +59,51 @@ def dataset_for(
         ValueError: If they have another shape.
     """
     channels = run.image_shape[2]
-    if isinstance(data, str) and data in registry.available("data"):
-        known = getattr(registry.load("data", data), "CHANNELS", (channels,))
+    name = str(data) if isinstance(data, Path | str) else None
+    if name in registry.available("data"):
+        known = getattr(registry.load("data", name), "CHANNELS", (channels,))
         if channels not in known:
             raise ValueError(
                 f"`data` must have images with {channels} channels, as in the training; got "
-                f"{data} with {' or '.join(map(str, known))}. Name other data."
+                f"{name} with {' or '.join(map(str, known))}. Name other data."
             )
-    options = DataOptions(image_size=run.image_size, channels=channels)
-    is_own = False
-    if isinstance(data, Path | str):
-        data = str(data)
-        own = run.config.data
-        named = own in registry.available("data")
-        is_own = data == own or (not named and Path(data).expanduser().resolve() == Path(own))
-        if is_own:
-            options = run.config.data_options
-    options = replace(options, skip_broken=skip_broken or options.skip_broken)
-    dataset = as_dataset(data, options)
+    options = DataOptions(image_size=run.image_size, channels=channels, skip_broken=skip_broken)
+    own = run.config.data_options
+    own = replace(own, skip_broken=skip_broken or own.skip_broken)
+    in_place = name is not None and _is_place_of(run, name)
+    dataset = run.as_trained(as_dataset(data, own)) if in_place else as_dataset(data, options)
     if dataset.image_shape != run.image_shape:
         raise ValueError(
             f"`data` must have images of shape {run.image_shape}, as in the training; got "
             f"{dataset.image_shape}. Save them in that shape, as a folder or an .npz file."
         )
-    return run.as_trained(dataset) if is_own else dataset
+    if in_place or name in registry.available("data"):
+        return dataset
+    sized = replace(own, image_size=options.image_size, channels=channels)
+    return _as_run_has(run, data, sized) or dataset
+
+
+def _is_place_of(run: Run, data: str) -> bool:
+    """Whether it is the name or the place of the data that a run was trained on."""
+    own = run.config.data
+    named = own in registry.available("data")
+    return data == own or (not named and Path(data).expanduser().resolve() == Path(own))
+
+
+def _as_run_has(run: Run, data: Images | Path | str, options: DataOptions) -> FactorDataset | None:
+    """Images split as in a run's training, if they are its own, wherever they lie now."""
+    try:
+        dataset = as_dataset(data, options)
+    except ValueError:  # fewer than the run's split needs
+        return None
+    known = files.read_config(run.folder)["data"].get("fingerprint")
+    return run.as_trained(dataset) if dataset.fingerprint == known else None
+
+
+def check_out(path: Path) -> None:
+    """Refuse a file of codes whose name says that it is something else."""
+    if path.suffix != ".npz":
+        raise ValueError(f"`out` must end in .npz; got {path.name}. Rename it.")
 
 
 def write_codes(path: Path, found: Representation, dataset: FactorDataset) -> None:

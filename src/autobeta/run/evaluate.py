@@ -1,6 +1,5 @@
 """Evaluate a run: losses, metrics, reconstructions and traversals of a sample of its data."""
 
-import math
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,15 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from autobeta.data import FactorDataset
-from autobeta.metrics import (
-    SSIM_PIXELS,
-    check_libraries,
-    check_metrics,
-    image_quality,
-    left_out,
-    needed,
-    score,
-)
+from autobeta.metrics import SSIM_PIXELS, image_quality, left_out
 from autobeta.models import VAE
 from autobeta.run import folder as files
 from autobeta.run.codes import (
@@ -38,6 +29,7 @@ from autobeta.run.codes import (
 )
 from autobeta.run.load import Run, best_network, load_run, newest
 from autobeta.run.objects import Images
+from autobeta.run.scores import check_asked, score_splits
 from autobeta.run.traverse import traverse
 from autobeta.settings import EvaluationConfig
 from autobeta.types import Representation
@@ -137,26 +129,6 @@ def _joined(earlier: Mapping[str, Any], result: Mapping[str, Any]) -> dict[str, 
         "asked": both and [*dict.fromkeys(both)],
         "left_out": {name: why for name, why in reasons.items() if name not in metrics},
     }
-
-
-def check_asked(config: EvaluationConfig, dataset: FactorDataset) -> None:
-    """Refuse metrics that can't be computed, before there are codes of the data set.
-
-    Raises:
-        ValueError: If there is no such metric, or it needs factors and the images have none.
-        ImportError: If a library that it needs can't be loaded; the message names the extra.
-    """
-    names = config.metrics or ()
-    check_metrics(names)
-    check_libraries(names)
-    lacking = [name for name in names if "factors" in needed(name)]
-    if lacking and dataset.factor_values is None:
-        raise ValueError(
-            f"`metrics` must do without labels, since {dataset.source} have none; got "
-            f"{', '.join(lacking)}. Leave them out, or add labels: to a folder a labels.csv with "
-            "a row for each image, to a file of arrays the array 'factors'; see `autobeta docs "
-            "data`."
-        )
 
 
 def evaluate(
@@ -264,29 +236,3 @@ def reconstruct(model: VAE, dataset: FactorDataset, index: Points) -> dict[str, 
     chunks = image_batches(dataset, index, device_of(model))
     decoded = [to_pixels(model.decode(model.encode(x).mean)) for x in chunks]
     return {"originals": dataset.images(index), "reconstructions": np.concatenate(decoded)}
-
-
-def score_splits(
-    splits: Mapping[str, Representation], config: EvaluationConfig
-) -> dict[str, float | dict[str, float]]:
-    """Metrics of the training images, predictors tested on held-out ones where there are any.
-
-    A score that is not finite, of which `score` warns, is left out.
-    """
-    train, test = splits["train"], splits.get("test")
-    held_out = None if test is None or test.factors is None else (test.codes, test.factors)
-    found = score(
-        train.codes,
-        train.factors,
-        logvars=train.logvars,
-        test=held_out,
-        metrics=config.metrics,
-        n_jobs=config.jobs or torch.get_num_threads(),
-        seed=config.metrics_seed,
-    )
-    return {name: value for name, value in found.items() if _is_finite(value)}
-
-
-def _is_finite(value: float | dict[str, float]) -> bool:
-    values = value.values() if isinstance(value, dict) else [value]
-    return all(math.isfinite(v) for v in values)

@@ -15,11 +15,12 @@ from autobeta.models import AbstractLikelihood
 from autobeta.run import folder as files
 from autobeta.run.build import BuiltRun, build
 from autobeta.run.during import TrainingEvaluations, TrainingPictures
-from autobeta.run.evaluate import check_asked, evaluate_model
+from autobeta.run.evaluate import evaluate_model
 from autobeta.run.evaluated import lacks_evaluations, missing_evaluation
 from autobeta.run.identity import claim, refuse_foreign
 from autobeta.run.load import Run, load_weights, trained_steps
 from autobeta.run.objects import Images, MakeRecipe, Network, Objects
+from autobeta.run.scores import check_asked
 from autobeta.settings import EvaluationConfig, RunConfig
 from autobeta.training import Callback, fit
 from autobeta.training.checkpoint import write_tensors

@@ -109,7 +109,7 @@ def draw_traversals(
                 f"`image` must have the shape {run.image_shape}, as in the training; got "
                 f"{pixels.shape} in {path}. Scale it."
             )
-        bases[f"traversal-{i}-{path.stem}"] = _code(run, pixels)
+        bases[f"traversal-{i}-{path.stem[:50]}"] = _code(run, pixels)
     written: list[Path] = []
     for name, base in (bases or {"traversal": None}).items():
         rows = traverse(run.model, sample, base=base, num_values=num_values, span=span)

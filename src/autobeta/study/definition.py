@@ -108,6 +108,12 @@ def define(document: Any, folder: Path = Path()) -> Definition:  # noqa: ANN401
     for method in methods:
         check_name("methods", method, ["methods"])
     data = [found_data(name, folder) for name in names(document, "data", ["dsprites"])]
+    if twice := [place for place in data if data.count(place) > 1]:
+        given = [n for n in names(document, "data") if found_data(n, folder) == twice[0]]
+        raise StudyFileError(
+            f"`data` must name a place once; {twice[0]} is {' and '.join(given)}. Leave one out.",
+            ["data"],
+        )
     for part, kind in PARTS.items():
         check_part(document.get(part, {}), kind, [part])
     check_methods(document.get("method", {}), methods, ["method"])

@@ -122,9 +122,19 @@ def read_study(folder: Path) -> Study:
     """Read a study's folder.
 
     Raises:
-        FileNotFoundError: If it holds no study.
+        FileNotFoundError: If it holds no study, or its runs are not where it says.
         ValueError: If what it holds is damaged, or of a later format.
     """
+    found = _read(folder)
+    if found.runs_folder != _runs_at(folder, "runs") and not found.runs_folder.exists():
+        raise FileNotFoundError(
+            f"`{folder}` must have its runs in {found.runs_folder}, which is not there, as when "
+            "one of the two was moved. Give the study again with --runs and their place."
+        )
+    return found
+
+
+def _read(folder: Path) -> Study:
     path = folder / STUDY
     if not path.exists():
         raise FileNotFoundError(
@@ -193,7 +203,7 @@ def claim_study(
             "another."
         )
     if is_study(folder):
-        found = read_study(folder)
+        found = _read(folder) if runs_folder else read_study(folder)
         missing = [name for name in found.runs if name not in runs]
         if missing:
             raise ValueError(
@@ -220,6 +230,7 @@ def claim_study(
         "definition": document,
         "runs": runs,
     }
+    _runs_at(folder, place).mkdir(parents=True, exist_ok=True)
     files.write_json(folder / STUDY, study)
     _warn_of_lacking(_runs_at(folder, place), planned)
     return read_study(folder)

@@ -157,7 +157,7 @@ def _results(study: Study, state: RunProgress, at: int | None) -> Row:
     take(_evaluation, study.evaluation.get("metrics"), at)
     if at is None or row.get("at") is not None:
         take(_curves, at)
-    else:
+    elif len(reasons) == 1:
         reasons.append(f"it was not evaluated after {at:,} steps")
     take(_environment)
     return row | {"reason": "; ".join(filter(None, reasons)) or None}
@@ -166,7 +166,11 @@ def _results(study: Study, state: RunProgress, at: int | None) -> Row:
 def _evaluation(run: Path, asked: Sequence[str] | None, at: int | None) -> Row:
     """Losses, and the scores that the study asks for; one that shares the run may have others."""
     wanted = None if asked is None else {*map(printed_name, asked)}
-    found = files.read_metrics(run / files.METRICS)
+    try:
+        found = files.read_metrics(run / files.METRICS)
+    except ValueError:
+        if at is None or not (found := _on_the_way(run, at)):
+            raise
     if at not in (None, found.get("step")):
         found = _on_the_way(run, at)
     row: Row = {} if at is None else {"at": found.get("step")}

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -16,8 +17,8 @@ class WideState(nn.Module):
     Its increments are far below what these formats resolve.
     """
 
-    added: tuple[str, ...] = ()
-    """Buffers that the states of earlier versions have not: they begin as in a new module."""
+    added: Mapping[str, Any] = MappingProxyType({})
+    """Buffers that the states of earlier versions have not, and their values in a new module."""
 
     def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> nn.Module:
         def keep_wide(tensor: Tensor) -> Tensor:
@@ -28,8 +29,8 @@ class WideState(nn.Module):
         return super()._apply(keep_wide, recurse)
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:  # noqa: ANN401
-        for name in self.added:
-            state_dict.setdefault(prefix + name, self.get_buffer(name))
+        for name, value in self.added.items():
+            state_dict.setdefault(prefix + name, torch.as_tensor(value))
         super()._load_from_state_dict(state_dict, prefix, *rest)
 
     @torch.no_grad()
@@ -89,6 +90,12 @@ def check_terms(terms: Terms, *needed: str) -> None:
             )
 
 
+def other_terms(terms: Terms) -> Scalar | float:
+    """The sum of those that a weighting of reconstruction and kl alone knows nothing of."""
+    known = ("reconstruction", "kl")
+    return sum((term.sum() for name, term in terms.items() if name not in known), start=0.0)
+
+
 def effective_weights(loss: Scalar, terms: Terms) -> dict[str, Tensor]:
     """D loss / d term for each term: one definition of a weight for every kind of weighting.
 
@@ -100,6 +107,11 @@ def effective_weights(loss: Scalar, terms: Terms) -> dict[str, Tensor]:
         {'kl': tensor(4.)}
     """
     inputs = list(terms.values())
+    if not loss.requires_grad:
+        raise ValueError(
+            "`loss` must have a graph, from which its weights are read; got one without, as under "
+            "torch.no_grad. Compute it with gradients."
+        )
     gradients = torch.autograd.grad(
         loss, inputs, retain_graph=True, allow_unused=True, materialize_grads=True
     )

@@ -49,6 +49,10 @@ class AbstractController(WideState):
                 f"`ki` must be at most 0, and finite; got {ki}. A positive value drives kl away "
                 "from `target`."
             )
+        if not hasattr(beta_max, "__float__"):
+            raise TypeError(
+                f"`beta_max` must be a number; got {beta_max!r}. Infinity is no bound."
+            )
         if not 0 <= beta_min < beta_max:
             raise ValueError(
                 f"`beta_min` must be in [0, `beta_max`); got {beta_min} and {beta_max}."

@@ -5,17 +5,21 @@ from torch import Tensor
 
 from autobeta.rules import NonNegative, Positive, checked
 from autobeta.types import Scalar, Terms
-from autobeta.weighting._base import AbstractWeighting, check_terms
-from autobeta.weighting.schedules import Schedule, value_at
+from autobeta.weighting._base import AbstractWeighting, check_terms, other_terms
+from autobeta.weighting.schedules import Schedule, check_schedule, value_at
 
 
 class AbstractCapacity(AbstractWeighting):
-    """A capacity in nats that rises with the step; it is a buffer, so that it is logged."""
+    """A capacity in nats that rises with the step; it is a buffer, so that it is logged.
+
+    Terms other than reconstruction and kl count once.
+    """
 
     target: Tensor
 
     def __init__(self, capacity: Schedule) -> None:
         super().__init__()
+        check_schedule("capacity", capacity)
         self._capacity = capacity
         self.register_buffer("target", torch.zeros(()))
 
@@ -53,7 +57,7 @@ class CapacityKL(AbstractCapacity):
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step."""
         distance = self._distance(terms, step).abs()
-        return terms["reconstruction"].sum() + self._gamma * distance
+        return terms["reconstruction"].sum() + self._gamma * distance + other_terms(terms)
 
 
 class SquaredCapacityKL(AbstractCapacity):
@@ -87,4 +91,5 @@ class SquaredCapacityKL(AbstractCapacity):
     def forward(self, terms: Terms, step: int) -> Scalar:
         """Loss of this step."""
         squared = self._distance(terms, step).square()
-        return terms["reconstruction"].sum() + 0.5 * self._stiffness * squared
+        pulled = terms["reconstruction"].sum() + 0.5 * self._stiffness * squared
+        return pulled + other_terms(terms)

@@ -1,6 +1,7 @@
 """The KL weighed by a controller, with a schedule for its set point."""
 
 import math
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -9,7 +10,7 @@ from autobeta.rules import Index, NonNegative, checked
 from autobeta.types import Scalar, Terms
 from autobeta.weighting._base import AbstractWeighting, check_terms, weighted_sum
 from autobeta.weighting._controller import AbstractController
-from autobeta.weighting.schedules import Schedule, value_at
+from autobeta.weighting.schedules import Schedule, check_schedule, value_at
 
 _FOLLOWS = 0.8  # of the set point, below which KL does not follow it
 _AVERAGED = 10  # steps, of how far KL is short of the set point
@@ -35,7 +36,7 @@ class ControlledKL(AbstractWeighting):
     """
 
     shortfall: Tensor
-    added = ("shortfall",)
+    added = MappingProxyType({"shortfall": 0.0})
 
     @checked
     def __init__(
@@ -52,11 +53,12 @@ class ControlledKL(AbstractWeighting):
         for name, value in {"behind": behind, "catch_up": catch_up}.items():
             if not value >= 0:
                 raise ValueError(f"`{name}` must be at least 0; got {value}.")
-        if not callable(target):
+        if not isinstance(controller, AbstractController):
             raise TypeError(
-                f"`target` must be a function of the step; got {target!r}. For a number take "
-                "schedules.constant(number)."
+                f"`controller` must be an AbstractController; got {controller!r}. Make one, such "
+                "as SelfTuningPI()."
             )
+        check_schedule("target", target)
         self.controller, self._target = controller, target
         self._hold, self._behind = hold, behind
         self._catch_up, self._settle = catch_up, settle

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from autobeta.rules import BelowOne, Finite, Index, Positive, checked
 from autobeta.types import Scalar, Terms
-from autobeta.weighting._base import AbstractWeighting, check_first, check_terms
+from autobeta.weighting._base import AbstractWeighting, check_first, check_terms, other_terms
 
 
 class ReconstructionConstraint(AbstractWeighting):
@@ -67,7 +67,8 @@ class ReconstructionConstraint(AbstractWeighting):
         reconstruction = terms["reconstruction"].sum()
         if self.training:
             self._update(reconstruction.detach())
-        return terms["kl"].sum() + self.log_lambda.exp().to(reconstruction.dtype) * reconstruction
+        held = self.log_lambda.exp().to(reconstruction.dtype) * reconstruction
+        return terms["kl"].sum() + held + other_terms(terms)
 
     def _update(self, reconstruction: Tensor) -> None:
         violated = reconstruction.to(self.violation.dtype) - self.target
@@ -148,7 +149,8 @@ class RelativeConstraint(AbstractWeighting):
         reconstruction, kl = terms["reconstruction"].sum(), terms["kl"].sum()
         if self.training:
             self._update(reconstruction.detach(), kl.detach(), step < self._warmup)
-        return kl + self.log_lambda.exp().to(reconstruction.dtype) * reconstruction
+        held = self.log_lambda.exp().to(reconstruction.dtype) * reconstruction
+        return kl + held + other_terms(terms)
 
     def _update(self, reconstruction: Tensor, kl: Tensor, warming: bool) -> None:
         first = self.num_seen == 0

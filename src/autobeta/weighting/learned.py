@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Mapping
+from numbers import Integral
 from typing import Any, Literal
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from autobeta.rules import Range, checked
+from autobeta.rules import Range, StepsOrNone, checked
 from autobeta.types import Scalar, Terms
 from autobeta.weighting._base import AbstractWeighting, check_terms, weighted_sum
 
@@ -93,7 +94,7 @@ class LearnedWeights(AbstractWeighting):
         regulariser: Regulariser = "log",
         units: Mapping[str, float] | None = None,
         floors: Mapping[str, float] | None = None,
-        warmup: int = 0,
+        warmup: StepsOrNone = 0,
         start: Literal["ones", "fixed_point"] = "ones",
         beta_initial: float | None = None,
     ) -> None:
@@ -187,8 +188,17 @@ def check_start(start: str, warmup: int) -> None:
         )
 
 
+def _is_count(size: object) -> bool:
+    return isinstance(size, Integral) and not isinstance(size, bool) and size >= 1
+
+
 def _check(weighting: LearnedWeights, sizes: Mapping[str, int]) -> None:
-    if not sizes or not all(type(size) is int and size >= 1 for size in sizes.values()):
+    if odd := [name for name in sizes if "." in name or hasattr(nn.ParameterDict, name)]:
+        raise ValueError(
+            f"`sizes` must have names that a module's parameters may have; got {odd[0]!r}. Rename "
+            "the term."
+        )
+    if not sizes or not all(_is_count(n) for n in sizes.values()):
         raise ValueError(
             "`sizes` must be how many numbers each term has, at least one term and 1 number; got "
             f"{dict(sizes)}. {{'reconstruction': 1, 'kl': 1}} is usual."

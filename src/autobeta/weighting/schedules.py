@@ -1,7 +1,9 @@
 """Schedules: pure functions of the step, which counts from 0, for weights and set points."""
 
 import math
+import operator
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 from autobeta.rules import Count, Finite, Positive, Range, Share, checked
@@ -9,8 +11,24 @@ from autobeta.rules import Count, Finite, Positive, Range, Share, checked
 Schedule = Callable[[int], float]
 
 
+def check_schedule(name: str, schedule: object) -> None:
+    """Refuse what is no function of the step."""
+    if not callable(schedule):
+        raise TypeError(
+            f"`{name}` must be a function of the step; got {schedule!r}. For a number take "
+            "schedules.constant(number)."
+        )
+
+
 def value_at(schedule: Schedule, step: int) -> float:
     """What a schedule says at a step; a ValueError if that is not finite."""
+    if type(step) is not int:
+        try:
+            step = operator.index(step)  # of a tensor that holds one, say
+        except (TypeError, RuntimeError) as error:
+            raise TypeError(
+                f"`step` must be a whole number, counted from 0; got {step!r}."
+            ) from error
     value = schedule(step)
     if not math.isfinite(value):
         raise ValueError(f"a schedule must return finite numbers; got {value} at step {step}.")
@@ -25,7 +43,12 @@ def constant(value: Finite) -> Schedule:
         >>> constant(4.0)(1000)
         4.0
     """
-    return lambda step: value
+    return partial(_constant, value)
+
+
+def _constant(value: float, step: int) -> float:  # closures could not be pickled
+    del step
+    return value
 
 
 @checked
@@ -36,7 +59,11 @@ def linear(start: Finite, end: Finite, *, steps: Count) -> Schedule:
         >>> linear(0.0, 10.0, steps=100)(50)
         5.0
     """
-    return lambda step: start + (end - start) * min(step / steps, 1.0)
+    return partial(_linear, start, end, steps)
+
+
+def _linear(start: float, end: float, steps: int, step: int) -> float:
+    return start + (end - start) * min(step / steps, 1.0)
 
 
 @checked
@@ -49,12 +76,12 @@ def exponential(start: Positive, end: Positive, *, begin: int, end_step: int) ->
     """
     if not end_step > begin:
         raise ValueError(f"`end_step` must be after `begin`; got {end_step} and {begin}.")
+    return partial(_exponential, start, end, begin, end_step)
 
-    def schedule(step: int) -> float:
-        passed = min(max((step - begin) / (end_step - begin), 0.0), 1.0)
-        return start ** (1 - passed) * end**passed
 
-    return schedule
+def _exponential(start: float, end: float, begin: int, end_step: int, step: int) -> float:
+    passed = min(max((step - begin) / (end_step - begin), 0.0), 1.0)
+    return start ** (1 - passed) * end**passed
 
 
 @checked
@@ -68,8 +95,12 @@ def cyclical(end: Finite, *, period: Annotated[float, Range(1)], rising: Share) 
         >>> [cyclical(1.0, period=100.0, rising=0.5)(step) for step in (0, 25, 50, 99, 100)]
         [0.0, 0.5, 1.0, 1.0, 0.0]
     """
+    return partial(_cyclical, end, period, rising)
+
+
+def _cyclical(end: float, period: float, rising: float, step: int) -> float:
     # rounded, so that a cycle's first step is not left to the cycle before
-    return lambda step: end * min(round(step / period, 9) % 1 / rising, 1.0)
+    return end * min(round(step / period, 9) % 1 / rising, 1.0)
 
 
 def staircase(start: float, end: float, *, increment: float, period: int) -> Schedule:
@@ -101,15 +132,17 @@ def hybrid(
     """
     if ramp > period:
         raise ValueError(f"`ramp` must be in 1..`period`; got {ramp} and `period` {period}.")
+    return partial(_hybrid, start, end, increment, period, ramp)
 
-    def schedule(step: int) -> float:
-        periods, within = divmod(step + 1, period)
-        if periods == 0:
-            return start
-        rises = periods - 1 + min(within + 1, ramp) / ramp
-        return min(start + increment * rises, end)
 
-    return schedule
+def _hybrid(
+    start: float, end: float, increment: float, period: int, ramp: int, step: int
+) -> float:
+    periods, within = divmod(step + 1, period)
+    if periods == 0:
+        return start
+    rises = periods - 1 + min(within + 1, ramp) / ramp
+    return min(start + increment * rises, end)
 
 
 @checked

@@ -1,6 +1,7 @@
 """SelfTuningPI: PI control of log beta that identifies its plant while it runs, for any loop."""
 
 import math
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -19,11 +20,12 @@ _CORRELATED = 2.0  # so many batches count as one, since their KLs' deviations a
 _MEASURABLE = 1.0  # nats of KL, from which the plant is identified
 _SMALL = 0.5  # nats of KL, below which the gain is taken not to fall
 _NOISE = 0.1  # e-folds, the most that the noise of the batches may move log beta
+_SLOWEST = 200.0  # steps, of the closed loop, however noisy the KL seems
 _FALL = 0.01  # e-folds, the most that the integral lowers log beta in a step, while KL is
 _FOLLOWS = 0.8  # of the set point or less
 _MARGIN = 0.3  # nats: a rise of the set point is passed on whole to a KL so far above it, and
 # not at all to one twice as far
-_SIGNS = "+++++---++-+++-+-+----+--+-++--"  # a maximum-length sequence of 31
+_SIGNS = tuple(float(f"{s}1") for s in "+++++---++-+++-+-+----+--+-++--")  # maximum-length, 31
 _CLOCK = 8  # steps of each
 
 
@@ -51,7 +53,7 @@ class SelfTuningPI(AbstractController):
     so that a poor identification leaves it in force. The gains follow by lambda tuning,
 
         T  = 1.5 (lag + (max(window, 5) + 1) / 2),
-             or so long that noise moves log beta by less than 0.1
+             or so long that noise moves log beta by less than 0.1, but at most 200
         ki = 1 / (b T),   kp = (lag - 1) ki
 
     which leaves a gain margin of at least 3 where 3 steps of the lag are dead time. The dither has
@@ -90,6 +92,7 @@ class SelfTuningPI(AbstractController):
     integral: Tensor
     lags: Tensor
     signs: Tensor
+    added = MappingProxyType({"lags": LAGS, "signs": _SIGNS})
 
     @checked
     def __init__(
@@ -103,10 +106,8 @@ class SelfTuningPI(AbstractController):
     ) -> None:
         super().__init__(beta_initial, beta_min=beta_min, beta_max=beta_max)
         self.dither = dither
-        self.register_buffer("lags", torch.tensor(LAGS), persistent=False)
-        self.register_buffer(
-            "signs", torch.tensor([float(f"{sign}1") for sign in _SIGNS]), persistent=False
-        )
+        for name, values in self.added.items():
+            self.register_buffer(name, torch.tensor(values))
         self.register_buffer("log_beta", torch.tensor(math.log(beta_initial)))
         self.register_buffer("recent", torch.zeros(window))
         self.register_buffer("num_seen", torch.zeros((), dtype=torch.int64))
@@ -169,7 +170,9 @@ class SelfTuningPI(AbstractController):
         products = torch.stack([-fast[0] * dither, whole * dither, dither.square()])
         moments = self.moments * (1 - 1 / _MEMORY) + products * weight
         spread = self.spread + (fast[0].square() - self.spread) / seen.clamp(max=_DRIFT)
-        change = (kl - self.last_kl).square().masked_fill(first, 0.0) / 2
+        most = 1.5 * kl.minimum(self.last_kl) + 3  # as of one odd batch, the first among them
+        change = (kl - self.last_kl).abs().minimum(most)
+        change = change.square().masked_fill(first, 0.0) / 2
         variance = self.noise.square()
         noise = (variance + (change - variance) / seen.clamp(max=_MEMORY)).sqrt()
         state = {"answers": answers, "drifts": torch.stack([slow, slower]), "moments": moments}
@@ -193,7 +196,7 @@ class SelfTuningPI(AbstractController):
     def _tune(self, plant: dict[str, Tensor]) -> dict[str, Tensor]:
         """Lambda tuning: the closed loop's time constant, and the gains for it."""
         gain, lag, window = plant["plant_gain"], plant["plant_lag"], max(self.recent.numel(), 5)
-        quiet = (plant["noise"] / gain / _NOISE).square() / 2
+        quiet = ((plant["noise"] / gain / _NOISE).square() / 2).clamp(max=_SLOWEST)
         settling = torch.maximum(1.5 * (lag + (window + 1) / 2), quiet)
         integral = 1 / (gain * settling)
         return {"integral": integral, "proportional": (lag - 1) * integral}

@@ -49,14 +49,19 @@ def writing_in(folder: Path) -> Iterator[None]:
 
     What killed processes left there is removed: whoever holds the lock knows that they are dead.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     lock = filelock.FileLock(folder / ".lock")
     try:
+        folder.mkdir(parents=True, exist_ok=True)
         lock.acquire(timeout=0)
     except filelock.Timeout:
         said = f"Waiting for another process that prepares data in {shown(folder)}"
         Console(stderr=True).print(said, markup=False)
         lock.acquire()
+    except OSError as error:
+        raise OSError(
+            f"the cache of prepared data must be a folder that can be written in; {shown(folder)} "
+            f"is not: {error.strerror}. Set the variable AUTOBETA_DATA to one that is."
+        ) from error
     try:
         for left in folder.glob("*.tmp"):
             with contextlib.suppress(OSError):  # not ours to remove
