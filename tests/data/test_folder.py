@@ -446,8 +446,8 @@ def test_runs_and_studies_in_the_folder_are_none_of_its_images(tmp_path):
     for name, content in marks.items():
         save(photos / Path(name).parent / "pictures" / "step-5.png", COLOUR)
         (photos / name).write_text(json.dumps(content))
+    options = DataOptions(path=photos, test_fraction=0.0)
     with pytest.warns(UserWarning, match="left out pilot, run, study, where autobeta has written"):
-        options = DataOptions(path=photos, test_fraction=0.0)
         again = load_data("folder", options, tmp_path / "another cache")
     assert load(tmp_path).fingerprint == again.fingerprint
     assert again.names == alone.names

@@ -37,7 +37,8 @@ def _from_tensor(tensor: Any, name: str) -> np.ndarray:  # noqa: ANN401 - withou
     if tensor.is_meta:
         raise ValueError(f"`{name}` must hold numbers; got a tensor on the device meta. Fill it.")
     tensor = (tensor if str(tensor.layout) == "torch.strided" else tensor.to_dense()).cpu()
-    narrow = tensor.is_floating_point() and tensor.dtype.itemsize < 4  # NumPy lacks most of them
+    narrow = tensor.is_floating_point() and tensor.dtype.itemsize < 4  # NumPy has float16 alone
+    narrow = narrow and str(tensor.dtype) != "torch.float16"
     return (tensor.float() if narrow else tensor).resolve_conj().resolve_neg().numpy()
 
 

@@ -102,7 +102,7 @@ def _as_run_has(run: Run, data: Images | Path | str, options: DataOptions) -> Fa
 
 def check_out(path: Path) -> None:
     """Refuse a file of codes whose name says that it is something else."""
-    if path.suffix != ".npz":
+    if path.suffix in (".npy", ".csv", ".tsv", ".pt", ".parquet", ".h5", ".hdf5"):
         raise ValueError(f"`out` must end in .npz; got {path.name}. Rename it.")
 
 

@@ -189,7 +189,7 @@ def check_start(start: str, warmup: int) -> None:
 
 
 def _is_count(size: object) -> bool:
-    return isinstance(size, Integral) and not isinstance(size, bool) and size >= 1
+    return isinstance(size, Integral) and not isinstance(size, bool) and int(size) >= 1
 
 
 def _check(weighting: LearnedWeights, sizes: Mapping[str, int]) -> None:
