@@ -119,7 +119,7 @@ def from_stored(kind: type, stored: Mapping[str, Any]) -> Any:  # noqa: ANN401
 def _of_kind(hint: Any, value: Any) -> Any:  # noqa: ANN401
     """A list as a tuple, and a whole number as a float where one is meant: 8 is 8.0."""
     kinds = _kinds(hint)
-    if value == "None" and NoneType in kinds and str not in kinds:
+    if value == "None" and NoneType in kinds:
         return None  # TOML has no word for it
     if isinstance(value, list):
         return tuple(value)

@@ -462,3 +462,11 @@ def test_pictures_of_a_run_are_images_where_they_are_asked_for(tmp_path):
     save(tmp_path / "photos" / "a.png", GREY)
     (tmp_path / "photos" / "config.json").write_text('{"format": 4, "method_config": {}}')
     assert load(tmp_path).names == ("a.png",)
+
+
+def test_a_folder_of_runs_alone_says_why_it_has_no_images(tmp_path):
+    save(tmp_path / "photos" / "run" / "step-5.png", GREY)
+    mark = tmp_path / "photos" / "run" / "config.json"
+    mark.write_text('{"format": 4, "method_config": {}}')
+    with pytest.raises(ValueError, match=r"no file but what autobeta has written in .*run below"):
+        load(tmp_path)

@@ -429,3 +429,11 @@ def test_shares_read_what_scores_read():
     assert np.array_equal(information_shares(graph, graph), wanted)
     with pytest.raises(ValueError, match="`codes` must be finite"):
         information_shares(np.full((60, 2), np.nan), np.ones((60, 2), int))
+
+
+def test_a_column_is_told_by_the_number_that_it_was_given_with():
+    factors = np.random.default_rng(0).integers(0, 3, (60, 2))
+    rare = np.c_[np.zeros(60, int), factors, np.r_[np.zeros(59, int), 1]]
+    told = pytest.raises(ValueError, match=r"of column 3\. Leave that column out")
+    with pytest.warns(UserWarning, match="constant factors in columns"), told:
+        score(rare[:, 1:] + 0.0, rare, metrics=["explicitness"])

@@ -158,3 +158,17 @@ def test_a_network_in_double_precision_stays_there():
     terms = Elbo()(x, output)
     assert {output.z.dtype, *(term.dtype for term in terms.values())} == {torch.float64}
     assert network.decode(output.z).dtype == torch.float64
+
+
+def test_parts_in_double_precision_of_a_single_one_work_together():
+    encoder = nn.Sequential(Double(), nn.Flatten(), nn.Linear(16, 4).double())
+    decoder = nn.Sequential(nn.Linear(2, 16), nn.Unflatten(1, (1, 4, 4)))
+    output = VAE(encoder, decoder, Bernoulli())(torch.rand(3, 1, 4, 4))
+    assert output.z.dtype == torch.float32
+
+
+class Double(nn.Module):
+    """Its input in double precision."""
+
+    def forward(self, x):
+        return x.double()

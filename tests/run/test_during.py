@@ -1,7 +1,7 @@
 """A run that is watched while it trains: its early end, its best network, its pictures."""
 
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -17,7 +17,7 @@ from autobeta import (
     load_run,
     train,
 )
-from autobeta.data import FactorDataset
+from autobeta.data import FactorDataset, as_dataset, load_data
 from autobeta.errors import DivergedError
 from autobeta.reports import load_runs, write_report
 from autobeta.reports._load import missing
@@ -26,11 +26,13 @@ from autobeta.run import during
 from autobeta.run import folder as files
 from autobeta.run.encode import dataset_for
 from autobeta.run.evaluated import missing_evaluation
+from autobeta.run.scores import check_asked, score_splits
 from autobeta.settings import identity
 from autobeta.study.folder import Study
 from autobeta.study.grid import scaled
 from autobeta.study.table import rows
 from autobeta.training import validation
+from autobeta.types import Representation
 
 FEW = EvaluationConfig(num_points=100, metrics=("mig",), num_pictures=4)
 
@@ -359,7 +361,9 @@ def test_a_scaled_run_has_its_warm_up_scaled(factor):
 
 def test_scores_that_cannot_be_had_are_refused_before_the_training(tmp_path):
     few = EvaluationConfig(num_points=20, metrics=("mig",))
-    with pytest.raises(ValueError, match=r"two points for each value.*of 20 images, of which"):
+    with pytest.raises(
+        ValueError, match=r"two points for each value.*`num_points` draws 20 images"
+    ):
         train(config(), tmp_path / "few", network=tiny, evaluation=few)
     assert not (tmp_path / "few").exists()
     codes = np.random.default_rng(0)
@@ -394,3 +398,53 @@ def test_a_score_that_cannot_be_had_on_the_way_does_not_end_the_training(tmp_pat
         "mig[bins=20]",
         "sap",
     }
+
+
+SIZE = 1200
+FEW_VALUES = np.arange(SIZE) % 5
+TRIED = {
+    "many bins": ("mig[bins=600]", (FEW_VALUES, FEW_VALUES // 2), ""),
+    "many values, few held out": ("explicitness", (np.arange(SIZE) % 300, FEW_VALUES), ""),
+    "a row's number": ("mig", (np.arange(SIZE), FEW_VALUES), "two points for each value"),
+    "one that varies": ("dci[lasso]", (FEW_VALUES, 0 * FEW_VALUES), "at least 2 columns"),
+    "both vary": ("dci[lasso]", (FEW_VALUES, FEW_VALUES // 2), ""),
+}
+
+
+@pytest.mark.filterwarnings("ignore:constant factors")
+@pytest.mark.parametrize(("metric", "factors", "refusal"), TRIED.values(), ids=TRIED)
+def test_a_trial_refuses_what_the_whole_sample_would_and_nothing_else(metric, factors, refusal):
+    table = np.stack(factors, axis=1)
+    pixels = np.random.default_rng(0).integers(0, 256, (SIZE, 8, 8), dtype=np.uint8)
+    order = np.random.default_rng(0).permutation(SIZE)
+    dataset = replace(
+        as_dataset(pixels[..., None]),
+        factor_values=lambda index: table[index],
+        splits={"train": np.sort(order[60:]), "test": np.sort(order[:60])},
+    )
+    config = EvaluationConfig(metrics=(metric,))
+    codes = table + 0.1 * np.random.default_rng(1).normal(size=table.shape)
+    parts = {
+        name: Representation(
+            codes=codes[i], logvars=np.full(codes[i].shape, -4.0), index=i, factors=table[i]
+        )
+        for name, i in dataset.splits.items()
+    }
+    if refusal:
+        for attempt in (check_asked, lambda config, _: score_splits(parts, config)):
+            with pytest.raises(ValueError, match=refusal):
+                attempt(config, dataset)
+    else:
+        check_asked(config, dataset)
+        assert score_splits(parts, config)
+
+
+def test_a_default_suite_that_fails_on_the_way_is_warned_of(tmp_path, monkeypatch):
+    def fail(splits, config):
+        raise IndexError("of another package")
+
+    monkeypatch.setattr(during, "score_splits", fail)
+    asked = EvaluationConfig(num_points=100, num_pictures=4)
+    evaluations = during.TrainingEvaluations(load_data("toy"), tmp_path, 5, asked, last=10)
+    with pytest.warns(UserWarning, match="left out on the way: all scores. IndexError"):
+        assert evaluations._scores({}) == {}

@@ -5,6 +5,7 @@ import functools
 import math
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -514,3 +515,18 @@ def test_a_network_may_hold_its_own_methods_and_what_holds_it(array, tmp_path):
     train(config(steps=1), tmp_path, data=array, network=pair(1.0), evaluation=FEW)
     with pytest.raises(ValueError, match=r"objects\.network: "):
         train(config(steps=1), tmp_path, data=array, network=pair(2.0))
+
+
+def test_images_that_are_not_the_runs_own_are_read_once(tmp_path, array):
+    class Counted(Labelled):
+        reads = 0
+
+        def __getitem__(self, i):
+            Counted.reads += 1
+            return super().__getitem__(i)
+
+    run = train(config(), tmp_path / "run", data=array, network=network, evaluation=FEW)
+    assert len(encode(run, Counted(255 - array)).codes) == Counted.reads == 40
+    assert len(encode(run, array).codes) == 40
+    shutil.rmtree(tmp_path / "run")
+    assert len(encode(run, array).codes) == 40

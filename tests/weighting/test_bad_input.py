@@ -331,12 +331,13 @@ def test_weightings_with_schedules_can_be_pickled():
 def test_a_step_may_be_a_tensor_and_no_text(unchecked):
     schedule = schedules.fitted_hybrid(0.5, 4.0, num_steps=100)
     assert schedules.value_at(schedule, torch.tensor(43)) == schedule(43)
-    for step in (None, "3", 1.5):
+    assert schedules.value_at(schedule, 43.0) == schedule(43)
+    for step in (None, "3"):
         with pytest.raises(TypeError, match="`step` must be a whole number"):
             schedules.value_at(schedule, step)
 
 
-@pytest.mark.parametrize("name", ["keys", "values", "a.b"])
+@pytest.mark.parametrize("name", ["keys", "values", "a.b", "", "_keys"])
 def test_names_that_no_parameter_may_have_are_refused(name):
     with pytest.raises(ValueError, match=f"`sizes` must have names .*{re.escape(name)}"):
         LearnedWeights({name: 1, "kl": 1})
@@ -344,5 +345,5 @@ def test_names_that_no_parameter_may_have_are_refused(name):
 
 def test_weights_of_a_loss_without_a_graph_are_refused():
     kl = torch.tensor(2.0)
-    with pytest.raises(ValueError, match="`loss` must have a graph"):
+    with pytest.raises(ValueError, match="`loss` and terms must have a graph"):
         effective_weights(4 * kl, {"kl": kl})

@@ -66,7 +66,8 @@ def _guarded(args: Sequence[str]) -> int:
     except BrokenPipeError:
         sys.stdout = None  # the reader, such as `head`, has had enough
     except SystemExit as end:
-        if not isinstance(end.__context__, BrokenPipeError):  # rich's answer to it
+        shows = args[0] in ("control", "list", "score")  # the others do more than print a table
+        if not (shows and isinstance(end.__context__, BrokenPipeError)):  # rich's answer to it
             raise
     except (InterruptedRunError, KeyboardInterrupt) as stop:
         number = getattr(stop, "signal_number", signal.SIGINT)

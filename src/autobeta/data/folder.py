@@ -47,12 +47,15 @@ def inputs(place: Path) -> list[Path]:
     """The images in order, then the table of labels, if there is one."""
     if not place.is_dir():
         raise ValueError(f"`path` must be {PLACE}; got the file `{shown(place)}`.")
-    files = visible(place)
+    ours: list[Path] = []
+    files = visible(place, ours)
     images = [file for file in files if file.suffix.lower() in suffixes()]
     if not images:
+        written = f" but what autobeta has written in {shown(ours[0])}" if ours else ""
         raise ValueError(
             "`path` must have an image that Pillow can read; got "
-            f"{_counted(files) or 'no file'} below `{shown(place)}`. Convert others to PNG."
+            f"{_counted(files) or 'no file'}{written} below `{shown(place)}`. Convert others to "
+            "PNG."
         )
     return sorted(images, key=lambda file: natural(file.as_posix())) + _table(place)
 

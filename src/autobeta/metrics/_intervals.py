@@ -84,10 +84,13 @@ def intervals(
     return scores, ends
 
 
+_NO_ROWS = ("test", "columns")
+
+
 def _half_scores(inputs: Inputs, names: list[str], rng: np.random.Generator, seed: int) -> Result:
     n = len(inputs["codes"])
     rows = np.sort(rng.permutation(n)[: n // 2])
-    half: dict[str, Any] = {k: v[rows] for k, v in inputs.items() if k != "test"}
+    half: dict[str, Any] = {k: v[rows] for k, v in inputs.items() if k not in _NO_ROWS}
     if "test" in inputs:
         held = len(inputs["test"][0])
         rows = np.sort(rng.permutation(held)[: held // 2])

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
@@ -98,6 +99,7 @@ def prepare(
         unused = _unused(values, named)
         if len(unused) < values.shape[1]:
             inputs["factors"] = np.delete(values, unused, axis=1)
+            inputs["columns"] = np.delete(np.arange(values.shape[1]), unused)
             if held is not None:
                 inputs["test"] = held[0], np.delete(held[1], unused, axis=1)
     if logvars is not None:
@@ -142,11 +144,24 @@ def score_prepared(
                 results[printed_name(name)] = _one(name, inputs, n_jobs, seed)
             except Exception as error:
                 foreign = is_outside("metrics", parse(name).base)  # it may raise anything
+                reason = _numbered(str(error), inputs)
+                if metrics is not None and reason != str(error):
+                    raise type(error)(reason) from error
                 if metrics is not None or not (foreign or isinstance(error, _REFUSALS)):
                     raise
-                left_out.setdefault(str(error), []).append(name)
+                left_out.setdefault(reason, []).append(name)
     _warn(left_out, results, inputs)
     return results
+
+
+def _numbered(reason: str, inputs: Inputs) -> str:
+    """A metric's refusal with the numbers that columns of factors were given with."""
+    given = inputs.get("columns", ())
+    return re.sub(
+        r"(?<=`factors` must)(.*\bcolumn )(\d+)",
+        lambda m: f"{m[1]}{given[int(m[2])] if int(m[2]) < len(given) else m[2]}",
+        reason,
+    )
 
 
 def _one(name: str, inputs: Inputs, n_jobs: int, seed: int) -> float | dict[str, float]:

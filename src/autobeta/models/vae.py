@@ -63,21 +63,22 @@ class VAE(nn.Module):
                 f"{tuple(outputs.shape)} from latents {tuple(z.shape)}. Change its last layer."
             )
         _check_real("decoder", outputs)
-        return VAEOutput(posterior, z, _wide(outputs), self.likelihood)
+        return VAEOutput(posterior, z, _wide(outputs, x), self.likelihood)
 
     def encode(self, x: Images) -> DiagonalGaussian:
         """Posterior of each image, in float32 also under mixed precision."""
         if not getattr(self.encoder, "channels_last", False):
             x = x.contiguous().view(x.shape)  # the view clears the strides of a single channel
-        return _posterior(self.encoder(x), tuple(x.shape))
+        return _posterior(self.encoder(x), x)
 
     def decode(self, z: Float[Tensor, "batch latent"]) -> Images:
         """Mean image of each latent vector, values in (0, 1)."""
-        return self.likelihood.mean_image(_wide(self.decoder(z)))
+        return self.likelihood.mean_image(_wide(self.decoder(z), z))
 
 
-def _posterior(found: Any, images: tuple[int, ...]) -> DiagonalGaussian:  # noqa: ANN401
-    """What an encoder returned, as a distribution."""
+def _posterior(found: Any, x: Images) -> DiagonalGaussian:  # noqa: ANN401
+    """What an encoder returned for images, as a distribution."""
+    images = tuple(x.shape)
     if isinstance(found, DiagonalGaussian):
         found = (found.mean, found.logvar)
     elif isinstance(found, Tensor):
@@ -98,12 +99,12 @@ def _posterior(found: Any, images: tuple[int, ...]) -> DiagonalGaussian:  # noqa
         )
     _check_real("encoder", *found)
     mean, logvar = found
-    return DiagonalGaussian(_wide(mean), _wide(logvar))
+    return DiagonalGaussian(_wide(mean, x), _wide(logvar, x))
 
 
-def _wide(tensor: Tensor) -> Tensor:
-    """In float32, or float64 where it is that."""
-    return tensor if tensor.dtype == torch.float64 else tensor.float()
+def _wide(tensor: Tensor, given: Tensor) -> Tensor:
+    """In float32, or in float64 where that is what was given."""
+    return tensor.double() if given.dtype == torch.float64 else tensor.float()
 
 
 def _check_real(name: str, *found: Tensor) -> None:

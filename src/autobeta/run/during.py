@@ -191,11 +191,13 @@ class TrainingEvaluations(AbstractDuring):
         """The scores; one that can't be had on the way is left out, and the training goes on."""
         try:
             return score_splits(splits, self._config)
-        except ValueError:
-            found: dict[str, Any] = {}
-            for name in self._config.metrics or ():
-                try:
-                    found |= score_splits(splits, replace(self._config, metrics=(name,)))
-                except ValueError as error:
-                    warnings.warn(f"left out on the way: {name}. {error}", stacklevel=2)
-            return found
+        except Exception as error:
+            if self._config.metrics is None:
+                warnings.warn(f"left out on the way: all scores. {error!r}", stacklevel=2)
+        found: dict[str, Any] = {}
+        for name in self._config.metrics or ():
+            try:
+                found |= score_splits(splits, replace(self._config, metrics=(name,)))
+            except Exception as error:
+                warnings.warn(f"left out on the way: {name}. {error}", stacklevel=2)
+        return found

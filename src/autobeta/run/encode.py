@@ -7,6 +7,7 @@ import numpy as np
 
 from autobeta import registry
 from autobeta.data import FactorDataset, as_dataset
+from autobeta.data._core.dataset import held_out
 from autobeta.run import folder as files
 from autobeta.run.codes import encode_dataset, representation_arrays, sample_points
 from autobeta.run.load import Run, load_run
@@ -77,10 +78,7 @@ def dataset_for(
             f"`data` must have images of shape {run.image_shape}, as in the training; got "
             f"{dataset.image_shape}. Save them in that shape, as a folder or an .npz file."
         )
-    if in_place or name in registry.available("data"):
-        return dataset
-    sized = replace(own, image_size=options.image_size, channels=channels)
-    return _as_run_has(run, data, sized) or dataset
+    return dataset if in_place else _as_in_training(run, dataset)
 
 
 def _is_place_of(run: Run, data: str) -> bool:
@@ -90,14 +88,18 @@ def _is_place_of(run: Run, data: str) -> bool:
     return data == own or (not named and Path(data).expanduser().resolve() == Path(own))
 
 
-def _as_run_has(run: Run, data: Images | Path | str, options: DataOptions) -> FactorDataset | None:
-    """Images split as in a run's training, if they are its own, wherever they lie now."""
+def _as_in_training(run: Run, dataset: FactorDataset) -> FactorDataset:
+    """Split as in a run's training if the images are its own, wherever they lie now."""
     try:
-        dataset = as_dataset(data, options)
-    except ValueError:  # fewer than the run's split needs
-        return None
-    known = files.read_config(run.folder)["data"].get("fingerprint")
-    return run.as_trained(dataset) if dataset.fingerprint == known else None
+        known = files.read_config(run.folder)["data"]
+        drawn = held_out(dataset.num_images, run.config.data_options)
+    except (FileNotFoundError, ValueError):  # gone since, or fewer images than the split needs
+        return dataset
+    for splits in (dataset.splits, drawn):
+        found = replace(dataset, splits=dict(splits))
+        if found.fingerprint == known.get("fingerprint"):
+            return run.as_trained(found)
+    return dataset
 
 
 def check_out(path: Path) -> None:

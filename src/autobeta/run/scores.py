@@ -3,12 +3,15 @@
 import math
 import warnings
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
+from jaxtyping import Int
 
 from autobeta.data import FactorDataset
 from autobeta.metrics import check_libraries, check_metrics, needed, score
+from autobeta.metrics._factors import constant_factors, has_too_many
 from autobeta.run.codes import sample_points
 from autobeta.settings import EvaluationConfig
 from autobeta.types import Representation
@@ -41,28 +44,47 @@ def check_asked(config: EvaluationConfig, dataset: FactorDataset) -> None:
 def _try_scores(config: EvaluationConfig, dataset: FactorDataset) -> None:
     """Refuse scores that have too few points or factors, by what they say of noise.
 
-    Of a large sample only the number of factors counts, and a part of it tells.
+    A large sample is tried by a few points whose factors have the same faults, if any.
     """
-    splits, rng, whole = {}, np.random.default_rng(0), True
-    for split in (name for name in dataset.splits if name != "validation"):
-        index = sample_points(dataset, split, config.num_points)
-        factors = None if dataset.factor_values is None else dataset.factor_values(index)
-        if len(index) > _TRIED:
-            index, whole = index[:_TRIED], False
-        if factors is not None and len(factors) > _TRIED:
-            factors = rng.integers(0, 5, (_TRIED, factors.shape[1]))
-        noise = rng.integers(0, 5, (len(index), 10)).astype(np.float32)
+    names, values = config.metrics or (), dataset.factor_values
+    parts = {
+        split: sample_points(dataset, split, config.num_points)
+        for split in dataset.splits
+        if split != "validation"
+    }
+    factors = {split: None if values is None else values(i) for split, i in parts.items()}
+    whole = max(map(len, parts.values())) <= _TRIED
+    if not whole:
+        names = tuple(name for name in names if "=" not in name)  # they may need more points
+        factors = dict.fromkeys(parts, _like(factors["train"]))
+    splits = {}
+    for split, index in parts.items():
+        noise = np.random.default_rng(0).integers(0, 5, (len(index) if whole else _TRIED, 10))
         splits[split] = Representation(
-            codes=noise, logvars=np.full_like(noise, -4), index=index, factors=factors
+            codes=noise.astype(np.float32),
+            logvars=np.full(noise.shape, -4, np.float32),
+            index=np.arange(len(noise)),
+            factors=factors[split],
         )
     try:
         with warnings.catch_warnings(action="ignore"):
-            score_splits(splits, config)
+            score_splits(splits, replace(config, metrics=names))
     except ValueError as error:
-        size = f"{len(splits['train'].codes)} images, of which `num_points` are drawn"
-        raise ValueError(
-            f"{error} The evaluation is of {size}." if whole else str(error)
-        ) from error
+        drawn = f" `num_points` draws {len(parts['train'])} images for training." if whole else ""
+        raise ValueError(f"{error}{drawn}") from error
+
+
+def _like(
+    factors: Int[np.ndarray, "points factors"] | None,
+) -> Int[np.ndarray, "tried factors"] | None:
+    """Invented factors of few points: constant, or with a value a row, where the others are."""
+    if factors is None:
+        return None
+    found = np.random.default_rng(1).integers(0, 5, (_TRIED, factors.shape[1]))
+    found[:, constant_factors(factors)] = 0
+    many = [k for k, column in enumerate(factors.T) if has_too_many(column)]
+    found[:, many] = np.arange(_TRIED)[:, None]
+    return found
 
 
 def score_splits(

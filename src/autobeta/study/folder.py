@@ -121,17 +121,26 @@ def is_study(folder: Path) -> bool:
 def read_study(folder: Path) -> Study:
     """Read a study's folder.
 
+    It is warned of a study whose runs are not where it says, as when one of the two was moved.
+
     Raises:
-        FileNotFoundError: If it holds no study, or its runs are not where it says.
+        FileNotFoundError: If it holds no study.
         ValueError: If what it holds is damaged, or of a later format.
     """
     found = _read(folder)
-    if found.runs_folder != _runs_at(folder, "runs") and not found.runs_folder.exists():
-        raise FileNotFoundError(
-            f"`{folder}` must have its runs in {found.runs_folder}, which is not there, as when "
-            "one of the two was moved. Give the study again with --runs and their place."
-        )
+    if without := _without_runs(found):
+        warnings.warn(without, stacklevel=2)
     return found
+
+
+def _without_runs(study: Study) -> str:
+    """What to say of a study whose runs were kept elsewhere, and are not there."""
+    if study.runs_folder.exists() or study.runs_folder == _runs_at(study.folder, "runs"):
+        return ""
+    return (
+        f"`{study.folder}` must have its runs in {study.runs_folder}, which is not there, as when "
+        "one of the two was moved. Give the study again with --runs and their place."
+    )
 
 
 def _read(folder: Path) -> Study:
@@ -191,6 +200,7 @@ def claim_study(
     Raises:
         ValueError: If the folder holds another study, or other files, or a run of it was made with
             other settings.
+        FileNotFoundError: If its runs are not where it says.
     """
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"`out` must be a folder; got the file {folder}. Choose another name.")
@@ -203,7 +213,9 @@ def claim_study(
             "another."
         )
     if is_study(folder):
-        found = _read(folder) if runs_folder else read_study(folder)
+        found = _read(folder)
+        if runs_folder is None and (without := _without_runs(found)):
+            raise FileNotFoundError(without)
         missing = [name for name in found.runs if name not in runs]
         if missing:
             raise ValueError(
@@ -230,8 +242,8 @@ def claim_study(
         "definition": document,
         "runs": runs,
     }
-    _runs_at(folder, place).mkdir(parents=True, exist_ok=True)
     files.write_json(folder / STUDY, study)
+    _runs_at(folder, place).mkdir(parents=True, exist_ok=True)  # gone, it was moved
     _warn_of_lacking(_runs_at(folder, place), planned)
     return read_study(folder)
 

@@ -107,10 +107,11 @@ def effective_weights(loss: Scalar, terms: Terms) -> dict[str, Tensor]:
         {'kl': tensor(4.)}
     """
     inputs = list(terms.values())
-    if not loss.requires_grad:
+    lacking = [name for name, term in {"loss": loss, **terms}.items() if not term.requires_grad]
+    if lacking:
         raise ValueError(
-            "`loss` must have a graph, from which its weights are read; got one without, as under "
-            "torch.no_grad. Compute it with gradients."
+            f"`loss` and terms must have a graph, from which weights are read; {lacking[0]} has "
+            "none, as under torch.no_grad. Compute it with gradients."
         )
     gradients = torch.autograd.grad(
         loss, inputs, retain_graph=True, allow_unused=True, materialize_grads=True

@@ -18,7 +18,7 @@ class ReconstructionConstraint(AbstractWeighting):
         log lambda_t = log lambda_(t-1) + rate m_t, the increment bounded by max_change
 
     The gradient is that of the current batch. beta, the KL's weight over the reconstruction's, is
-    1 / lambda. A batch whose reconstruction is not finite moves nothing.
+    1 / lambda. Other terms count once. A batch whose reconstruction is not finite moves nothing.
 
     `target` is in nats per image, `decay` in [0, 1), `rate` per nat and step. beta stays within
     `beta_min` and `beta_max`.
@@ -92,8 +92,8 @@ class RelativeConstraint(AbstractWeighting):
     The violation is counted as a part of the loss, in units of the kl, so `rate` depends neither
     on the likelihood's unit nor on the zero of its nats. In the linear Gaussian model with a
     active latents the reconstruction falls by a / (2 lambda) nats for each e-fold of lambda, so
-    the loop's gain is rate a / (2 k) per step whatever lambda is. A batch that is not finite moves
-    nothing.
+    the loop's gain is rate a / (2 k) per step whatever lambda is. Other terms count once. A batch
+    that is not finite moves nothing.
 
     `target` is in nats per image, `decay` in [0, 1), `rate` per step. beta, which is 1 / lambda,
     stays within `beta_min` and `beta_max`.

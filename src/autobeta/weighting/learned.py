@@ -193,7 +193,8 @@ def _is_count(size: object) -> bool:
 
 
 def _check(weighting: LearnedWeights, sizes: Mapping[str, int]) -> None:
-    if odd := [name for name in sizes if "." in name or hasattr(nn.ParameterDict, name)]:
+    taken = [n for n in sizes if hasattr(nn.ParameterDict, n) or n.startswith("_")]
+    if odd := [*taken, *(name for name in sizes if not name.isidentifier())]:
         raise ValueError(
             f"`sizes` must have names that a module's parameters may have; got {odd[0]!r}. Rename "
             "the term."

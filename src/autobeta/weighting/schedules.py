@@ -4,6 +4,7 @@ import math
 import operator
 from collections.abc import Callable
 from functools import partial
+from numbers import Real
 from typing import Annotated
 
 from autobeta.rules import Count, Finite, Positive, Range, Share, checked
@@ -22,7 +23,7 @@ def check_schedule(name: str, schedule: object) -> None:
 
 def value_at(schedule: Schedule, step: int) -> float:
     """What a schedule says at a step; a ValueError if that is not finite."""
-    if type(step) is not int:
+    if not isinstance(step, Real):
         try:
             step = operator.index(step)  # of a tensor that holds one, say
         except (TypeError, RuntimeError) as error:

@@ -58,7 +58,8 @@ def writing_in(folder: Path) -> Iterator[None]:
         Console(stderr=True).print(said, markup=False)
         lock.acquire()
     except OSError as error:
-        raise OSError(
+        kind = DiskFullError if error.errno in _FULL else OSError
+        raise kind(
             f"the cache of prepared data must be a folder that can be written in; {shown(folder)} "
             f"is not: {error.strerror}. Set the variable AUTOBETA_DATA to one that is."
         ) from error
