@@ -46,7 +46,8 @@ def factorvae(
     where there are fewer. Only live latents take part: those that are not constant and, where
     `logvars` are given, vary by more than `dead_fraction` of their posteriors' mean variance.
     Chance is about one over the number of factors. Codes that are all constant score 0. Few points
-    per factor value give noisy variances and a lower score.
+    per factor value give noisy variances: a good code scores a little lower, noise far above
+    chance.
 
     Arguments, errors and result are those of `mig`, besides `logvars`, the posterior's
     log-variances of the shape of `codes`; `num_train` votes train the classifier, `num_eval` more

@@ -30,7 +30,7 @@ def gaussian_total_correlation(
 
     Source:
         Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of
-        Disentangled Representations, 2019, section 5.2, https://arxiv.org/abs/1811.12359
+        Disentangled Representations, 2019, on total correlation, https://arxiv.org/abs/1811.12359
         Checked against disentanglement_lib 86a644d, evaluation/metrics/unsupervised_metrics.py.
 
     Deviations:

@@ -51,7 +51,7 @@ def probes(
 
     Source:
         Locatello et al., Challenging Common Assumptions in the Unsupervised Learning of
-        Disentangled Representations, 2019, section 5.4, https://arxiv.org/abs/1811.12359
+        Disentangled Representations, 2019, on downstream tasks, https://arxiv.org/abs/1811.12359
 
     Deviations:
         LightGBM instead of scikit-learn's gradient boosting, and one penalty for the logistic

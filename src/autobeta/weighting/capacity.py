@@ -64,8 +64,8 @@ class SquaredCapacityKL(AbstractCapacity):
     """loss = reconstruction + stiffness / 2 * (kl - C(step))^2.
 
     The effective weight of the KL is its distance from the capacity times `stiffness`, per nat. So
-    training settles where that balances what the reconstruction would pay for one more nat, dR/dK:
-    dR/dK / stiffness nats above the capacity.
+    training settles where that balances what the reconstruction would pay for one more nat,
+    -dR/dK: -dR/dK / stiffness nats above the capacity.
 
     Source:
         Burgess et al., Understanding disentangling in beta-VAE, 2018, eq. 8,

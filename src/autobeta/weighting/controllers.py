@@ -145,8 +145,8 @@ class LogPI(AbstractController):
         u_t     = u_(t-1) + kp (e_(t-1) - e_t) + ki e_t
         beta_t  = exp(u_t), u bounded by log beta_min and log beta_max
 
-    KL falls by a roughly constant number of nats, b, for each e-fold of beta, so that a gain on
-    log beta fits both ends of a run (`docs/dynamicvae.md`). With a plant of gain b and lag tau,
+    KL falls by about sqrt(KL) nats, b, for each e-fold of beta, which changes far less over a run
+    than the gain on beta itself (`docs/dynamicvae.md`). With a plant of gain b and lag tau,
     kp / |ki| = tau makes the closed loop first order with the time constant 1 / (b |ki|) steps.
 
     Arguments are those of IncrementalPI, but that `kp` is per nat, and the moving average short
