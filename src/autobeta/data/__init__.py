@@ -15,6 +15,7 @@ from autobeta.data._core.dataset import (
     DEFAULT_OPTIONS,
     DataOptions,
     FactorDataset,
+    held_out,
     with_validation,
 )
 from autobeta.data._core.factors import FactorSpace
@@ -40,6 +41,7 @@ __all__ = [
     "as_dataset",
     "check",
     "data_root",
+    "held_out",
     "load_data",
     "official_files",
     "prepare_data",

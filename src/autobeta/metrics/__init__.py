@@ -23,6 +23,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from autobeta.metrics._factors import constant_factors, has_too_many
 from autobeta.metrics._intervals import INTERVALS_COVER, intervals
 from autobeta.metrics._libraries import check_libraries, left_out
 from autobeta.metrics._names import check_metrics, needed, printed_name
@@ -39,6 +40,8 @@ __all__ = [
     "ImageQuality",
     "check_libraries",
     "check_metrics",
+    "constant_factors",
+    "has_too_many",
     "image_quality",
     "information_shares",
     "intervals",

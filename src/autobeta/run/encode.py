@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from autobeta import registry
-from autobeta.data import FactorDataset, as_dataset
-from autobeta.data._core.dataset import held_out
+from autobeta.data import FactorDataset, as_dataset, held_out
 from autobeta.run import folder as files
 from autobeta.run.codes import encode_dataset, representation_arrays, sample_points
 from autobeta.run.load import Run, load_run

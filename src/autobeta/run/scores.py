@@ -10,8 +10,14 @@ import torch
 from jaxtyping import Int
 
 from autobeta.data import FactorDataset
-from autobeta.metrics import check_libraries, check_metrics, needed, score
-from autobeta.metrics._factors import constant_factors, has_too_many
+from autobeta.metrics import (
+    check_libraries,
+    check_metrics,
+    constant_factors,
+    has_too_many,
+    needed,
+    score,
+)
 from autobeta.run.codes import sample_points
 from autobeta.settings import EvaluationConfig
 from autobeta.types import Representation

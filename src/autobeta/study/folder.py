@@ -119,9 +119,7 @@ def is_study(folder: Path) -> bool:
 
 
 def read_study(folder: Path) -> Study:
-    """Read a study's folder.
-
-    It is warned of a study whose runs are not where it says, as when one of the two was moved.
+    """Read a study's folder, with a warning where its runs are not where it says.
 
     Raises:
         FileNotFoundError: If it holds no study.
