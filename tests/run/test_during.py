@@ -448,3 +448,10 @@ def test_a_default_suite_that_fails_on_the_way_is_warned_of(tmp_path, monkeypatc
     evaluations = during.TrainingEvaluations(load_data("toy"), tmp_path, 5, asked, last=10)
     with pytest.warns(UserWarning, match="left out on the way: all scores. IndexError"):
         assert evaluations._scores({}) == {}
+
+
+def test_factors_that_are_no_table_are_refused_before_the_training(unchecked):
+    pixels = np.random.default_rng(0).integers(0, 256, (SIZE, 8, 8, 1), dtype=np.uint8)
+    dataset = replace(as_dataset(pixels), factor_values=lambda index: index % 5)
+    with pytest.raises(ValueError, match="`factors` must have shape"):
+        check_asked(EvaluationConfig(metrics=("mig",)), dataset)
