@@ -59,7 +59,9 @@ def _try_scores(config: EvaluationConfig, dataset: FactorDataset) -> None:
         if split != "validation"
     }
     factors = {split: None if values is None else values(i) for split, i in parts.items()}
-    whole = max(map(len, parts.values())) <= _TRIED or np.ndim(factors["train"]) == 1
+    whole = max(map(len, parts.values())) <= _TRIED
+    if (train := factors["train"]) is not None and train.ndim != 2:
+        whole = True  # which every score refuses
     if not whole:
         names = tuple(name for name in names if "=" not in name)  # they may need more points
         factors = dict.fromkeys(parts, _like(factors["train"]))
