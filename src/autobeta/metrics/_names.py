@@ -35,9 +35,11 @@ def as_names(names: Iterable[str] | None) -> tuple[str, ...] | None:
     """Names of metrics from any iterable of them; a TypeError if it is none."""
     if names is None:
         return None
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise TypeError(f"`metrics` must be a list of names such as ['mig']; got {names!r}.")
-    return tuple(names)
+    if isinstance(names, Iterable) and not isinstance(names, str):
+        found = tuple(names)
+        if all(isinstance(name, str) for name in found):
+            return found
+    raise TypeError(f"`metrics` must be a list of names such as ['mig']; got {names!r}.")
 
 
 def check_metrics(
@@ -51,8 +53,7 @@ def check_metrics(
     Example:
         >>> check_metrics(["mig[bins=10]", "dci[rf]"])
     """
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-        raise TypeError(f"`metrics` must be a list of names such as ['mig']; got {names!r}.")
+    as_names(names)
     given = {"factors": has_factors, "logvars": has_logvars}
     for name in names:
         for missing in needed(name) - {key for key, there in given.items() if there}:
