@@ -1,6 +1,6 @@
 # make quickstart    train three methods on dSprites, write quickstart/report.html and explorer.html
-# make test          run the tests
-# make test-whole    run those of whole programs: stopped, damaged, side by side, every page's commands
+# make test          run the quick tests
+# make test-whole    run the others: whole programs, stopped, damaged, side by side, every page's commands
 # make test-browser  run those of pages in a browser; skipped where there is no Chromium
 # make docs          build the site into site/
 # All build .venv first if it is not there; all that is needed is Python >= 3.11.

@@ -140,6 +140,7 @@ def test_entry_points_are_read_where_another_library_answers_for_pythons(outside
     assert type(registry._outside("methods")["outside"]) is EntryPoint
 
 
+@pytest.mark.whole
 def test_names_from_outside_train_a_run_like_any_other(outside, capsys):
     command = ["train", "outside", "--data", "toy", "--image-size", "32", "--steps", "2"]
     command += ["--architecture", "outside", "--likelihood", "outside", "--batch-size", "8"]

@@ -75,6 +75,7 @@ def test_finished_run_does_nothing_and_says_so(run, capsys):
     assert {p: p.stat().st_mtime_ns for p in run.rglob("*") if p.is_file()} == before
 
 
+@pytest.mark.whole
 def test_config_of_a_run_is_accepted_back(run, tmp_path):
     assert call("train", "--config", run / runs.CONFIG, "--out", tmp_path / "again") == 0
     ours, theirs = (f / runs.MODEL for f in (run, tmp_path / "again"))
@@ -231,6 +232,7 @@ def test_report_is_one_file_without_a_network(run, tmp_path, capsys):
     assert not re.search(r'(src|href)="http', text)
 
 
+@pytest.mark.whole
 def test_a_watched_report_is_written_again_when_something_is_new(
     run, tmp_path, monkeypatch, capsys
 ):
@@ -290,6 +292,7 @@ def test_a_watched_study_is_seen_where_its_runs_lie(tmp_path, monkeypatch, capsy
     assert len({*looks}) == 3
 
 
+@pytest.mark.whole
 def test_a_report_links_to_an_explorer_or_has_it_inside(run, tmp_path, capsys):
     out = tmp_path / "a report" / "report.html"
     out.parent.mkdir()
@@ -354,6 +357,7 @@ def test_score_prints_the_same_numbers_as_a_table_and_as_json(run, tmp_path, cap
     assert f"{scores['mig[bins=20]']:.4f}" in capsys.readouterr().out
 
 
+@pytest.mark.whole
 def test_score_adds_intervals(run, capsys):
     options = ("score", run / runs.REPRESENTATION, "--metrics", "mig", "dci", "--intervals")
     assert call(*options, "--json") == 0
@@ -595,6 +599,7 @@ def test_beta_is_converted_between_conventions(capsys):
     assert "must both have bce, or both a squared error" in capsys.readouterr().err
 
 
+@pytest.mark.whole
 def test_training_ends_with_how_well_kl_followed_its_set_point(tmp_path, capsys):
     often = [*SMALL, "--log-every", "1", "--out", tmp_path / "run"]
     assert call("train", "dynamicvae", *often, "--method.target", "5") == 0
@@ -656,6 +661,7 @@ def test_the_loop_of_a_default_run_is_told_from_what_its_controller_found(
     assert "gains that would suit it" not in out  # it has none to set
 
 
+@pytest.mark.whole
 def test_a_loop_that_cannot_be_told_says_why(tmp_path, capsys):
     folder = tmp_path / "run"
     assert call("train", "dynamicvae", *SMALL, *FIXED, "--out", folder) == 0

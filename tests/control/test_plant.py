@@ -36,6 +36,7 @@ def simulated(gain, lag, *, every=10, noise=0.3, steps=6000, rises=10, seed=0, h
 LONG = [pytest.param(*loop, marks=pytest.mark.slow) for loop in ((7.0, 40.0), (10.0, 100.0))]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(("gain", "lag"), [(3.0, 15.0), *LONG])
 def test_gain_and_lag_are_found(gain, lag):
     found = [identify(simulated(gain, lag, seed=seed)) for seed in range(3)]
@@ -84,6 +85,7 @@ def run_of(method, num_steps=6000, every=10, **settings):
     return log, weighting.controller.near_target()
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("method", "controller", "advised"),
     [
@@ -136,6 +138,7 @@ def test_what_a_controller_found_is_read_from_the_last_quarter_of_its_log():
     assert "has no integral gain" in with_none
 
 
+@pytest.mark.whole
 def test_errors_of_gain_and_lag_cover_what_was_simulated():
     found = [identify(simulated(3.0, 15.0, seed=seed)) for seed in range(3)]
     assert all(abs(plant.gain - 3.0) < 4 * plant.gain_error for plant in found)

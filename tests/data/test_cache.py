@@ -65,6 +65,7 @@ def test_what_a_killed_process_left_is_removed_by_the_next_writer(tmp_path, left
     assert left_in(tmp_path) == ["x.npy"]
 
 
+@pytest.mark.whole
 def test_a_living_writer_is_waited_for_however_long_it_has_been_silent(tmp_path, capfd):
     """A second process, while the first flushes: its old file must not be taken for a leftover."""
     code = "import sys, pathlib; from autobeta.data._core.cache import writing_in\n"
@@ -122,6 +123,7 @@ def test_a_disk_that_fills_up_is_named_with_what_to_do(tmp_path, left_in):
     assert (tmp_path / "x.npy").read_bytes() == b"older"
 
 
+@pytest.mark.whole
 def test_a_killed_process_leaves_no_cache_file(tmp_path, left_in):
     """A real one, while it renders; what it left does not hinder the next."""
     code = "import sys, pathlib; from autobeta.data import DataOptions, prepare_data; "

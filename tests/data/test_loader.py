@@ -57,6 +57,7 @@ def test_a_loader_reads_a_batch_at_once(toy, monkeypatch):
     assert torch.equal(torch.cat(batches), torch.stack([toy[i] for i in range(40)]))
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("start", ["fork", "spawn"])
 def test_workers_give_what_the_process_itself_would(mapped, start):
     options = {"batch_size": 8, "num_workers": 1, "multiprocessing_context": start}

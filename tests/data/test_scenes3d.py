@@ -30,6 +30,7 @@ def test_the_grid_is_as_stated():
     assert (scenes3d.SPACE.index(scenes3d.SPACE.factors(index)) == index).all()
 
 
+@pytest.mark.whole
 def test_rendering_is_deterministic_and_does_not_depend_on_the_batch():
     index = np.random.default_rng(0).integers(scenes3d.SPACE.num_combinations, size=6)
     together = scenes3d.render(index)

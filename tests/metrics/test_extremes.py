@@ -206,6 +206,7 @@ def test_a_continuous_factor_counts_from_its_least(variant, offset):
     assert far == pytest.approx(near, abs=0.03)
 
 
+@pytest.mark.whole
 @pytest.mark.filterwarnings("ignore:latents .* vary little")
 @pytest.mark.parametrize("variant", ["rf", "gbt"])
 @pytest.mark.parametrize("scale", [1e-7, 1e-25, [1, 1e-9], 1e9])

@@ -112,6 +112,7 @@ def test_a_metric_gives_a_value_in_its_range_or_says_why_not(metric, ends, found
     assert value is None or all(ends[0] <= number <= ends[1] for number in numbers(value))
 
 
+@pytest.mark.whole
 @given(found=inputs())
 @settings(
     max_examples=60, deadline=20_000, suppress_health_check=list(HealthCheck), derandomize=True

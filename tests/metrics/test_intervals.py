@@ -19,6 +19,7 @@ def sample():
     return draw(np.random.default_rng(0), 400)
 
 
+@pytest.mark.whole
 def test_each_score_and_each_part_has_an_interval_about_it(sample):
     names = ["mig", "dci[rf]", "gaussian_total_correlation"]
     scores, ends = intervals(*sample, metrics=names, halves=3)
@@ -49,6 +50,7 @@ def test_a_higher_level_gives_a_wider_interval(sample):
     assert lower < low < high < higher
 
 
+@pytest.mark.whole
 def test_held_out_points_are_halved_too(sample):
     codes, factors = sample
     fit, test = (codes[:300], factors[:300]), (codes[300:], factors[300:])
@@ -57,6 +59,7 @@ def test_held_out_points_are_halved_too(sample):
     assert few[1] - few[0] > ends[1] - ends[0] > 0
 
 
+@pytest.mark.whole
 def test_intervals_do_not_depend_on_the_number_of_jobs(sample):
     names = ["mig", "sap"]
     one = intervals(*sample, metrics=names, halves=4)
@@ -108,6 +111,7 @@ SLOW = [
 ]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("name", "num_samples"),
     [*((n, 30) for n in FAST), *(pytest.param(n, 150, marks=pytest.mark.slow) for n in SLOW)],

@@ -300,6 +300,7 @@ def test_a_sum_of_latents_makes_the_total_correlation_infinite_in_either_precisi
         assert gaussian_total_correlation(total) == np.inf
 
 
+@pytest.mark.whole
 def test_lasso_hardly_counts_the_factors_that_are_not_encoded():
     # two factors of five in a latent each, eight latents of noise, as Eastwood and Williams weigh
     scores = []

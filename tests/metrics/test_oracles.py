@@ -154,6 +154,7 @@ def test_chenmig_agrees_with_a_loop_over_densities(case):
     assert found == pytest.approx(np.mean(total))
 
 
+@pytest.mark.whole
 def test_betavae_agrees_with_a_loop(case):
     codes, factors = case
     rng = np.random.default_rng(11)

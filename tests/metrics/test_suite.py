@@ -144,6 +144,7 @@ def test_the_rest_is_there_on_request(points):
     assert json.loads(json.dumps(result, allow_nan=False)) == result
 
 
+@pytest.mark.whole
 def test_a_printed_name_asks_for_the_same_score_again(mixed):
     found = score(*mixed)
     assert score(*mixed, metrics=list(found)) == found
@@ -287,6 +288,7 @@ def test_variants_and_classes_are_found_in_the_files_of_metrics():
         from autobeta.metrics import no_such_metric  # noqa: F401
 
 
+@pytest.mark.whole
 def test_a_new_file_is_a_metric_at_once(tmp_path):
     """In a process of its own, with a copy of the package and one more file."""
     package = Path(autobeta.metrics.__file__).parents[1]

@@ -91,6 +91,7 @@ def test_a_run_that_has_only_just_begun_is_reported(make_run, tmp_path):
     assert "KL over training" not in text
 
 
+@pytest.mark.whole
 def test_the_same_folders_give_the_same_bytes_in_another_process(make_run, tmp_path, log_rows):
     folders = [make_run("a", log=log_rows(target=18.0)), make_run("b", method="lvae")]
     here = write_report(folders, tmp_path / "here.html").read_bytes()
@@ -308,6 +309,7 @@ def test_settings_show_of_a_path_only_its_last_name(make_run, tmp_path):
     assert "/home/me" not in text
 
 
+@pytest.mark.whole
 def test_a_report_on_many_runs_stays_small(make_run, tmp_path):
     """Noise is what compresses worst; images of 64 pixels, 10 latents, 9 values."""
     rng = np.random.default_rng(0)

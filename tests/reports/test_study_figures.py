@@ -96,6 +96,7 @@ def test_a_name_of_a_file_has_no_path_in_it():
     assert slug("///") == "data"
 
 
+@pytest.mark.whole
 def test_data_of_like_names_have_figures_and_tables_of_their_own(make_study, tmp_path):
     names = ["顔", "猫", "data-2", "a" * 90 + "b", "a" * 90 + "c"]
     for name in names:

@@ -146,6 +146,7 @@ def test_one_seed_is_shown_as_one(make_study, tmp_path):
     assert not any("<b>" in table or "≈" in table for table in tables)
 
 
+@pytest.mark.whole
 def test_the_same_folders_give_the_same_bytes_in_another_process(make_study, tmp_path):
     study = make_study(methods=["vae"])
     here = write_study_report(study.folder, tmp_path / "a.html").read_bytes()
@@ -159,6 +160,7 @@ def test_the_same_folders_give_the_same_bytes_in_another_process(make_study, tmp
     assert (tmp_path / "b.html").read_bytes() == here
 
 
+@pytest.mark.whole
 def test_figures_are_files_named_by_what_they_show(make_study, tmp_path):
     study = make_study(methods=["vae"])
     formats = ("pdf", "svg", "png")

@@ -34,6 +34,7 @@ def test_a_metric_asked_for_by_name_is_refused_before_there_is_a_folder(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.whole
 def test_variants_that_need_no_library_are_not_refused(without_lightgbm, tmp_path):
     asked = EvaluationConfig(num_points=100, metrics=("dci[rf]",))
     run = train(CONFIG, tmp_path, evaluation=asked)
@@ -41,6 +42,7 @@ def test_variants_that_need_no_library_are_not_refused(without_lightgbm, tmp_pat
     assert (set(found["metrics"]), found["left_out"]) == ({"dci[rf]"}, {})
 
 
+@pytest.mark.whole
 def test_an_evaluation_keeps_what_it_left_out_until_the_library_is_there(
     without_lightgbm, tmp_path, capsys
 ):

@@ -312,6 +312,7 @@ def test_a_license_of_another_form_is_refused(hub, folder):
     assert hub.asked == []
 
 
+@pytest.mark.whole
 def test_without_a_token_there_is_a_way_to_one(hub, folder, monkeypatch, contents):
     monkeypatch.delenv("HF_TOKEN")
     with pytest.raises(PermissionError, match=r"answers 401\. .* log in with `hf auth login`"):
@@ -334,6 +335,7 @@ def test_a_hub_that_fails_is_told(hub, folder):
         push(folder, REPO)
 
 
+@pytest.mark.whole
 def test_without_a_network_it_says_what_was_fetched_needs_none(hub, folder, monkeypatch, capsys):
     def unreachable(*args, **options):
         raise socket.gaierror(-2, "Name or service not known")
@@ -383,6 +385,7 @@ def test_the_client_that_is_missing_is_named_with_its_extra(folder, monkeypatch)
         push(folder, REPO)
 
 
+@pytest.mark.whole
 def test_the_command_pushes_and_says_how_to_load(hub, folder, capsys):
     assert cli.main(["push", str(folder), REPO, "--private", "--license", "mit"]) == 0
     said = capsys.readouterr().out.splitlines()
@@ -391,6 +394,7 @@ def test_the_command_pushes_and_says_how_to_load(hub, folder, capsys):
     assert hub.private == {REPO}
 
 
+@pytest.mark.whole
 def test_scores_of_an_earlier_network_are_not_pushed(hub, folder, tmp_path, monkeypatch):
     run = shutil.copytree(folder, tmp_path / "my run")
     with monkeypatch.context() as patch:
@@ -409,6 +413,7 @@ def interrupted(*args, **kwargs):
     raise KeyboardInterrupt
 
 
+@pytest.mark.whole
 def test_a_run_that_was_stopped_early_is_pushed(hub, folder, tmp_path):
     run = shutil.copytree(folder, tmp_path / "run")
     stored = files.read_config(run)

@@ -79,6 +79,7 @@ def test_a_finished_run_is_left_as_it_is(legacy):
     assert {p: p.read_bytes() for p in folder.iterdir() if p.name != files.LOCK} == before
 
 
+@pytest.mark.whole
 def test_runs_of_both_versions_have_one_identity(legacy, tmp_path):
     folder = legacy / "lvae"
     config = RunConfig.from_json(files.read_config(folder))

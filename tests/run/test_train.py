@@ -121,6 +121,7 @@ def test_a_folder_with_other_files_is_left_as_it_is(tmp_path):
         train(config(), tmp_path / "thesis.5.tmp", evaluation=FEW)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     "changed",
     [{"log_every": 1}, {"checkpoint_every": 3}, {"device": "auto"}, {"threads": 1}],
@@ -241,6 +242,7 @@ def test_a_damaged_line_of_the_log_loses_no_other(stopped):
     assert [row["step"] for row in files.read_log(stopped)] == [2, 4, 6]
 
 
+@pytest.mark.whole
 def test_more_threads_than_cores_are_warned_of(tmp_path, monkeypatch):
     monkeypatch.setattr("autobeta.training.machine.cpu_count", lambda: 1)
     with pytest.warns(UserWarning, match="`threads` is 2, and this process may use 1 of the"):
@@ -248,6 +250,7 @@ def test_more_threads_than_cores_are_warned_of(tmp_path, monkeypatch):
     train(config(threads=1), tmp_path / "other", evaluation=FEW)  # a warning is an error here
 
 
+@pytest.mark.whole
 def test_threads_are_as_before_afterwards(tmp_path, monkeypatch):
     monkeypatch.setattr("autobeta.training.machine.cpu_count", lambda: 2)
     before = torch.get_num_threads()
@@ -285,6 +288,7 @@ class Following:
         self.told.append(f"end {files.read_metrics(folder / files.METRICS)['step']}")
 
 
+@pytest.mark.whole
 def test_a_callback_is_told_of_the_evaluation_before_it_is_left(tmp_path):
     follow = Following()
     follow.told.append("stop")
@@ -353,6 +357,7 @@ def test_a_seed_that_no_metric_takes_is_refused_before_the_training(seed):
         EvaluationConfig(metrics_seed=seed)
 
 
+@pytest.mark.whole
 def test_more_points_or_another_seed_are_evaluated_on_a_finished_run(run):
     train(config(), run, evaluation=EvaluationConfig(num_points=300, metrics=("mig",)))
     assert files.read_metrics(run / files.METRICS)["num_points"] == 300
@@ -394,6 +399,7 @@ def test_an_evaluation_on_another_device_keeps_the_scores_of_the_first(run):
     assert files.read_metrics(run / files.METRICS)["asked"] == ["mig", "sap"]
 
 
+@pytest.mark.whole
 def test_scores_of_another_network_or_sample_are_dropped_with_a_word(run):
     _rounded_otherwise(run, 1.05)
     more = EvaluationConfig(num_points=200, metrics=("sap",))
@@ -403,6 +409,7 @@ def test_scores_of_another_network_or_sample_are_dropped_with_a_word(run):
         evaluate(run, EvaluationConfig(num_points=300, metrics=("mig",)))
 
 
+@pytest.mark.whole
 def test_more_pictures_are_drawn_of_a_run_that_was_evaluated_and_fewer_are_not(run):
     def shown():
         return len(files.read_npz(run / files.RECONSTRUCTIONS)["originals"])
@@ -500,6 +507,7 @@ def test_a_run_of_an_earlier_version_has_the_lower_bound_of_its_method():
     assert bounds_of(config("vae").to_json()) == {"beta_min": -np.inf, "beta_max": np.inf}
 
 
+@pytest.mark.whole
 def test_a_likelihood_that_the_method_replaces_is_warned_of(tmp_path):
     model = ModelConfig(architecture="mlp", likelihood="laplace")
     settings = TrainConfig(steps=1, batch_size=8)

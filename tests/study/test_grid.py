@@ -149,6 +149,7 @@ def test_the_command_line_names_lines_of_a_file_but_not_for_what_it_gave(tmp_pat
     assert "error: `seeds` must be whole numbers" in capsys.readouterr().err
 
 
+@pytest.mark.whole
 def test_the_command_line_narrows_a_preset(tmp_path, capsys):
     study = ["study", "run", "--preset", "disentanglement-lib", "--out", str(tmp_path / "out")]
     assert cli.main([*study, "--methods", "betavae"]) == 1

@@ -34,6 +34,7 @@ def images_like(data):
     return np.random.default_rng(0).integers(0, 256, (160, 64, 64, channels), np.uint8)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("name", presets())
 def test_a_preset_states_its_source_and_is_planned_at_any_scale(name):
     document = read_definition(preset_file(name)).document
@@ -51,6 +52,7 @@ EVERY = [(name, scale) for name in presets() for scale in (1.0, 0.02)]
 BY_DEFAULT = [("cpu-small", 0.02), ("dynamicvae-dsprites", 0.02), ("lvae-paper", 0.02)]
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("name", "scale"),
     [pytest.param(*c, marks=[] if c in BY_DEFAULT else pytest.mark.slow) for c in EVERY],

@@ -52,6 +52,7 @@ def test_free_cores_are_those_that_idle(monkeypatch, idle, expected):
     assert machine.free_cores() == expected
 
 
+@pytest.mark.whole
 def test_a_resumed_run_has_the_threads_it_was_begun_with(tmp_path, monkeypatch):
     seen = []
 
@@ -82,6 +83,7 @@ def test_unknown_threads_are_no_obstacle(tmp_path, text):
     assert runs._kept_threads(tmp_path) is None
 
 
+@pytest.mark.whole
 def test_memory_is_kept_under_glibc():
     found = subprocess.run(
         [sys.executable, "-c", "from autobeta.training.machine import keep_freed_memory as k;"

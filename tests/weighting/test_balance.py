@@ -35,6 +35,7 @@ def trained(share, x, *, wait="never", start="fixed_point", rate=0.05, steps=600
     return k.item() / K0, weighting.beta.item()
 
 
+@pytest.mark.whole
 def test_the_balance_attracts_beyond_two_scales_and_repels_before():
     share = 0.05
     repelling, attracting = balance(share, 1.0, 2.0), balance(share, 2.0, 20.0)

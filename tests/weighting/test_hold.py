@@ -160,6 +160,7 @@ def test_without_a_hold_the_schedule_is_followed_to_the_letter():
         assert weighting.controller.target.item() == torch.tensor(schedule(step)).item()
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize(
     ("steps", "period", "rises", "ramp"),
     [(5000, 12, 125, 2), pytest.param(20_000, 46, 130, 7, marks=pytest.mark.slow)],

@@ -153,6 +153,7 @@ def test_beta_needs_both_weights():
         LearnedWeights({"kl": 1}, beta_initial=8.0)
 
 
+@pytest.mark.whole
 def test_adam_remembers_the_first_gradient_and_a_shorter_memory_does_not():
     """The size of an update 500 steps after a start 60 times away, over the learning rate."""
     moved = {}
@@ -192,6 +193,7 @@ def test_a_first_beta_that_a_floor_forbids_is_refused():
         LearnedWeights(SIZES, floors={"reconstruction": 2.0}, beta_initial=1.0)
 
 
+@pytest.mark.whole
 def test_a_weight_at_its_bound_returns_when_its_term_does():
     weighting = LearnedWeights(SIZES, floors={"kl": 0.5})
     with torch.no_grad():

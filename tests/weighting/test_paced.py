@@ -57,6 +57,7 @@ def test_run_at_its_floor_stays_there():
     assert pacemaker[-1] == pytest.approx(kl[-1] + 1.0, abs=0.01)
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("lead", [0.25, 0.5])
 def test_pacemaker_waits_for_a_network_that_can_use_no_more(lead):
     kl, beta, pacemaker = anneal(make(lead=lead), 6000, most=1.0)
@@ -89,6 +90,7 @@ def test_fractions_must_fit_the_run():
         build(Config(growing=0.9, returning=0.2), FACTS)
 
 
+@pytest.mark.whole
 def test_whole_run_goes_below_one_and_returns_to_it():
     kl, beta, _ = anneal(build(Config(growth=20.0), FACTS).weighting, 10_000)
     assert beta.min() < 0.3

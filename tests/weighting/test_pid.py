@@ -69,6 +69,7 @@ def test_conditional_antiwindup_departs_from_the_authors_trace():
     assert np.abs(np.array(betas) / TRACES[f"{name}.beta"] - 1).max() > 1e-2
 
 
+@pytest.mark.whole
 def test_conditional_antiwindup_leaves_the_floor_again():
     for controller in (IncrementalPI(beta_initial=1.0), PositionalPI(), LogPI(beta_initial=1.0)):
         for _ in range(3000):

@@ -40,10 +40,14 @@ def controlled(network, num_steps, *, target=12.0, **options):
     return controller, np.array(kls), np.array(betas)
 
 
-SLOW = [pytest.param(*case, marks=pytest.mark.slow) for case in ((0.7, 8.0), (1.4, 4.0))]
+OTHERS = [
+    pytest.param(1.4, 8.0, marks=pytest.mark.whole),
+    pytest.param(0.7, 8.0, marks=pytest.mark.slow),
+    pytest.param(1.4, 4.0, marks=pytest.mark.slow),
+]
 
 
-@pytest.mark.parametrize(("scale", "lag"), [(0.7, 4.0), (1.4, 8.0), *SLOW])
+@pytest.mark.parametrize(("scale", "lag"), [(0.7, 4.0), *OTHERS])
 def test_gain_and_lag_are_found_and_the_loop_has_a_margin_of_three(scale, lag):
     network = Network(scale, lag, dead=3)
     controller, kls, _ = controlled(network, 3000)
@@ -95,6 +99,7 @@ def test_a_kl_that_does_not_answer_leaves_the_prior_in_force():
     assert small.plant_gain_error.item() == pytest.approx(0.3 * math.sqrt(0.5))
 
 
+@pytest.mark.whole
 def test_the_dither_fades_when_the_plant_is_known():
     controller, _, betas = controlled(Network(1.0, 8.0, noise=0.02), 1500)
     own = math.log(betas[-1]) - controller.log_beta.item()
@@ -123,6 +128,7 @@ def test_beta_falls_slowly_while_the_network_has_no_kl_to_give():
     assert math.log(50 / betas[-1]) == pytest.approx(0.01 * 200, abs=0.1)
 
 
+@pytest.mark.whole
 def test_a_rising_set_point_is_followed_as_closely_as_the_criterion_asks():
     target = schedules.fitted_hybrid(0.5, 20.0, num_steps=5000, rises=130, rising=0.3)
     weighting = ControlledKL(SelfTuningPI(), target, hold=0.25, catch_up=0.026)
@@ -152,6 +158,7 @@ def test_it_leaves_a_bound_at_once_after_a_long_time_there():
     assert after > 1.0
 
 
+@pytest.mark.whole
 @pytest.mark.parametrize("window", [1, 5])
 def test_noise_alone_raises_no_beta_and_leaves_no_bias(window):
     """With gains that move with the KL they act on, beta went from 5 to 37,345 here."""
