@@ -7,6 +7,10 @@ import shlex
 import signal
 
 
+class TooFewImagesError(ValueError):
+    """Images are too few for a part of them to be held out."""
+
+
 class MissingDataError(FileNotFoundError):
     """A data file is not where it was looked for; the message says how to get it."""
 

@@ -101,6 +101,19 @@ def test_labels_that_are_no_factor_values_are_said_and_left_out(label):
     assert dataset.factor_space is None
 
 
+def test_masks_among_labels_are_said_and_left_out_and_the_others_are_factors():
+    with pytest.warns(UserWarning, match="masks and other images of `data` are not used"):
+        dataset = as_dataset(Items(lambda i: (FIRST[i], FIRST[i], i % 3)))
+    assert dataset.factor_space.names == ("label",)
+
+
+def test_masked_pixels_are_refused():
+    images = FIRST.permute(0, 2, 3, 1).numpy()
+    with pytest.raises(ValueError, match=r"no masked pixels. Give data.filled\(0\)"):
+        as_dataset(np.ma.masked_greater(images, 100))
+    assert as_dataset(np.ma.masked_greater(images, 255)).num_images == 12
+
+
 def test_grey_and_colour_items_of_any_size_become_rgb_of_one_size():
     dataset = as_dataset(Items(lambda i: Image.new("L" if i else "RGB", (30 + i, 50), 90)))
     assert dataset.image_shape == (64, 64, 3)
@@ -132,6 +145,13 @@ class Endless(IterableDataset):
         yield FIRST[0]
 
 
+class Counted(Endless):
+    """Has one, and no items all the same."""
+
+    def __len__(self):
+        return 12
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
@@ -139,6 +159,7 @@ class Endless(IterableDataset):
         ([1], "got list. Collect"),
         (None, "got NoneType. Collect"),
         (Endless(), "Endless. Collect its images"),
+        (Counted(), "Counted. Collect its images"),
         (FIRST, r"got torch.Tensor. Give .* tensor.permute\(0, 2, 3, 1\).numpy\(\)"),
         (Items(lambda i: "text"), "item 0 of `data` must be an image, .* got str"),
         (Items(lambda i: {"image": FIRST[i]}), "item 0 of `data` must be an image, .* got dict"),

@@ -437,3 +437,8 @@ def test_a_column_is_told_by_the_number_that_it_was_given_with():
     told = pytest.raises(ValueError, match=r"of column 3\. Leave that column out")
     with pytest.warns(UserWarning, match="constant factors in columns"), told:
         score(rare[:, 1:] + 0.0, rare, metrics=["explicitness"])
+
+
+def test_rows_may_be_tensors_of_a_graph(codes, factors):
+    rows = [torch.tensor(row, requires_grad=True) for row in codes]
+    assert mig(rows, factors) == mig(codes, factors)

@@ -80,3 +80,11 @@ def test_bad_runs_are_refused():
         udr([(z, z), (z[1:], z[1:])])
     with pytest.raises(ValueError, match="`logvars` must have the shape of `codes`"):
         udr([(z, z[:, :1]), (z, z)])
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_runs_are_a_list():
+    with pytest.raises(
+        TypeError, match=r"`runs` must be a list; got a generator. Give list\(runs\)"
+    ):
+        udr(run for run in [])

@@ -332,3 +332,54 @@ def test_a_file_that_does_not_give_what_torch_gives_is_not_written(tmp_path):
     with pytest.raises(RuntimeError, match=r"`encoder.pt` must give what torch gives; its mean"):
         export(run, "torchscript")
     assert not (tmp_path / "run" / "export").exists()
+
+
+class Averaging(nn.Module):
+    """An encoder that averages, as every residual network does."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(1, 4, 3, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 6)
+        )
+
+    def forward(self, x):
+        return self.layers(x - x.mean(dim=(1, 2, 3), keepdim=True))
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_an_encoder_that_averages_is_exported_to_onnx_under_the_names_that_are_told(tmp_path):
+    pytest.importorskip("onnxscript")
+    network = (Averaging(), nn.Sequential(nn.Linear(3, 1024), nn.Unflatten(1, (1, 32, 32))))
+    train(config(steps=2), tmp_path / "run", network=network, evaluation=FEW)
+    run = load_run(tmp_path / "run", network=network, device="cpu")
+    for path, *_ in export(run, "onnx"):
+        names = tuple(output.name for output in session_of(path).get_outputs())
+        assert names == parts_of(run)[path.stem].outputs
+
+
+def noisy(x):
+    """A size that is asked for with `len`, which a graph keeps."""
+    return x + 0 * torch.randn(len(x), 6)
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_branch_that_only_dark_images_take_is_found_out(tmp_path):
+    class Dark(OwnEncoder):
+        def forward(self, x):
+            return super().forward(x) * (2.0 if bool(x.mean() < 0.3) else 1.0)
+
+    network = (Dark(torch.tanh), nn.Sequential(nn.Linear(3, 1024), nn.Unflatten(1, (1, 32, 32))))
+    train(config(steps=2), tmp_path / "run", network=network, evaluation=FEW)
+    run = load_run(tmp_path / "run", network=network, device="cpu")
+    with pytest.raises(RuntimeError, match=r"`encoder.pt` must give what torch gives"):
+        export(run, "torchscript")
+
+
+@pytest.mark.usefixtures("unchecked")
+def test_a_file_that_takes_one_size_of_a_batch_alone_is_not_written(tmp_path):
+    pytest.importorskip("onnxscript")
+    run = load_run(tmp_path / "run", network=own(noisy, tmp_path / "run"), device="cpu")
+    with pytest.raises(RuntimeError, match=r"`encoder.onnx` must take a batch of 1; got "):
+        export(run, "onnx")
+    assert not (tmp_path / "run" / "export").exists()

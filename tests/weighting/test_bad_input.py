@@ -347,3 +347,13 @@ def test_weights_of_a_loss_without_a_graph_are_refused():
     kl = torch.tensor(2.0)
     with pytest.raises(ValueError, match="`loss` and terms must have a graph"):
         effective_weights(4 * kl, {"kl": kl})
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("controller", CONTROLLERS)
+@pytest.mark.parametrize("kl", [1e6, 0.0])
+def test_beta_never_leaves_its_bounds_by_rounding(controller, kl):
+    held = controller(beta_min=0.3, beta_max=1000.0)
+    betas = [float(held.step(kl, 1e6 - kl)) for _ in range(200)]
+    assert 0.3 <= torch.tensor(0.3).item() <= min(betas)
+    assert max(betas) <= 1000.0

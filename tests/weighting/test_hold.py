@@ -1,6 +1,7 @@
 import itertools
 import math
 
+import numpy as np
 import pytest
 import torch
 
@@ -211,6 +212,14 @@ def test_a_hold_at_or_above_the_first_beta_is_refused_since_it_would_hold_for_ev
     with pytest.raises(ValueError, match=r"`beta_hold` must be below `beta_initial`.* Lower it"):
         dynamicvae.build(dynamicvae.Config(**given), facts)
     dynamicvae.build(dynamicvae.Config(**given, schedule="constant"), facts)
+
+
+@pytest.mark.usefixtures("unchecked")
+@pytest.mark.parametrize("number", [np.int64, np.float32, torch.tensor])
+def test_a_step_may_be_a_number_of_numpy_or_a_tensor(number):
+    ours, plain = (waiting(behind=0.3) for _ in range(2))
+    for step in range(30):
+        assert ours(terms(0.5), number(step)) == plain(terms(0.5), step)
 
 
 def test_a_number_is_no_schedule():

@@ -79,6 +79,15 @@ def test_floor_bounds_the_weight_of_a_vanishing_kl():
     assert weights["kl"].item() <= 0.5
 
 
+@pytest.mark.parametrize("steps", [range(0, 9, 2), range(6), [0, 2, 3, 7]])
+def test_the_fixed_point_is_reached_whatever_the_steps_are_counted_by(steps):
+    weighting = LearnedWeights(SIZES, warmup=5, start="fixed_point")
+    for step in steps:
+        weighting({"reconstruction": torch.tensor(100.0), "kl": torch.tensor(8.0)}, step)
+    assert weighting.variance("reconstruction").item() == pytest.approx(100, rel=1e-4)
+    assert weighting.variance("kl").item() == pytest.approx(8, rel=1e-4)
+
+
 def test_warmup_counts_every_term_once_and_then_starts_at_the_fixed_point():
     weighting = LearnedWeights(SIZES, warmup=10, start="fixed_point")
     for step in range(10):

@@ -18,6 +18,10 @@ from autobeta.data._files.stored import held
 
 def dataset_of(data: object, options: DataOptions) -> FactorDataset:
     """The data set of an array or a torch Dataset; `autobeta.data.as_dataset` has the rules."""
+    if np.ma.is_masked(data):
+        raise ValueError(
+            "`data` must have no masked pixels. Give data.filled(0), or another value."
+        )
     if isinstance(data, np.ndarray):
         images = held(data)
         check_images(images)
@@ -26,7 +30,7 @@ def dataset_of(data: object, options: DataOptions) -> FactorDataset:
         parts = [fit_all(part, options.image_size, channels) for part in grey_levels(images)]
         return _dataset("array", "an array", np.concatenate(parts), Labels(), options)
     name = f"{type(data).__module__}.{type(data).__qualname__}".removeprefix("builtins.")
-    sized = hasattr(data, "__len__") and hasattr(data, "__getitem__")
+    sized = hasattr(data, "__len__") and not isinstance(data, torch.utils.data.IterableDataset)
     if isinstance(data, torch.utils.data.Dataset) and sized:
         check_options(None, name, options)
         pixels, labels = _items(data, options, white=1)
@@ -59,18 +63,24 @@ def _dataset(
 
 def _items(data: Any, options: DataOptions, *, white: int) -> tuple[Images, Labels]:  # noqa: ANN401
     """Images and labels of all items, in one pass; a 1 becomes `white`."""
-    size, rows = options.image_size, []
+    size, rows, pictures = options.image_size, [], False
 
     def read() -> Iterator[tuple[str, Pixels]]:
+        nonlocal pictures
         for i in range(len(data)):
             item = data[i]
             image, *labels = item if isinstance(item, tuple | list) else (item,)
-            rows.append(_flat(labels))
+            kept = [label for label in labels if getattr(label, "ndim", 0) < 2]
+            pictures |= len(kept) < len(labels)
+            rows.append(_flat(kept))
             yield f"item {i} of `data`", _pixels(image, i, white)
 
     images = [fit(p, size, options.channels or p.shape[2]) for p in of_one_size(read(), size)]
     if not images:
         raise ValueError("`data` must have at least one image; got none. Add images.")
+    if pictures:
+        what = "masks and other images of `data` are not used as factors."
+        warnings.warn(what, stacklevel=4)
     channels = max(image.shape[2] for image in images)
     return np.stack([fit(image, size, channels) for image in images]), _labels(rows)
 

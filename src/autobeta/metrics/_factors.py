@@ -25,6 +25,10 @@ def as_array(table: ArrayLike, name: str) -> np.ndarray:
     """
     if (detach := getattr(table, "detach", None)) is not None:
         table = _from_tensor(detach(), name)
+    if isinstance(table, list | tuple):
+        table = [
+            _from_tensor(row.detach(), name) if hasattr(row, "detach") else row for row in table
+        ]
     if np.ma.is_masked(table):
         raise ValueError(f"`{name}` must have no masked entries. Leave out their rows.")
     try:

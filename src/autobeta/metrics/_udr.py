@@ -98,6 +98,8 @@ def relative_strength(likeness: Likeness) -> float:
 
 def _informative(runs: Sequence[tuple[ArrayLike, ArrayLike]]) -> list[Table]:
     """Codes of each run, standardised, without the latents whose mean KL is small."""
+    if not isinstance(runs, Sequence):
+        raise TypeError(f"`runs` must be a list; got a {type(runs).__name__}. Give list(runs).")
     if len(runs) < 2:
         raise ValueError(f"`runs` must be at least 2; got {len(runs)}. UDR compares runs.")
     tables = []

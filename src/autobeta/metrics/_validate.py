@@ -83,7 +83,7 @@ def check(codes: ArrayLike, factors: ArrayLike, read: Read = labels) -> tuple[Co
 
 def table_of(factors: ArrayLike, codes: ArrayLike) -> np.ndarray:
     """Factors of the same points as codes, none of their values rounded."""
-    values, shape = exact_table(factors), np.shape(codes)
+    values, shape = exact_table(factors), as_array(codes, "codes").shape
     if len(values) != shape[0]:
         raise ValueError(
             "`codes` and `factors` must have the same number of points; "

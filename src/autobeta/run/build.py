@@ -5,24 +5,25 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from autobeta import registry
-from autobeta.data import Batches, FactorDataset, as_batch, as_dataset, with_validation
+from autobeta.data import Batches, FactorDataset, as_dataset, with_validation
 from autobeta.methods import Facts, Recipe
-from autobeta.models import VAE, VAEOutput
-from autobeta.objectives import AbstractAdversarialObjective
-from autobeta.run.objects import Objects, Shape, known_by
+from autobeta.models import VAE
+from autobeta.run.objects import Known, Objects, Shape, known_by
+from autobeta.run.trial import try_step
 from autobeta.settings import OBJECT, ModelConfig, RunConfig, TrainConfig
 from autobeta.training import HeldOut, TrainState, make_state
 from autobeta.training.machine import check_compiler, find_device, quickest_precision
 from autobeta.training.ranks import ALONE, Ranks
+from autobeta.training.seeding import random_numbers_of
 from autobeta.types import Images
-from autobeta.weighting import AbstractController, check_terms, effective_weights
+from autobeta.weighting import AbstractController
 
 
 def with_objects(config: RunConfig, objects: Objects) -> RunConfig:
@@ -40,12 +41,21 @@ def with_objects(config: RunConfig, objects: Objects) -> RunConfig:
 
 @dataclass(frozen=True)
 class BuiltRun:
-    """A run at step 0 before anything of it is written; `json` is what `config.json` will hold."""
+    """A run at step 0 before anything of it is written.
+
+    Args:
+        config: Its settings, all names resolved.
+        dataset: Its images.
+        state: What is trained.
+        json: What `config.json` will hold.
+        known_at: What its objects would be known by in a run of so many steps.
+    """
 
     config: RunConfig
     dataset: FactorDataset
     state: TrainState
     json: dict[str, Any]
+    known_at: Callable[[int], Known]
 
 
 def build(config: RunConfig, objects: Objects, ranks: Ranks = ALONE) -> BuiltRun:
@@ -78,8 +88,9 @@ def build(config: RunConfig, objects: Objects, ranks: Ranks = ALONE) -> BuiltRun
     )
     shape, num_train = dataset.image_shape, len(dataset.splits["train"])
     model, recipe = build_model(config, objects, shape, num_train, dataset.sample)
+    known = known_by(objects, model, recipe)  # before a first batch, which may change a network
     named = config.model.likelihood
-    if recipe.likelihood is not None and named not in (ModelConfig().likelihood, OBJECT):
+    if recipe.likelihood is not None and named != ModelConfig().likelihood:
         warnings.warn(
             f"`likelihood` {named} is not used: {config.method} brings its own.", stacklevel=2
         )
@@ -111,7 +122,7 @@ def build(config: RunConfig, objects: Objects, ranks: Ranks = ALONE) -> BuiltRun
         ranks=ranks,
         held_out=_held_out(dataset, config, recipe),
     )
-    _try(state, dataset, config)
+    try_step(state, dataset, config)
     json = config.to_json()
     json["data"] |= {
         "source": dataset.source,
@@ -123,9 +134,24 @@ def build(config: RunConfig, objects: Objects, ranks: Ranks = ALONE) -> BuiltRun
     if isinstance(controller, AbstractController):  # for whoever reads the folder without torch
         ends = {"beta_min": controller.beta_min, "beta_max": controller.beta_max}
         json["control"] = {k: end if math.isfinite(end) else None for k, end in ends.items()}
-    if known := known_by(objects, model, recipe):
+    if known:
         json["objects"] = known
-    return BuiltRun(config, dataset, state, json)
+    known_at = partial(_known_at, config, objects, shape, num_train, dataset.sample)
+    return BuiltRun(config, dataset, state, json, known_at)
+
+
+def _known_at(
+    config: RunConfig,
+    objects: Objects,
+    shape: Shape,
+    num_train: int,
+    images: Callable[[int], Images],
+    steps: int,
+) -> Known:
+    """What objects are known by in a run of so many steps, to which a recipe may be fitted."""
+    config = replace(config, train=replace(config.train, steps=steps))
+    with random_numbers_of(config.train.seed, torch.device("cpu")):
+        return known_by(objects, *build_model(config, objects, shape, num_train, images))
 
 
 def _check_pictures(dataset: FactorDataset, train: TrainConfig) -> None:
@@ -163,64 +189,6 @@ def _warn_coupled(model: VAE, recipe: Recipe, part: int) -> None:
             )
 
 
-def _try(state: TrainState, dataset: FactorDataset, config: RunConfig) -> None:
-    """Train copies on the first images for one step; neither state nor random numbers move.
-
-    Raises:
-        ValueError: If data, network, objective or weighting can't take such a batch.
-    """
-    index = dataset.splits["train"][: config.train.batch_size]
-    pixels, wanted = dataset.images(index), (len(index), *dataset.image_shape)
-    if pixels.dtype != np.uint8 or pixels.shape != wanted:
-        raise ValueError(
-            f"`data` must give uint8 images of shape {wanted}; got {pixels.dtype} of shape "
-            f"{pixels.shape}. Correct its function `images`, or its `image_shape`."
-        )
-    x = as_batch(torch.from_numpy(pixels).to(state.device))
-    devices = [state.device] if state.device.type == "cuda" else []
-    with torch.random.fork_rng(devices):
-        try:
-            with torch.no_grad():
-                state.model.eval()(x)  # lazy modules take their shapes
-            modules = copy.deepcopy((state.model, state.objective, state.weighting))
-            model, objective, weighting = (module.train() for module in modules)
-            output = model(x)
-            _check_likelihood(output, x)
-            terms = objective(x, output)
-            check_terms(terms, "reconstruction", "kl")
-            loss = weighting(terms, 0)
-            effective_weights(loss, terms)
-            loss.backward()
-            if isinstance(objective, AbstractAdversarialObjective):
-                objective.adversary_loss(output)
-        except Exception as error:
-            if str(error).startswith("`"):
-                raise
-            raise ValueError(
-                f"a batch of shape {tuple(x.shape)} must pass network, objective and weighting, "
-                f"forward and backward; got {type(error).__name__}: {error}"
-            ) from error
-    if output.z.shape[1] != config.model.num_latents:
-        raise ValueError(
-            f"`network` must have the {config.model.num_latents} latents of "
-            f"ModelConfig(num_latents=...); got {output.z.shape[1]}. Make both the same."
-        )
-
-
-def _check_likelihood(output: VAEOutput, x: Images) -> None:
-    nats, log_sigma = output.likelihood.nll(output.outputs, x), output.likelihood.log_sigma
-    if nats.shape != (len(x),):
-        raise ValueError(
-            f"`likelihood` must return one number for each image, shape ({len(x)},); got "
-            f"{tuple(nats.shape)}. Sum over pixels and channels, as .sum(dim=(1, 2, 3))."
-        )
-    if not isinstance(log_sigma, Tensor) or log_sigma.ndim:
-        raise ValueError(
-            "`likelihood.log_sigma` must be a tensor that holds one number, shape (); got "
-            f"{log_sigma!r}. Leave it out for 0, or make it a buffer, as of torch.zeros(())."
-        )
-
-
 def open_dataset(config: RunConfig, objects: Objects = Objects()) -> FactorDataset:
     """The data set that a configuration names, or the object given.
 
@@ -246,7 +214,7 @@ def build_model(
         ValueError: If a setting does not fit, or the run was made with an object and none is
             given.
     """
-    likelihood = copy.deepcopy(objects.likelihood)
+    likelihood = _copied("likelihood", objects.likelihood)
     if likelihood is None:
         _ask("likelihood", config.model.likelihood)
         likelihood = registry.load("models/likelihoods", config.model.likelihood).build()
@@ -268,7 +236,8 @@ def _recipe(config: RunConfig, objects: Objects, facts: Facts) -> Recipe:
         _ask("recipe", config.method)
         return registry.load("methods", config.method).build(config.method_config, facts)
     given = objects.recipe
-    recipe = given(facts) if callable(given) else copy.deepcopy(given)
+    shared = {id(part): part for part in (facts.likelihood, facts.images)}  # these are the run's
+    recipe = _copied("recipe", given(facts) if callable(given) else given, shared)
     if not isinstance(recipe, Recipe):
         raise TypeError(f"`recipe` must be a Recipe or a function to one; got {type(recipe)}.")
     return recipe
@@ -283,11 +252,25 @@ def _network(config: RunConfig, objects: Objects, shape: Shape) -> tuple[nn.Modu
     given = objects.network
     if callable(given) and not isinstance(given, nn.Module):
         given = given(shape, num_latents)
-    else:
-        given = copy.deepcopy(given)
-    if not isinstance(given, tuple) or len(given) != 2:
-        raise TypeError(f"`network` must be an encoder and a decoder; got {type(given)}.")
-    return given
+    if (
+        not isinstance(given, tuple)
+        or len(given) != 2
+        or not all(isinstance(part, nn.Module) for part in given)
+    ):
+        got = f"({', '.join(map(repr, given))})" if isinstance(given, tuple) else type(given)
+        raise TypeError(f"`network` must be an encoder and a decoder, two modules; got {got}.")
+    return _copied("network", given)
+
+
+def _copied(name: str, given: Any, shared: dict[int, Any] | None = None) -> Any:  # noqa: ANN401
+    """A copy to be trained, so that the user's own stays as it is, also what a function keeps."""
+    try:
+        return copy.deepcopy(given, shared)
+    except Exception as error:  # whatever a part of it raises
+        raise ValueError(
+            f"`{name}` must be copied before it is trained, and can't be: "
+            f"{type(error).__name__}, {error}. Leave out what `copy.deepcopy` refuses."
+        ) from error
 
 
 def _ask(name: str, found: str) -> None:

@@ -1,12 +1,14 @@
 """Codes of any images under a run."""
 
 from dataclasses import replace
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 
 from autobeta import registry
 from autobeta.data import FactorDataset, as_dataset, held_out
+from autobeta.errors import TooFewImagesError
 from autobeta.run import folder as files
 from autobeta.run.codes import encode_dataset, representation_arrays, sample_points
 from autobeta.run.load import Run, load_run
@@ -42,7 +44,8 @@ def encode(
     dataset = dataset_for(run, data, skip_broken=skip_broken)
     index = np.arange(dataset.num_images)
     if num_points is not None:
-        if not isinstance(num_points, int) or num_points < 1:
+        whole = isinstance(num_points, Integral) and not isinstance(num_points, bool)
+        if not whole or num_points < 1:
             raise ValueError(
                 f"`num_points` must be a whole number of at least 1; got {num_points}."
             )
@@ -71,13 +74,21 @@ def dataset_for(
     own = run.config.data_options
     own = replace(own, skip_broken=skip_broken or own.skip_broken)
     in_place = name is not None and _is_place_of(run, name)
-    dataset = run.as_trained(as_dataset(data, own)) if in_place else as_dataset(data, options)
+    dataset = run.as_trained(as_dataset(data, own)) if in_place else _opened(data, options)
     if dataset.image_shape != run.image_shape:
         raise ValueError(
             f"`data` must have images of shape {run.image_shape}, as in the training; got "
             f"{dataset.image_shape}. Save them in that shape, as a folder or an .npz file."
         )
     return dataset if in_place else _as_in_training(run, dataset)
+
+
+def _opened(data: Images | Path | str, options: DataOptions) -> FactorDataset:
+    """Images with a split of their own, or with none if they are too few, as one image is."""
+    try:
+        return as_dataset(data, options)
+    except TooFewImagesError:
+        return as_dataset(data, replace(options, test_fraction=0))
 
 
 def _is_place_of(run: Run, data: str) -> bool:

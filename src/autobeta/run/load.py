@@ -22,6 +22,7 @@ from autobeta.training.checkpoint import (
     read_with_facts,
 )
 from autobeta.training.machine import find_device
+from autobeta.training.seeding import random_numbers_of
 
 
 @dataclass(frozen=True)
@@ -111,6 +112,13 @@ def trained_steps(folder: Path) -> int | None:
     return log[-1]["step"] if log else files.read_config(folder)["train"].get("steps")
 
 
+def _see_an_image(model: VAE, shape: tuple[int, int, int]) -> None:
+    """Let a network of one's own take a first image, where some make tensors of theirs."""
+    height, width, channels = shape
+    with torch.random.fork_rng([]), torch.no_grad():
+        model.eval()(torch.zeros(1, channels, height, width))
+
+
 def load_weights(model: VAE, path: Path) -> int | None:
     """Put the tensors of a file into the network that they are of; its step, if it is kept."""
     tensors, facts = read_with_facts(path)
@@ -154,8 +162,9 @@ def load_run(
     given = Objects(data=data, network=network, likelihood=likelihood, recipe=recipe)
     config, shape, model, _ = _rebuild(folder, given)
     path, step = best_network(folder) if best else newest(folder, config.train.steps)
+    _see_an_image(model, shape)
     step = load_weights(model, path) or step  # a training may have gone on between the two
-    model = model.to(_place(device, config)).eval()
+    model = model.to(_place(device, config))
     return Run(folder, config, model, shape, step, given, best)
 
 
@@ -175,7 +184,8 @@ def _rebuild(folder: Path, given: Objects) -> tuple[RunConfig, tuple[int, int, i
     stored = files.read_config(folder)
     config = RunConfig.from_json(stored)
     shape, num_train = _facts(folder, stored)
-    model, recipe = build_model(config, given, shape, num_train)
+    with random_numbers_of(config.train.seed, torch.device("cpu")):  # as in the training
+        model, recipe = build_model(config, given, shape, num_train)
     known = stored.get("objects") or {}
     for name, found in known_by(given, model, recipe).items():
         if found != known.get(name, found):

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -11,7 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.utils.data import Dataset
+from torch.utils.hooks import RemovableHandle
 
 from autobeta.data import FactorDataset
 from autobeta.methods import Facts, Recipe
@@ -24,6 +27,8 @@ Shape = tuple[int, int, int]
 Images = FactorDataset | Dataset[Any] | np.ndarray
 Network = tuple[nn.Module, nn.Module] | Callable[[Shape, int], tuple[nn.Module, nn.Module]]
 MakeRecipe = Callable[[Facts], Recipe]
+Known = dict[str, dict[str, str]]
+"""Name of an object to its import path and its fingerprint."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +44,7 @@ class Objects:
     recipe: Recipe | MakeRecipe | None = None
 
 
-def known_by(objects: Objects, model: VAE, recipe: Recipe) -> dict[str, dict[str, str]]:
+def known_by(objects: Objects, model: VAE, recipe: Recipe) -> Known:
     """Import path and fingerprint of the objects given, as `config.json` keeps them."""
     made: dict[str, list[object]] = {
         "network": [_content(part, values=False) for part in (model.encoder, model.decoder)],
@@ -72,6 +77,8 @@ def _content(value: object, *, values: bool = True, within: tuple[int, ...] = ()
     if isinstance(value, bool | int | float | str | bytes | None):
         return value
     if isinstance(value, Tensor):
+        if is_lazy(value):
+            return ["a shape of the first batch's", str(value.dtype)]
         few = values and not isinstance(value, nn.Parameter) and value.numel() <= 64
         return [tuple(value.shape), str(value.dtype), value.tolist() if few else ""]
     if id(value) in within:
@@ -105,8 +112,10 @@ def _content(value: object, *, values: bool = True, within: tuple[int, ...] = ()
 
 def _plain_content(value: object, named: str, inside: Callable[[object], object]) -> object:
     """What an object that is neither a module nor a function is known by."""
-    if isinstance(value, type):
+    if isinstance(value, type | RemovableHandle):  # handles are numbered as they come
         return named
+    if isinstance(value, logging.Logger):  # it holds all others
+        return [named, value.name]
     if isinstance(value, np.generic):
         return [named, repr(value.item())]
     if isinstance(value, np.ndarray):

@@ -84,6 +84,13 @@ class Part:
             return torch.randn(batch, self.facts["num_latents"], generator=noise)
         return torch.rand(batch, *self.facts["image_shape"], generator=noise)
 
+    def examples(self, batch: int) -> list[Tensor]:
+        """Batches that differ in more than their noise: dark and bright, near and far."""
+        given = self.example(batch)
+        if self.input == "z":
+            return [given, 0 * given, 3 * given, -3 * given]
+        return [given, 0.02 * given, 1 - 0.02 * given, given.round()]
+
 
 def parts_of(run: Run) -> dict[str, Part]:
     """Encoder, decoder and whole of a run, by these names; its network must be on the CPU."""

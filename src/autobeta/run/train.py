@@ -2,7 +2,7 @@
 
 import inspect
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +23,7 @@ from autobeta.run.objects import Images, MakeRecipe, Network, Objects
 from autobeta.run.scores import check_asked
 from autobeta.settings import EvaluationConfig, RunConfig
 from autobeta.training import Callback, fit
-from autobeta.training.checkpoint import write_tensors
+from autobeta.training.checkpoint import write_module
 from autobeta.training.machine import free_cores, warn_of_too_many
 from autobeta.training.ranks import Ranks, all_do, first_does, joined, naming_the_rank
 from autobeta.training.seeding import seed_everything
@@ -83,7 +83,7 @@ def train(
         (2304, 10)
     """
     folder = Path(out)
-    following = [_callback(given, folder) for given in callbacks]
+    following = _followers(callbacks, folder)
     given = Objects(data=data, network=network, likelihood=likelihood, recipe=recipe)
     evaluation = evaluation or EvaluationConfig()
     with joined() as ranks, _threads(config, folder):
@@ -153,6 +153,12 @@ def _as_begun(config: RunConfig, folder: Path) -> RunConfig:
     return replace(config, train=replace(config.train, precision=kept))
 
 
+def _followers(given: Iterable[Callback | str], folder: Path) -> list[Callback]:
+    if isinstance(given, str) or not isinstance(given, Iterable):
+        raise TypeError(f"`callbacks` must be a list of them; got {given!r}. Give [{given!r}].")
+    return [_callback(each, folder) for each in given]
+
+
 def _callback(given: Callback | str, folder: Path) -> Callback:
     if isinstance(given, str):
         return registry.load("training/callbacks", given).build(folder)
@@ -186,7 +192,7 @@ def _fit(folder: Path, parts: BuiltRun, callbacks: Sequence[Callback]) -> int:
     if state.ranks.first:
         if state.step < parts.config.train.steps:
             files.write_json(folder / files.CONFIG, {**parts.json, "stopped_at": state.step})
-        write_tensors(folder / files.MODEL, state.model.state_dict(), step=state.step)
+        write_module(folder / files.MODEL, state.model, step=state.step)
     return state.step
 
 

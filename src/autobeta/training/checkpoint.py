@@ -8,14 +8,14 @@ former one is taken up again. Each file of tensors holds a checksum of what is i
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
-from torch import Tensor
+from torch import Tensor, nn
 
 from autobeta.errors import DivergedError
 from autobeta.run import folder as files
@@ -25,14 +25,50 @@ _ADVICE = " Restore a copy, or train again in a new folder."
 _FACTS = "autobeta"  # one entry, since safetensors keeps no order of several
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], **facts: Any) -> None:  # noqa: ANN401
+def check_kept(name: str, module: nn.Module) -> None:
+    """Refuse a module whose state no checkpoint can keep.
+
+    Raises:
+        ValueError: If its `state_dict` has something else than tensors, or NaN in a buffer.
+    """
+    for key, value in module.state_dict().items():
+        if not isinstance(value, Tensor):
+            raise ValueError(
+                f"`{name}` must have tensors alone in its `state_dict`; got {key} of type "
+                f"{type(value).__name__}. Keep it as a buffer, as of torch.tensor(number)."
+            )
+        if value.isnan().any():
+            raise ValueError(
+                f"`{name}` must have no NaN in what a checkpoint keeps; got one in {key}. Begin "
+                "it as another number; infinity may stand in a buffer."
+            )
+
+
+def write_module(path: Path, module: nn.Module, **facts: Any) -> None:  # noqa: ANN401
+    """Write a module's state as safetensors; see `write_tensors`."""
+    write_tensors(path, module.state_dict(), infinite=_buffers(module), **facts)
+
+
+def _buffers(module: nn.Module, prefix: str = "") -> set[str]:
+    """Names of the tensors that are not trained: a mask or a best value may be infinite."""
+    return {prefix + name for name, _ in module.named_buffers(remove_duplicate=False)}
+
+
+def write_tensors(
+    path: Path,
+    tensors: Mapping[str, Tensor],
+    *,
+    infinite: Collection[str] = (),
+    **facts: Any,  # noqa: ANN401
+) -> None:
     """Write tensors as safetensors, whole or not at all; tied ones are written each.
 
     Raises:
-        DivergedError: If one is not finite; the file, if there is one, stays as it was.
+        DivergedError: If one has NaN, or infinity and is not one of those that may be `infinite`;
+            the file, if there is one, stays as it was.
     """
     for name, tensor in tensors.items():
-        if not torch.isfinite(tensor).all():
+        if tensor.isnan().any() or (name not in infinite and tensor.isinf().any()):
             raise DivergedError(
                 f"`{name}` must be finite to be saved; got NaN or infinity. "
                 f"The former {path.name} is kept. Lower the learning rate."
@@ -115,8 +151,10 @@ def save_checkpoint(folder: Path, state: TrainState) -> None:
     new, old = _beside(folder)
     shutil.rmtree(new, ignore_errors=True)
     try:
-        write_tensors(new / files.MODEL, state.model.state_dict(), step=state.step)
-        write_tensors(new / files.TRAINING, state.tensors(), **state.counts())
+        write_module(new / files.MODEL, state.model, step=state.step)
+        modules = state.modules().items()
+        infinite = {key for name, module in modules for key in _buffers(module, f"{name}.")}
+        write_tensors(new / files.TRAINING, state.tensors(), infinite=infinite, **state.counts())
         files.write_json(new / files.STATE, state.counts())
     except BaseException:
         shutil.rmtree(new, ignore_errors=True)

@@ -12,7 +12,7 @@ from torch import nn
 from autobeta.errors import DivergedError
 from autobeta.run import folder as files
 from autobeta.settings import TrainConfig
-from autobeta.training.checkpoint import read_facts, write_tensors
+from autobeta.training.checkpoint import read_facts, write_module
 from autobeta.training.forward import narrow
 from autobeta.training.monitor import Row
 from autobeta.training.ranks import of_the_first
@@ -88,7 +88,7 @@ class Validation:
         if not path.exists() or read_facts(path).get("step") != state.step:
             for name in files.EVALUATION:  # of the best before
                 (path.parent / name).unlink(missing_ok=True)
-            write_tensors(path, state.model.state_dict(), step=state.step)
+            write_module(path, state.model, step=state.step)
 
 
 def _best_of(lines: list[Row]) -> int:

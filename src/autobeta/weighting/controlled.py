@@ -85,4 +85,5 @@ class ControlledKL(AbstractWeighting):
         limited = torch.where(behind, held + rise, math.inf).clamp(max=scheduled)
         follows = (kl >= _FOLLOWS * held) & (self.shortfall <= self._behind)
         follows &= self.controller.beta >= self._hold
-        return torch.where(follows & (step >= self._settle), limited, held)
+        settled = torch.as_tensor(step >= self._settle)  # a step may be a number of NumPy
+        return torch.where(follows & settled, limited, held)

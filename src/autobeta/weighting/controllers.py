@@ -191,4 +191,5 @@ class LogPI(AbstractController):
         moved = self.log_beta + self.kp * (last - error) + self.ki * error
         log_beta = moved.clamp(math.log(self.beta_min), math.log(self.beta_max))
         new = {"recent": recent, "num_seen": num_seen, "last_error": error}
-        return {**new, "log_beta": log_beta, "beta": log_beta.exp()}
+        beta = log_beta.exp().clamp(self.beta_min, self.beta_max)  # exp of log may round past it
+        return {**new, "log_beta": log_beta, "beta": beta}

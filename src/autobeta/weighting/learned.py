@@ -117,8 +117,6 @@ class LearnedWeights(AbstractWeighting):
         if step < self.warmup:
             self._measure(terms, step)
             return weighted_sum(terms, {"kl": self.beta_initial} if self.beta_initial else {})
-        if self.training and step == self.warmup and self.start == "fixed_point":
-            self._start_at_fixed_point()
         total = torch.zeros((), device=next(iter(terms.values())).device)
         for name, term in terms.items():
             learned = name in self.log_variance
@@ -143,6 +141,8 @@ class LearnedWeights(AbstractWeighting):
         for name in self.log_variance:
             mean, cost = self.get_buffer(f"mean_{name}"), terms[name].detach().reshape(-1)
             self._write({f"mean_{name}": mean + (cost - mean) / (step - first + 1)})
+        if self.start == "fixed_point":  # at every step, since any may be the last one before
+            self._start_at_fixed_point()
 
     @torch.no_grad()
     def _start_at(self, beta: float) -> None:

@@ -15,6 +15,7 @@ from torch.utils.data import Dataset
 from autobeta.data._core.cache import checksums_of
 from autobeta.data._core.factors import FactorSpace, check_index
 from autobeta.data._core.tensors import as_batch
+from autobeta.errors import TooFewImagesError
 from autobeta.settings import DataOptions
 
 Images = UInt8[np.ndarray, "batch height width channels"]
@@ -143,7 +144,7 @@ def held_out(num_images: int, options: DataOptions) -> dict[str, Int[np.ndarray,
         return {"train": np.arange(num_images)}
     num_test = max(1, round(fraction * num_images))
     if num_test >= num_images:
-        raise ValueError(
+        raise TooFewImagesError(
             f"`test_fraction` must leave an image for training; got {fraction} of {num_images} "
             "images. Lower it, 0 holds out none, or add images."
         )
