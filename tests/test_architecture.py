@@ -120,7 +120,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 def owner(name):
     """The row of the table that a module of the package belongs to, by its dotted name."""
     found = name.split(".")
-    files = (["run", "folder"], ["run", "formats"], ["run", "evaluated"])
+    files = (["run", "folder"], ["run", "formats"], ["run", "evaluated"], ["run", "out"])
     if found[0] == "study" and found[1:2] and found[1] in STUDY_FILES:
         return "study.table"
     return "run.folder" if found[:2] in files else found[0]

@@ -14,7 +14,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from scipy.stats import kendalltau
 
-from autobeta.run import folder as files
+from autobeta.run.out import write_out
 from autobeta.study.statistics import holm, paired, summary
 
 HERE = Path(__file__).parent
@@ -178,7 +178,7 @@ def draw(methods, data, title, path):
         axes.plot(*at, "x", color=colour)
         axes.annotate(name, at, (4, 4), textcoords="offset points", fontsize=8)
     axes.set(xlabel=f"{SHOWN[column]} of the mean image", ylabel="DCI", title=title)
-    files.write_out(path, lambda file: figure.savefig(file, format="png", dpi=110))
+    write_out(path, lambda file: figure.savefig(file, format="png", dpi=110))
     plt.close(figure)
 
 

@@ -14,6 +14,7 @@ from autobeta.control import tracking
 from autobeta.reports import load_runs
 from autobeta.reports.figures import beta_over_steps, kl_over_steps
 from autobeta.run import folder as folders
+from autobeta.run.out import write_out
 
 HERE = Path(__file__).parent
 SCORES = {
@@ -64,7 +65,7 @@ def grid(rows):
 
 
 def save(name, write):
-    folders.write_out(HERE / name, write)
+    write_out(HERE / name, write)
 
 
 def main():

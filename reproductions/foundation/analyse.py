@@ -16,6 +16,7 @@ from autobeta import control
 from autobeta.reports import RunRecord, load_runs
 from autobeta.reports.figures import beta_over_steps, kl_over_steps, rate_distortion
 from autobeta.run import folder as folders
+from autobeta.run.out import write_out
 from autobeta.study.folder import read_study
 
 HERE = Path(__file__).parent
@@ -185,7 +186,7 @@ def tracking_table(results: dict[str, Any]) -> str:
 
 
 def save(figure: Any, name: str) -> None:
-    folders.write_out(HERE / name, lambda file: figure.savefig(file, format="png", dpi=110))
+    write_out(HERE / name, lambda file: figure.savefig(file, format="png", dpi=110))
 
 
 def main() -> None:
@@ -212,7 +213,7 @@ def main() -> None:
         f"## 20,000 steps\n\n{runs_table(results, '-20k')}\n"
         f"## Tracking\n\n{tracking_table(results)}"
     )
-    folders.write_out(HERE / "tables.md", lambda file: file.write(tables.encode()))
+    write_out(HERE / "tables.md", lambda file: file.write(tables.encode()))
     figures = {
         "lvae": [p for n, p in named.items() if n.startswith("lvae") and n.endswith("s0")],
         "methods": [p for n, p in named.items() if n.endswith("-10k")],

@@ -14,6 +14,7 @@ import numpy as np
 from autobeta.control import Loop, damping, gain_margin, tracking
 from autobeta.control.report import DEAD
 from autobeta.run import folder as files
+from autobeta.run.out import write_out
 
 HERE = Path(__file__).parent
 SETTINGS = ("method", "data", "architecture", "batch_size", "lr", "steps")
@@ -100,7 +101,7 @@ def draw(runs, path):
     axes.set(xlabel="predicted (nats)", ylabel="observed (nats)")
     axes.set_title(f"KL's spread about a set point at rest, {len(runs)} runs", fontsize=10)
     axes.legend()
-    files.write_out(path, lambda file: figure.savefig(file, format="png", dpi=110))
+    write_out(path, lambda file: figure.savefig(file, format="png", dpi=110))
 
 
 def main():

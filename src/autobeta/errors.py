@@ -44,6 +44,16 @@ class InterruptedRunError(Exception):
         self.signal_number = signal_number
 
 
+def printable(text: str) -> str:
+    r"""The text with control characters and the like as escapes, for terminals, SVG and HTML.
+
+    Example:
+        >>> printable("photos\x1b[2J")
+        'photos\\x1b[2J'
+    """
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
 def pasted(*words: object) -> str:
     """A command as a shell takes it.
 

@@ -19,6 +19,28 @@ _FORMER: dict[int, dict[str, dict[str, Any]]] = {
 }
 
 
+def _check_facts(stored: Mapping[str, Any]) -> None:
+    """Refuse what a run has written of itself, where it is of another kind."""
+    fingerprint = stored["data"].get("fingerprint")
+    objects, control = (stored.get(key) or {} for key in ("objects", "control"))
+    fits = {
+        "fingerprint": isinstance(fingerprint, str | None),
+        "objects": isinstance(objects, dict) and all(map(_is_known, objects.values())),
+        "control": isinstance(control, dict) and all(map(_is_end, control.values())),
+    }
+    found = {"fingerprint": fingerprint, "objects": objects, "control": control}
+    if odd := next((name for name, whole in fits.items() if not whole), None):
+        raise ValueError(f"a configuration must have no such {odd}: {found[odd]!r:.40}.")
+
+
+def _is_known(entry: Any) -> bool:  # noqa: ANN401
+    return isinstance(entry, dict) and isinstance(entry.get("path"), str)
+
+
+def _is_end(entry: Any) -> bool:  # noqa: ANN401
+    return entry is None or (isinstance(entry, int | float) and -1e300 < entry < 1e300)
+
+
 def upgraded(stored: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a file holds
     """A configuration of this or an earlier format in the present one.
 
@@ -37,6 +59,7 @@ def upgraded(stored: Any) -> dict[str, Any]:  # noqa: ANN401 - whatever a file h
             )
     if not isinstance(stored["data"].get("name"), str):
         raise ValueError("a configuration must have the `name` of its data; found none.")
+    _check_facts(stored)
     new = {**stored, "format": FORMAT}
     if found == 1:  # the likelihood was a setting of the methods
         method = dict(stored["method_config"])

@@ -181,7 +181,7 @@ class RunConfig:
             check_settings(self.method_config)
         # a run must find its images from any working directory
         if self.data != OBJECT and self.data not in registry.available("data"):
-            if "\0" in self.data:
+            if "\0" in self.data or not self.data:
                 raise ValueError(f"`data` must be a name or a path; got {self.data!r}.")
             object.__setattr__(self, "data", str(Path(self.data).expanduser().resolve()))
         if self.data_options.path is not None:

@@ -3,6 +3,7 @@ import json
 import pytest
 
 from autobeta.run import folder as files
+from autobeta.run.out import write_out
 from autobeta.study.definition import define
 from autobeta.study.folder import STUDY, claim_study, is_study, read_study
 from autobeta.study.grid import plan
@@ -269,5 +270,5 @@ def test_a_studys_own_files_are_not_written_over(tmp_path):
     for out in (tmp_path / "s" / STUDY, beside, study.log(name), tmp_path / "link.csv"):
         before = out.read_bytes()
         with pytest.raises(ValueError, match="`out` must be a file of its own"):
-            files.write_out(out, lambda file: file.write(b"<html>"))
+            write_out(out, lambda file: file.write(b"<html>"))
         assert out.read_bytes() == before

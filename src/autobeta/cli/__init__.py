@@ -18,7 +18,10 @@ import tyro
 
 from autobeta import __version__, registry
 from autobeta.cli._ranks import spoken_once, tells
-from autobeta.errors import InterruptedRunError
+from autobeta.errors import InterruptedRunError, pasted, printable
+
+# OverflowError: a number that is no number of steps or images
+_OURS = (ValueError, TypeError, OverflowError)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -39,6 +42,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not args or args[0] in ("-h", "--help"):
         print(_usage())
         return 0 if args else 2
+    if (after := _empty(args)) is not None:
+        said = "an argument must not be empty; got one after"
+        print(f"autobeta: {said} `{pasted(*after)}`. Is a variable not set?", file=sys.stderr)
+        return 2
     names = registry.available("cli")
     if args[0] not in names:
         near = difflib.get_close_matches(args[0], names, n=1)
@@ -75,13 +82,21 @@ def _guarded(args: Sequence[str]) -> int:
         notes += getattr(stop, "__notes__", ["Give the same command again to go on."])
         _tell(stop, f"{'; '.join(notes[:1])}. {' '.join(notes[1:])}")
         return 128 + number
-    except (ValueError, TypeError, OSError, RuntimeError, ImportError, MemoryError) as error:
+    except (*_OURS, OSError, RuntimeError, ImportError, MemoryError) as error:
         _tell(error, f"error: {_told(error)}")
         return 1
     finally:
         if former is not None:
             signal.signal(signal.SIGTERM, former)
     return 0
+
+
+def _empty(args: Sequence[str]) -> Sequence[str] | None:
+    """What stands before the first empty argument, as of a shell's variable that is not set."""
+    for place, arg in enumerate(args):
+        if not arg or (arg.startswith("--") and arg.endswith("=")):
+            return args[:place] if not arg else [*args[:place], arg]
+    return None
 
 
 def _at_home(arg: str) -> str:
@@ -94,7 +109,13 @@ def _at_home(arg: str) -> str:
 
 def _tell(error: BaseException, text: str) -> None:
     if tells(error):
-        print(f"autobeta: {text}", file=sys.stderr)
+        print(f"autobeta: {_shown(text)}", file=sys.stderr)
+
+
+def _shown(text: str) -> str:
+    """A text that may hold what strangers wrote: no command to a terminal, no line of its own."""
+    first, *more = map(printable, text.split("\n"))
+    return "\n".join([first, *(line if line[:1] in ("", " ") else f"    {line}" for line in more)])
 
 
 def _told(error: BaseException) -> str:
@@ -128,4 +149,4 @@ def _usage() -> str:
 
 def _show_warning(message: Warning | str, *args: object, **kwargs: object) -> None:
     del args, kwargs
-    print(f"warning: {message}", file=sys.stderr)
+    print(f"warning: {_shown(str(message))}", file=sys.stderr)

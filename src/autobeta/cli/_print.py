@@ -7,7 +7,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from autobeta.errors import printable
 from autobeta.settings import bounds_of
 
 
@@ -18,7 +20,9 @@ def print_results(result: Mapping[str, Any]) -> None:
         "", *splits, title=f"{result.get('num_points')} images, step {result.get('step')}"
     )
     for name in next(iter(splits.values()), ()):
-        table.add_row(name, *(f"{part.get(name, math.nan):.4g}" for part in splits.values()))
+        table.add_row(
+            printable(name), *(f"{_number(part.get(name)):.4g}" for part in splits.values())
+        )
     Console().print(table, markup=False)
     if result.get("metrics"):
         print_scores(result["metrics"], {})
@@ -29,12 +33,21 @@ def print_scores(found: Mapping[str, Any], ends: Mapping[str, Any]) -> None:
     table = Table("metric", "value", *(["95 % interval"] if ends else []))
     for name, value in found.items():
         for part, number in value.items() if isinstance(value, dict) else [("", value)]:
-            row = [f"{name} {part}".strip(), f"{number:.4f}"]
+            row = [printable(f"{name} {part}".strip()), f"{_number(number):.4f}"]
             if ends:
                 low, high = ends[name][part] if part else ends[name]
                 row.append(f"{low:.4f} to {high:.4f}")
             table.add_row(*row)
     Console().print(table, markup=False)
+
+
+def plain(*cells: object) -> list[Text]:
+    """Cells of a table as they are: what strangers wrote is neither markup nor a command."""
+    return [Text(printable(str(cell))) for cell in cells]
+
+
+def _number(found: float | int | None) -> float | int:
+    return math.nan if found is None else found
 
 
 def print_tracking(log: list[dict[str, Any]], config: Mapping[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from autobeta import registry
+from autobeta.cli._print import plain
 from autobeta.cli._run import stoppable
 from autobeta.errors import pasted
 
@@ -239,15 +241,13 @@ def status(study: tyro.conf.Positional[Path], *, watch: bool = False) -> None:
         study: The study's folder.
         watch: Look again every two seconds until it is interrupted.
     """
-    import time
-
     from rich.live import Live
 
     from autobeta.study.folder import read_study
 
     found = read_study(study)
     if not watch:
-        _console().print(_progress_table(found), markup=False)
+        _console().print(_progress_table(found))
         return
     with Live(_progress_table(found), auto_refresh=False) as live:
         while True:
@@ -271,8 +271,8 @@ def _progress_table(study: Any) -> Table:  # noqa: ANN401 - a study
     for run in runs:
         left = "" if run.seconds_left is None else _duration(run.seconds_left)
         speed = "" if run.speed is None else f"{run.speed:,.0f}"
-        step = f"{run.step:,} of {run.steps:,}"
-        table.add_row(run.name, run.state, step, speed, left, run.reason)
+        named = (run.name, run.state, f"{run.step:,} of {run.steps:,}")
+        table.add_row(*plain(*named, speed, left, run.reason))
     return table
 
 

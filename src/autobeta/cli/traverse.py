@@ -29,7 +29,8 @@ def command(
 
     loaded = load_run(run)
     folder = out or loaded.folder / "pictures"
+    there = {*folder.iterdir()} if folder.is_dir() else set()
     for path in draw_traversals(
         loaded, folder, images=image, num_values=num_values, span=span, data=data
     ):
-        print(path)
+        print(f"{path}; the file that was there is replaced" if path in there else path)

@@ -1,5 +1,6 @@
 """Data sets: images on demand, with the factors that made them where they are known."""
 
+import difflib
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -142,9 +143,11 @@ def _find(name_or_path: str | Path, options: DataOptions) -> tuple[ModuleType, s
     path = Path(text).expanduser()
     if not path.exists():
         if path.suffix or len(path.parts) > 1 or text.endswith("/") or text.startswith(("~", ".")):
+            near = difflib.get_close_matches(path.name, registry.listed("data"), n=1)
+            hint = f" Did you mean the data set {near[0]!r}?" if near else ""
             raise MissingDataError(
                 f"no folder or file at `{shown(path.absolute())}`. If it was moved, give its new "
-                "place."
+                f"place.{hint}"
             )
         registry.check_name("data", text)  # says what there is
     kind = _kind_of(path)

@@ -57,7 +57,9 @@ def convert(place: Path, options: DataOptions) -> Conversion:
     def source(i: int) -> tuple[Path, bytes | None]:
         split, row = rows[i]
         cell = images[split][row] or {"path": None, "bytes": b""}
-        return Path(cell["path"] or place / names[i]), cell["bytes"]
+        path, data = Path(cell["path"] or place / names[i]), cell["bytes"]
+        waits = data is None and path.exists() and not path.is_file()  # such as a FIFO
+        return path, b"" if waits else data
 
     where = f"the data set {shown(place.name)}"
     columns, declared = _columns(list(parts.values()), features)

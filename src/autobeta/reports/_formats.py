@@ -9,6 +9,8 @@ import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from autobeta.run.out import spreadsheet_cell
+
 Cells = list[list[str | int | float]]
 
 
@@ -77,15 +79,9 @@ def to_csv(numbers: Cells) -> bytes:
     A text that a spreadsheet would take for a formula, such as a folder's name, is quoted for it.
     """
     text = io.StringIO()
-    rows = [[_plain(cell) for cell in row] for row in numbers]
+    rows = [[spreadsheet_cell(cell) for cell in row] for row in numbers]
     csv.writer(text, lineterminator="\n").writerows(rows)
     return text.getvalue().encode()
-
-
-def _plain(cell: Any) -> Any:  # noqa: ANN401
-    if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{cell}"
-    return "" if cell != cell else cell  # NaN: none
 
 
 def _columns(table: MarkedTable) -> Cells:

@@ -10,7 +10,8 @@ from itertools import count
 from pathlib import Path, PurePath
 from typing import Any
 
-from autobeta.reports._read import flatten, grouped, printable
+from autobeta.errors import printable
+from autobeta.reports._read import flatten, grouped
 from autobeta.reports._style import short
 
 _HEADING = re.compile(r"<h([23])>(.*?)</h\1>")

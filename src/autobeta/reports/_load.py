@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from autobeta import settings
+from autobeta.errors import printable
 from autobeta.reports._groups import Named, groups
-from autobeta.reports._read import READERS, printable, read, read_config
+from autobeta.reports._read import READERS, read, read_config
 from autobeta.run import folder
 
 MAX_POINTS = 1000

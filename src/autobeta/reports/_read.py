@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from autobeta import settings
+from autobeta.errors import printable
 from autobeta.run import folder
 
 Found = TypeVar("Found")
@@ -87,16 +88,6 @@ def grouped(pairs: Iterable[tuple[Key, Found]]) -> dict[Key, list[Found]]:
 def as_text(value: object) -> str:
     """A setting as text: JSON, without quotes around a text."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def printable(text: str) -> str:
-    r"""The text with control characters and the like as escapes, since they break SVG and HTML.
-
-    Example:
-        >>> printable("photos\x1b[2J")
-        'photos\\x1b[2J'
-    """
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def _arrays(path: Path, axes: Mapping[str, str]) -> dict[str, np.ndarray]:

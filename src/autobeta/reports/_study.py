@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from autobeta import registry
-from autobeta.reports._read import as_text, grouped, printable
+from autobeta.errors import printable
+from autobeta.reports._read import as_text, grouped
 from autobeta.settings import identity
 from autobeta.study.folder import Study, read_study
 from autobeta.study.table import Row, rows

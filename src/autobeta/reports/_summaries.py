@@ -5,8 +5,9 @@ import statistics
 from collections.abc import Hashable, Sequence
 from typing import Any
 
+from autobeta.errors import printable
 from autobeta.reports._formats import MarkedCell, MarkedTable
-from autobeta.reports._read import grouped, printable
+from autobeta.reports._read import grouped
 from autobeta.reports._study import TRACKING, StudyGroup, StudyRecord, value_of
 from autobeta.reports.study_tables import better, column_of, mean_cell, spread
 from autobeta.reports.tables import column

@@ -15,10 +15,10 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
+from autobeta.errors import printable
 from autobeta.reports._html import as_script_json, digest
 from autobeta.reports._load import RunRecord
-from autobeta.reports._read import printable
-from autobeta.run import folder
+from autobeta.run.out import write_out
 
 SCRIPTS = ("decoder.js", "gif.js", "explorer.js")
 STYLES = ("style.css", "explorer.css")
@@ -83,7 +83,7 @@ class ExploredRun:
 def write_explorer(runs: Sequence[ExploredRun], out: Path) -> Path:
     """Write `explorer_page`. A former file `out` is replaced; a folder is a ValueError."""
     page = explorer_page(runs).encode()
-    folder.write_out(out, lambda file: file.write(page))
+    write_out(out, lambda file: file.write(page))
     return out
 
 

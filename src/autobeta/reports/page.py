@@ -6,14 +6,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from autobeta.control import advice
+from autobeta.errors import printable
 from autobeta.reports import figures, pictures, tables
 from autobeta.reports._formats import MarkedTable, to_html
 from autobeta.reports._html import details, document, explorer_part, open_runs, picture, sentences
 from autobeta.reports._load import RunRecord, curve, find_runs, load_runs, missing
 from autobeta.reports._marks import Marks, row_marks
-from autobeta.reports._read import printable
 from autobeta.reports._style import svg_uri, webp_uri
 from autobeta.run import folder
+from autobeta.run.out import write_out
 
 _WIDTH = 4.6  # inches: type stays readable when a telephone shrinks the figure
 
@@ -112,7 +113,7 @@ def write_report(
     title = f"Report on {len(found)} runs" if len(found) > 1 else f"Report on {found[0].name}"
     body = "".join(_body(found, left_out, explorer))
     page = document(title, body, inside=explorer, renew=renew).encode()
-    folder.write_out(out, lambda file: file.write(page))
+    write_out(out, lambda file: file.write(page))
     return out
 
 

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 from autobeta.reports._load import RunRecord
 from autobeta.reports._style import GREY, INK
 from autobeta.run import folder
+from autobeta.run.out import write_out
 
 GAP = 4  # pixels between two images, after they are enlarged
 SIDE = 96  # pixels that images are enlarged to, about
@@ -81,7 +82,7 @@ def save_traversal_grid(
     number, KL and state of each row's latent, shape (num_latents,).
     """
     picture = grid(*_sorted(images, latents=latents, kl=kl, active=active))
-    folder.write_out(path, lambda file: picture.save(file, format="png"))
+    write_out(path, lambda file: picture.save(file, format="png"))
 
 
 def save_traversal_gif(
@@ -105,13 +106,13 @@ def save_traversal_gif(
     frames = [Image.fromarray(f).quantize(palette=palette, dither=plain) for f in still]
     frames += frames[-2:0:-1]
     options = {"save_all": True, "append_images": frames[1:], "duration": FRAME, "loop": 0}
-    folder.write_out(path, lambda file: frames[0].save(file, format="gif", **options))
+    write_out(path, lambda file: frames[0].save(file, format="gif", **options))
 
 
 def save_montage(path: Path, images: Array, *, columns: int = 8) -> None:
     """Write images (n, H, W, C), uint8, side by side as one PNG."""
     picture = grid(_rows(images, columns))
-    folder.write_out(path, lambda file: picture.save(file, format="png"))
+    write_out(path, lambda file: picture.save(file, format="png"))
 
 
 def grid(

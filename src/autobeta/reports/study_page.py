@@ -8,11 +8,11 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from autobeta.errors import printable
 from autobeta.reports import _summaries
 from autobeta.reports._formats import csv_link, to_csv, to_html
 from autobeta.reports._html import document, open_runs, picture, sentences, slug, slugs
 from autobeta.reports._load import find_runs
-from autobeta.reports._read import printable
 from autobeta.reports._study import (
     StudyRecord,
     is_finished,
@@ -26,6 +26,7 @@ from autobeta.reports.page import traversal_picture
 from autobeta.reports.study_figures import StudyFigure, study_figures
 from autobeta.reports.study_tables import column_of, marked
 from autobeta.run import folder
+from autobeta.run.out import write_out
 from autobeta.study.progress import RunProgress, progress
 from autobeta.study.table import Row
 
@@ -60,7 +61,7 @@ def write_study_report(study: Path | str, out: Path | str, *, renew: float | Non
     record = load_study(Path(study))
     title = f"{record.title}: a study of {len(record.table)} runs"
     page = document(title, "".join(_body(record)), renew=renew).encode()
-    folder.write_out(out, lambda file: file.write(page))
+    write_out(out, lambda file: file.write(page))
     return out
 
 

@@ -17,7 +17,7 @@ from autobeta.reports._study import (
     settings_note,
 )
 from autobeta.reports.tables import Column, column, number
-from autobeta.run import folder
+from autobeta.run.out import write_out
 from autobeta.study.statistics import Summary, summary
 from autobeta.study.table import evaluated_steps, to_csv, to_parquet
 
@@ -79,7 +79,7 @@ def write_table(
         form = to_markdown if out.suffix == ".md" else to_latex
         parts = [form(marked(record, data, keys)) for data in record.by_data]
         written = "\n".join(parts).encode()
-    folder.write_out(out, lambda file: file.write(written))
+    write_out(out, lambda file: file.write(written))
     return out
 
 

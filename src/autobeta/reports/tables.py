@@ -8,9 +8,10 @@ from typing import Any, NamedTuple
 
 from autobeta import registry
 from autobeta.control import Tracking, tracking
+from autobeta.errors import printable
 from autobeta.reports._formats import MarkedCell, MarkedTable
 from autobeta.reports._load import RunRecord
-from autobeta.reports._read import grouped, printable
+from autobeta.reports._read import grouped
 from autobeta.study.statistics import summary
 
 HELD_OUT = ", held-out"

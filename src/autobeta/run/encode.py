@@ -13,6 +13,7 @@ from autobeta.run import folder as files
 from autobeta.run.codes import encode_dataset, representation_arrays, sample_points
 from autobeta.run.load import Run, load_run
 from autobeta.run.objects import Images
+from autobeta.run.out import write_out
 from autobeta.settings import DataOptions
 from autobeta.types import Representation
 
@@ -127,4 +128,4 @@ def write_codes(path: Path, found: Representation, dataset: FactorDataset) -> No
     arrays["split"] = split[found.index]
     if dataset.names is not None:
         arrays["names"] = np.asarray(dataset.names)[found.index]
-    files.write_out(path, lambda file: file.write(files.npz_bytes(arrays)))
+    write_out(path, lambda file: file.write(files.npz_bytes(arrays)))

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from autobeta.run import folder as files
 from autobeta.run.load import Run, load_run
+from autobeta.run.out import write_out
 from autobeta.run.parts import Part, parts_of
 from autobeta.training.checkpoint import read_tensors, write_module
 
@@ -90,7 +91,7 @@ def _check_folder(folder: Path) -> None:
 
 def _placed(path: Path, data: bytes, difference: float) -> Exported:
     replaced = path.exists()
-    files.write_out(path, lambda file: file.write(data))
+    write_out(path, lambda file: file.write(data))
     return Exported(path, difference, replaced)
 
 

@@ -3,12 +3,11 @@
 import hashlib
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
 from itertools import islice
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
@@ -65,9 +64,9 @@ LOCK = ".lock"
 STUDY = "study.json"
 
 _LOOK = 0.5  # seconds that a lock is waited for, since `is_locked` takes it for a moment
-_OURS = [CONFIG, ENVIRONMENT, LOG, TIMING, CURVES, MODEL, METRICS, SUGGESTION, SUGGESTION_FIGURE]
-_OURS += [REPRESENTATION, RECONSTRUCTIONS, TRAVERSALS, RUN_ID, VALIDATION, EVALUATIONS]
-_LEFT = re.compile(rf"({'|'.join(map(re.escape, _OURS))})\.\d+\.tmp")  # beside one of our files
+OURS = [CONFIG, ENVIRONMENT, LOG, TIMING, CURVES, MODEL, METRICS, SUGGESTION, SUGGESTION_FIGURE]
+OURS += [REPRESENTATION, RECONSTRUCTIONS, TRAVERSALS, RUN_ID, VALIDATION, EVALUATIONS]
+_LEFT = re.compile(rf"({'|'.join(map(re.escape, OURS))})\.\d+\.tmp")  # beside one of our files
 
 # shapes of JSON, see `check_shape`; a key may be missing
 _EVALUATED = {"evaluation": {...: {...: float}}, "metrics": {...: (float, {...: float})}}
@@ -75,6 +74,8 @@ _METRICS = {
     **{"step": int, "num_points": int, "num_points_test": int, "seed": int},
     "num_pictures": int,
     "kl_per_latent": [float],
+    "asked": [str],
+    "left_out": {...: str},
     **_EVALUATED,
 }
 _NUMBERS = ("loss", "beta", "equivalent_beta", "target", "kl_average", "tracking_error")
@@ -150,35 +151,19 @@ def is_leftover(path: Path) -> bool:
     return _LEFT.fullmatch(path.name) is not None and path.is_file()
 
 
-def write_out(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file where the user wants it, through a symbolic link, into a device or a FIFO.
-
-    Raises:
-        ValueError: If there is a folder, or a file of a run.
-    """
-    place = path.resolve()
-    if place.is_dir() or _is_kept(place):
-        what = "folder" if place.is_dir() else "run's own file"
-        raise ValueError(f"`out` must be a file of its own; got the {what} {path}. Name another.")
-    buffer = BytesIO()
-    write(buffer)
-    if path.exists() and not path.is_file():
-        path.write_bytes(buffer.getvalue())
-    else:
-        write_together({place: buffer.getvalue()})
-
-
-def _is_kept(path: Path) -> bool:
-    """Whether a file belongs to a run or a study, which keeps a run's files beside its folder."""
-    of_run = path.name in (*_OURS, LOCK) and (path.parent / CONFIG).exists()
-    beside = path.suffix in (".json", ".log") and (path.with_suffix("") / CONFIG).exists()
-    return of_run or beside or path.name == STUDY
-
-
 def read_representation(run: Path) -> dict[str, np.ndarray]:
     """Codes, log-variances and index of a run's evaluation; errors as of `read_npz`."""
     way_out = f"Run `{pasted('autobeta', 'evaluate', run)}`."
-    return read_npz(run / REPRESENTATION, "codes", "logvars", "index", way_out=way_out)
+    found = read_npz(run / REPRESENTATION, "codes", "logvars", "index", way_out=way_out)
+    codes, rest = found["codes"], (found["logvars"], found["index"])
+    like = [codes.shape, codes.shape[:1]]
+    whole = codes.ndim == 2 and codes.size and [array.shape for array in rest] == like
+    if not whole or not all(np.isfinite(found[name]).all() for name in ("codes", "logvars")):
+        raise ValueError(
+            f"`{run / REPRESENTATION}` must have finite codes and logvars, a row for each of "
+            f"`index`; got codes of shape {codes.shape}. {way_out}"
+        )
+    return found
 
 
 def is_whole_evaluation(run: Path, metrics: dict[str, Any]) -> bool:

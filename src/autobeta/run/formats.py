@@ -39,8 +39,9 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
     beside: dict[Path, Path] = {}
     try:
         for path, data in contents.items():
-            path.parent.mkdir(parents=True, exist_ok=True)
             beside[path] = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+            with _disk_full(path):
+                path.parent.mkdir(parents=True, exist_ok=True)
             with _disk_full(path), beside[path].open("wb") as file:
                 file.write(data)
                 file.flush()
@@ -59,6 +60,11 @@ def _disk_full(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            raise type(error)(
+                f"`{path}` must be where files can be written; got {error.strerror}. Name "
+                "another place."
+            ) from error
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         raise DiskFullError(

@@ -1,5 +1,6 @@
 """Load a run: its settings, its network, its controller."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,18 @@ def load_weights(model: VAE, path: Path) -> int | None:
         model.load_state_dict(tensors)
     except RuntimeError as error:
         raise ValueError(f"`{path}` must fit the run's configuration; got {error}") from error
-    return facts.get("step")
+    for name, tensor in model.named_parameters():
+        if not tensor.isfinite().all():
+            raise ValueError(f"`{path}` must hold a network; got NaN or infinity in {name}.")
+    return step_of(facts, path) if "step" in facts else None
+
+
+def step_of(facts: Mapping[str, Any], path: Path) -> int:
+    """The updates that a kept network has had, as was written with it."""
+    step = facts.get("step")
+    if type(step) is not int or not 0 <= step < 2**63:
+        raise ValueError(f"`{path}` must hold the step of a network; got {step!r:.40}.")
+    return step
 
 
 def load_run(
@@ -221,7 +233,7 @@ def best_network(folder: Path) -> tuple[Path, int]:
             f"`{folder}` must hold a best network; it has no {files.BEST}/{files.MODEL}. Train "
             "with --validate-every STEPS and --keep-best."
         )
-    return path, read_facts(path)["step"]
+    return path, step_of(read_facts(path), path)
 
 
 def _facts(folder: Path, stored: dict[str, Any]) -> tuple[tuple[int, int, int], int]:

@@ -9,6 +9,7 @@ from typing import Any
 from autobeta.control import tracking
 from autobeta.metrics import printed_name
 from autobeta.run import folder as files
+from autobeta.run.out import spreadsheet_cell
 from autobeta.settings import bounds_of, identity
 from autobeta.study.folder import Study, other_settings
 from autobeta.study.progress import RunProgress, progress
@@ -59,9 +60,10 @@ def groups(table: Sequence[Row]) -> dict[str, list[Row]]:
 def to_csv(table: Sequence[Row]) -> bytes:
     """The table as CSV; a missing value is empty."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(table[0]) if table else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table)
+    names = list(table[0]) if table else []
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(map(spreadsheet_cell, names))
+    writer.writerows([spreadsheet_cell(row[name]) for name in names] for row in table)
     return text.getvalue().encode()
 
 

@@ -121,7 +121,7 @@ def read_facts(path: Path) -> dict[str, Any]:
 def _facts(path: Path, written: Mapping[str, str] | None) -> dict[str, Any]:
     try:
         facts = json.loads((written or {}).get(_FACTS, "{}"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(path, error) from error
     if not isinstance(facts, dict):
         raise _damaged(path, f"{facts!r} in its header")
@@ -149,7 +149,7 @@ def save_checkpoint(folder: Path, state: TrainState) -> None:
         OSError: If the disk is full; the former checkpoint is kept.
     """
     new, old = _beside(folder)
-    shutil.rmtree(new, ignore_errors=True)
+    _remove(new)
     try:
         write_module(new / files.MODEL, state.model, step=state.step)
         modules = state.modules().items()

@@ -156,12 +156,14 @@ def _labels(arrays: Arrays, num_images: int) -> tuple[set[str], Labels]:
     table = stored.read().reshape(num_images, -1)
     names: list[Any] = [f"factor_{k}" for k in range(table.shape[1])]
     if "factor_names" in arrays:
-        names = np.atleast_1d(arrays["factor_names"].read()).tolist()
-        if len(names) != table.shape[1]:
+        shape = arrays["factor_names"].shape
+        if shape not in ((table.shape[1],), ()) or (shape == () and table.shape[1] != 1):
+            got = f"{shape[0]} names" if len(shape) == 1 else f"the shape {shape}"
             raise ValueError(
-                f"`factor_names` must name {table.shape[1]} factors; got {len(names)} names. "
+                f"`factor_names` must name {table.shape[1]} factors; got {got}. "
                 "Give one for each column of `factors`."
             )
+        names = np.atleast_1d(arrays["factor_names"].read()).tolist()
         names = [n.decode("utf-8", "replace") if isinstance(n, bytes) else str(n) for n in names]
     if len(set(names)) != len(names):
         raise ValueError(f"`factor_names` must be all different; got {names}. Rename one.")

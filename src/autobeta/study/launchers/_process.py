@@ -28,6 +28,8 @@ def start(study: Study, name: str, core: int | None = None) -> subprocess.Popen[
     # -P: a file in the present folder, such as random.py, is not taken for a library
     command = [sys.executable, "-P", "-m", "autobeta.study.worker"]
     study.runs_folder.mkdir(parents=True, exist_ok=True)
+    if study.log(name).is_symlink():  # it may lead to anything
+        study.log(name).unlink()
     if study.log(name).exists() and not study.log(name).is_file():
         raise OSError(f"{study.log(name)} is no file")
     with study.log(name).open("ab") as log, _kept_from_worker():
