@@ -113,11 +113,11 @@ def trained_steps(folder: Path) -> int | None:
     return log[-1]["step"] if log else files.read_config(folder)["train"].get("steps")
 
 
-def _see_an_image(model: VAE, shape: tuple[int, int, int]) -> None:
+def _see_an_image(model: VAE, shape: tuple[int, int, int], place: torch.device) -> None:
     """Let a network of one's own take a first image, where some make tensors of theirs."""
     height, width, channels = shape
     with torch.random.fork_rng([]), torch.no_grad():
-        model.eval()(torch.zeros(1, channels, height, width))
+        model.eval()(torch.zeros(1, channels, height, width, device=place))
 
 
 def load_weights(model: VAE, path: Path) -> int | None:
@@ -174,9 +174,9 @@ def load_run(
     given = Objects(data=data, network=network, likelihood=likelihood, recipe=recipe)
     config, shape, model, _ = _rebuild(folder, given)
     path, step = best_network(folder) if best else newest(folder, config.train.steps)
-    _see_an_image(model, shape)
+    place = _place(device, config)
+    _see_an_image(model.to(place), shape, place)
     step = load_weights(model, path) or step  # a training may have gone on between the two
-    model = model.to(_place(device, config))
     return Run(folder, config, model, shape, step, given, best)
 
 
