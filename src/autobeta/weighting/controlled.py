@@ -85,5 +85,6 @@ class ControlledKL(AbstractWeighting):
         limited = torch.where(behind, held + rise, math.inf).clamp(max=scheduled)
         follows = (kl >= _FOLLOWS * held) & (self.shortfall <= self._behind)
         follows &= self.controller.beta >= self._hold
-        settled = torch.as_tensor(step >= self._settle)  # a step may be a number of NumPy
-        return torch.where(follows & settled, limited, held)
+        settled = step >= self._settle  # a step may be a number of NumPy, or a tensor
+        follows &= settled if isinstance(settled, Tensor) else bool(settled)
+        return torch.where(follows, limited, held)
