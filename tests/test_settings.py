@@ -225,3 +225,8 @@ def test_weights_of_a_stored_run_are_moved_as_they_were(method):
         found = RunConfig.from_json({**now, "format": form, "method_config": own}).method_config
         assert (found.weight_optimizer, found.beta_initial) == ("adam", 0.0)
         assert (found.warmup, found.weight_lr) == (0, 5e-4)
+
+
+def test_a_whole_number_that_no_float_holds_is_refused_by_name():
+    with pytest.raises(ValueError, match=r"`steps` must be a whole number of at most 1e\+300, at"):
+        TrainConfig(steps=10**320)

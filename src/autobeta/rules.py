@@ -44,6 +44,7 @@ class Range:
         return f"in {ends}{')' if self.below else ']'}"
 
 
+LARGEST = 1e300  # of a whole number, which may be any in Python: a float holds it
 Count = Annotated[int, Range(1)]
 Index = Annotated[int, Range(0)]
 Steps = Annotated[int, Range(1), "steps"]  # a run that is scaled has these scaled alike
@@ -214,5 +215,7 @@ def _broken_rule(hint: Any, value: Any) -> str | None:  # noqa: ANN401
     if hint not in words:
         return None if hint is Any or isinstance(value, hint) else f"a {hint.__name__}"
     kinds = (int, float) if hint is float else hint
-    fits = isinstance(value, kinds) and (hint is bool or not isinstance(value, bool))
-    return None if fits else words[hint]
+    if not isinstance(value, kinds) or (hint is not bool and isinstance(value, bool)):
+        return words[hint]
+    huge = isinstance(value, int) and abs(value) > LARGEST
+    return f"{words[hint]} of at most {LARGEST:g}," if huge else None

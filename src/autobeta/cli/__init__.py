@@ -20,9 +20,6 @@ from autobeta import __version__, registry
 from autobeta.cli._ranks import spoken_once, tells
 from autobeta.errors import InterruptedRunError, pasted, printable
 
-# OverflowError: a number that is no number of steps or images
-_OURS = (ValueError, TypeError, OverflowError)
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
@@ -82,7 +79,7 @@ def _guarded(args: Sequence[str]) -> int:
         notes += getattr(stop, "__notes__", ["Give the same command again to go on."])
         _tell(stop, f"{'; '.join(notes[:1])}. {' '.join(notes[1:])}")
         return 128 + number
-    except (*_OURS, OSError, RuntimeError, ImportError, MemoryError) as error:
+    except (ValueError, TypeError, OSError, RuntimeError, ImportError, MemoryError) as error:
         _tell(error, f"error: {_told(error)}")
         return 1
     finally:

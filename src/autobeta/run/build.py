@@ -5,7 +5,6 @@ import math
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import torch
@@ -48,7 +47,8 @@ class BuiltRun:
         dataset: Its images.
         state: What is trained.
         json: What `config.json` will hold.
-        known_at: What its objects would be known by in a run of so many steps.
+        known_at: What its objects are known by in a run of so many steps, to which a recipe may be
+            fitted.
     """
 
     config: RunConfig
@@ -136,22 +136,14 @@ def build(config: RunConfig, objects: Objects, ranks: Ranks = ALONE) -> BuiltRun
         json["control"] = {k: end if math.isfinite(end) else None for k, end in ends.items()}
     if known:
         json["objects"] = known
-    known_at = partial(_known_at, config, objects, shape, num_train, dataset.sample)
+
+    def known_at(steps: int) -> Known:
+        shorter = replace(config, train=replace(train, steps=steps))
+        with random_numbers_of(train.seed, torch.device("cpu")):
+            parts = build_model(shorter, objects, shape, num_train, dataset.sample)
+        return known_by(objects, *parts)
+
     return BuiltRun(config, dataset, state, json, known_at)
-
-
-def _known_at(
-    config: RunConfig,
-    objects: Objects,
-    shape: Shape,
-    num_train: int,
-    images: Callable[[int], Images],
-    steps: int,
-) -> Known:
-    """What objects are known by in a run of so many steps, to which a recipe may be fitted."""
-    config = replace(config, train=replace(config.train, steps=steps))
-    with random_numbers_of(config.train.seed, torch.device("cpu")):
-        return known_by(objects, *build_model(config, objects, shape, num_train, images))
 
 
 def _check_pictures(dataset: FactorDataset, train: TrainConfig) -> None:
