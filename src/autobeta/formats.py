@@ -19,6 +19,15 @@ _FORMER: dict[int, dict[str, dict[str, Any]]] = {
 }
 
 
+def is_same(a: Any, b: Any) -> bool:  # noqa: ANN401
+    """Whether two stored values are the same: a script's own object is, when it is imported."""
+    for one, other in ((a, b), (b, a)):
+        path = one.get("path", "") if isinstance(one, dict) and isinstance(other, dict) else ""
+        if path.startswith("__main__.") and other["path"].endswith(path.removeprefix("__main__")):
+            return bool(one == {**other, "path": path})
+    return bool(a == b)
+
+
 def _check_facts(stored: Mapping[str, Any]) -> None:
     """Refuse what a run has written of itself, where it is of another kind."""
     fingerprint = stored["data"].get("fingerprint")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from autobeta import registry, rules
-from autobeta.formats import FORMAT, upgraded
+from autobeta.formats import FORMAT, is_same, upgraded
 from autobeta.rules import Count, Positive, Range, Seed, Settings, check_settings, from_stored
 
 OBJECT = "object"
@@ -277,7 +277,7 @@ def differences(a: dict[str, Any], b: dict[str, Any]) -> dict[str, tuple[Any, An
     """
     x, y = identity(a), identity(b)
     both = x.keys() & y.keys()
-    found = {key: (x[key], y[key]) for key in x if key in both and x[key] != y[key]}
+    found = {key: (x[key], y[key]) for key in x if key in both and not is_same(x[key], y[key])}
     unknown = "data.fingerprint"
     if None in found.get(unknown, ()):
         del found[unknown]

@@ -265,3 +265,26 @@ def test_infinity_in_a_parameter_is_a_divergence_and_none_in_a_buffer(tmp_path):
     with pytest.raises(DivergedError, match=r"`layer.bias` must be finite"):
         write_module(tmp_path / "a", module)
     assert read_tensors(tmp_path / "a")["layer.bias"].isfinite().all()
+
+
+def test_an_object_of_a_script_is_the_same_when_another_imports_it(tmp_path, monkeypatch):
+    def network(shape, num_latents):
+        return Encoder(), decoder()
+
+    def other(shape, num_latents):
+        return Masked(), decoder()
+
+    imported = network.__module__
+    for made, used in (("__main__", imported), (imported, "__main__")):
+        folder = tmp_path / made
+        monkeypatch.setattr(network, "__module__", made)
+        trained(folder, network=network)
+        monkeypatch.setattr(network, "__module__", used)
+        assert load_run(folder, network=network).step == 4
+        assert trained(folder, network=network).step == 4
+        assert trained(folder, network=network, steps=6, extend=True).step == 6
+        with pytest.raises(ValueError, match="`network` must be what"):
+            load_run(folder, network=other)
+    monkeypatch.setattr(network, "__module__", "another.package")
+    with pytest.raises(ValueError, match="`network` must be what"):
+        load_run(tmp_path / "__main__", network=network)  # extended by who imported it

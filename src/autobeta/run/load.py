@@ -15,7 +15,7 @@ from autobeta.run import folder as files
 from autobeta.run.build import build_model, open_dataset
 from autobeta.run.hub import local
 from autobeta.run.objects import Images, MakeRecipe, Network, Objects, known_by
-from autobeta.settings import RunConfig
+from autobeta.settings import RunConfig, differences
 from autobeta.training.checkpoint import (
     find_checkpoint,
     read_counts,
@@ -198,13 +198,13 @@ def _rebuild(folder: Path, given: Objects) -> tuple[RunConfig, tuple[int, int, i
     shape, num_train = _facts(folder, stored)
     with random_numbers_of(config.train.seed, torch.device("cpu")):  # as in the training
         model, recipe = build_model(config, given, shape, num_train)
-    known = stored.get("objects") or {}
-    for name, found in known_by(given, model, recipe).items():
-        if found != known.get(name, found):
-            raise ValueError(
-                f"`{name}` must be what {folder} was made with, {known[name]['path']}; got "
-                f"{found['path']} of other content. Give the same object."
-            )
+    found = {**stored, "objects": known_by(given, model, recipe)}
+    for key, (there, got) in differences(stored, found).items():
+        name = key.removeprefix("objects.")
+        raise ValueError(
+            f"`{name}` must be what {folder} was made with, {there['path']}; got {got['path']} of "
+            "other content. Give the same object."
+        )
     return config, shape, model, recipe
 
 
